@@ -1,0 +1,124 @@
+"""The broker's process: executed afresh by the master, so nothing is inherited but four descriptors."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import signal
+import socket
+import sys
+import time
+from types import FrameType
+
+from setproctitle import setproctitle
+
+from supervisor.broker.line import MasterLine
+from supervisor.broker.output import OutputReader
+from supervisor.broker.server import Server
+from supervisor.broker.service import Service
+from supervisor.core.book import BatchPolicy, Book
+from supervisor.core.entry import Entry, Lease, Worker
+from supervisor.core.kind import Defaults, Kinds
+from supervisor.core.moment import Moment
+from supervisor.directory import Directory
+from supervisor.errors import SupervisorError
+from supervisor.journal.checkpoint import Checkpointer
+from supervisor.journal.journal import Durability, Journal
+from supervisor.journal.sweep import Sweeper
+from supervisor.launch import EXIT_FAILED, read_spec
+from supervisor.log import configure, log
+from supervisor.scoreboard import Header, Scoreboard
+from supervisor.settings import Settings
+from supervisor.states import State
+from supervisor.system.prctl import die_with_parent
+from supervisor.wire.channel import Channel
+
+_BEAT_ROWS = 5_000
+
+
+def open_book(journal: Journal, settings: Settings, board: Scoreboard) -> Book:
+    """The book as the journal left it."""
+    defaults = Defaults(
+        timeout=settings.timeout,
+        soft_timeout=settings.soft_timeout,
+        max_retries=settings.max_retries,
+        retry_delay=settings.retry_delay,
+        crash_budget=settings.crash_budget,
+        abort_budget=settings.abort_budget,
+        memory_limit=settings.memory_limit,
+    )
+    book = Book(Kinds(defaults), settings.queue_limit, BatchPolicy(settings.batch_size, settings.batch_time))
+    now = Moment.now()
+    for count, stored in enumerate(journal.unfinished()):
+        if count % _BEAT_ROWS == 0:
+            board.put(Header.BROKER_BEAT_NS, time.monotonic_ns())  # a deep queue takes a while, and that is no hang
+        entry = Entry(
+            seq=stored.seq,
+            id=stored.id,
+            kind=book.kinds.get(stored.name, stored.options),
+            generation=stored.generation,
+            state=State(stored.state),
+            created_wall=stored.created_wall,
+            due=now.mono_at(stored.due_wall) if stored.due_wall else 0.0,
+            due_wall=stored.due_wall or 0.0,
+            lease=stored.lease,
+            failures=stored.failures,
+            crashes=stored.crashes,
+            aborts=stored.aborts,
+            files=stored.files,
+        )
+        book.restore(entry)
+        if entry.state is State.RUNNING:
+            lease = Lease(stored.lease, entry, stored.worker, 0, stored.started_wall or now.wall)
+            book.restore_lease(lease, Worker(stored.worker, 0, stored.pid, 0))
+    seq, lease_number = journal.highest()
+    book.count_from(seq + 1, lease_number + 1)
+    return book
+
+
+def _nothing(signum: int, frame: FrameType | None) -> None:
+    """TERM and INT reach the whole group; the master decides when the broker ends."""
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until told to stop; the exit code."""
+    parser = argparse.ArgumentParser(prog="supervisor.broker")
+    for name in ("listener", "channel", "board", "wake", "spec", "master"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--dir", required=True)
+    chosen = parser.parse_args(arguments)
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(signum, _nothing)
+    if not die_with_parent(chosen.master):
+        return EXIT_FAILED
+    spec = read_spec(chosen.spec)
+    settings = spec.settings
+    configure("broker", settings.log_level)
+    setproctitle(f"{spec.title} supervisor: broker [{chosen.dir}]")
+    directory = Directory(chosen.dir)
+    try:
+        journal = Journal(directory.journal, Durability(settings.durability))
+    except SupervisorError as error:
+        log.critical("%s", error)
+        return EXIT_FAILED
+    board = Scoreboard.attach(chosen.board)
+    book = open_book(journal, settings, board)
+    service = Service(book, journal, board, OutputReader(book, board, settings.output_limit))
+    service.info = {"durability": settings.durability, "pid": os.getpid(), "directory": str(directory)}
+    line = MasterLine(Channel.inherited(chosen.channel), chosen.wake)
+    server = Server(socket.socket(fileno=chosen.listener), line, service, directory.read_key(), settings.message_limit)
+    if settings.durability != Durability.OFF:
+        server.checkpointer = Checkpointer(directory.journal)
+    server.sweeper = Sweeper(journal, directory.payloads, settings.result_ttl, settings.record_ttl)
+    gc.collect()
+    gc.freeze()  # a deep queue's records are never walked again
+    server.serve()
+    if server.checkpointer is not None:
+        server.checkpointer.close()
+    journal.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,107 @@
+"""The broker's end of the line to the master."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from supervisor.broker.service import Service
+from supervisor.core.entry import Death
+from supervisor.log import log
+from supervisor.states import Cause
+from supervisor.wire.channel import (
+    Buried,
+    Channel,
+    Drain,
+    Fence,
+    Fenced,
+    Gone,
+    Message,
+    Opened,
+    Promote,
+    Roster,
+    Stop,
+)
+from supervisor.wire.messages import Hello
+
+
+class MasterLine:
+    """What the master says, carried out; and the event that wakes it for an early deadline."""
+
+    def __init__(self, channel: Channel, wake: int) -> None:
+        self._channel = channel
+        self._wake = wake
+        channel.socket.setblocking(False)
+        self.stopped = False
+        """The loop is to end."""
+        self.welcomed = False
+        """The roster has come; before it nothing may be handed out."""
+
+    def fileno(self) -> int:
+        """For selectors."""
+        return self._channel.fileno()
+
+    def wake(self) -> None:
+        """Make the master look at the scoreboard now."""
+        os.eventfd_write(self._wake, 1)
+
+    def send(self, message: Message) -> None:
+        """Tell the master something. It asks again for what it needs, so a lost word does no harm."""
+        self._channel.send(message)
+
+    def receive(self, service: Service, last_words: Callable[[int], None]) -> None:
+        """Carry out what has arrived; ``last_words`` reads what a dead worker had still sent."""
+        for message, descriptors in self._channel.drain():
+            match message:
+                case None:
+                    log.info("the master is gone")
+                    self.stopped = True
+                case Stop():
+                    self.stopped = True
+                case Roster():
+                    self._welcome(service, message)
+                case Opened():
+                    service.output.open(message.worker, message.slot, descriptors)
+                case Fence():
+                    last_words_of = service.book.leases.get(message.lease)
+                    if last_words_of is not None:
+                        last_words(last_words_of.worker)
+                    kill = service.book.fence(message.lease, Cause(message.cause)) is not None
+                    service.turn.words.append(Fenced(message.lease, kill))
+                case Gone():
+                    last_words(message.worker)
+                    self._bury(service, message)
+                case Promote():
+                    service.book.promote(message.generation)
+                case Drain():
+                    service.book.draining = message.on
+                case _:
+                    log.error("the master said something that is not for the broker: %r", message)
+
+    def _welcome(self, service: Service, roster: Roster) -> None:
+        """Sort out, at a start, what the journal calls running: kept by a living worker, or cut off."""
+        book, now = service.book, service.now
+        alive = {each.worker: each for each in roster.alive}
+        for worker in list(book.workers.values()):
+            living = alive.get(worker.number)
+            if living is None:
+                book.die(worker.number, _ALL, Death(Cause.ABORT, "the whole tree of processes died"), now)
+                continue
+            worker.slot, worker.pid, worker.generation = living.slot, living.pid, living.generation
+            service.board.slots[living.slot].revoke(living.lease + 1)
+            book.revoke(worker, living.lease + 1)
+        for living in roster.alive:
+            book.hello(Hello(living.worker, living.slot, living.pid, living.generation))
+        self.welcomed = True
+
+    def _bury(self, service: Service, gone: Gone) -> None:
+        held = service.book.workers.get(gone.worker)
+        service.output.close(gone.worker)
+        seqs = [(lease.number, lease.entry.seq) for lease in held.leases] if held else []
+        service.book.die(gone.worker, gone.lease, Death(Cause(gone.cause), gone.message, gone.stack), service.now)
+        service.turn.late += seqs
+        service.links.pop(gone.worker, None)
+        service.turn.words.append(Buried(gone.worker))
+
+
+_ALL = 2**62

@@ -1,0 +1,298 @@
+"""The broker's loop: read everything that is ready, apply it to the book, commit once, answer.
+
+A server for ``multiprocessing.managers`` clients, with one selector loop in place of a thread a connection. One
+thread means no locks; one commit a turn is group commit.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+
+import msgspec
+
+from supervisor.broker.connection import Connection
+from supervisor.broker.line import MasterLine
+from supervisor.broker.service import Service
+from supervisor.broker.turn import Turn
+from supervisor.broker.waiters import Waiter
+from supervisor.core.book import Handout
+from supervisor.core.entry import Lease
+from supervisor.core.moment import Moment
+from supervisor.errors import MessageTooLargeError
+from supervisor.journal.checkpoint import Checkpointer
+from supervisor.journal.rows import Pieces
+from supervisor.journal.sweep import Sweeper
+from supervisor.log import log
+from supervisor.scoreboard import Header, Scoreboard
+from supervisor.wire.codec import ERROR, RETURN, decode_request, encode_reply
+from supervisor.wire.messages import Grant
+
+_HANDSHAKE_SECONDS = 5.0
+_BEAT_SECONDS = 0.5
+_HELD_UP_SECONDS = 0.025
+_ACCEPTS_A_TURN = 64
+_EVENTS = 512
+_OUT_LIMIT = 64 << 20
+
+
+class Server:
+    """Everything that listens, and the turn that handles what it heard."""
+
+    def __init__(self, listener: socket.socket, line: MasterLine, service: Service, key: bytes, limit: int) -> None:
+        self._listener = listener
+        self._line = line
+        self._service = service
+        self._key = key
+        self._limit = limit
+        self._board: Scoreboard = service.board
+        self._epoll = select.epoll()
+        self._connections: dict[int, Connection] = {}
+        self._batches: dict[int, float] = {}
+        """Workers that hold several tasks, and when to look whether they are held up."""
+        self._again = False
+        """The book changed after this turn's commit: the next turn comes at once."""
+        self._next_beat = 0.0
+        self.checkpointer: Checkpointer | None = None
+        self.sweeper: Sweeper | None = None
+
+    def serve(self) -> None:
+        """Run until the master says stop, or is gone."""
+        epoll = self._epoll
+        self._listener.setblocking(False)
+        for descriptor in (self._listener.fileno(), self._line.fileno(), self._service.output.descriptor):
+            epoll.register(descriptor, select.EPOLLIN)
+        while not self._line.stopped:
+            self.turn(epoll.poll(self._patience(), _EVENTS))
+        for connection in list(self._connections.values()):
+            self._hang_up(connection)
+
+    # -- a turn ------------------------------------------------------------------------------------------------
+
+    def turn(self, events: list[tuple[int, int]]) -> None:
+        """Handle what is ready, and everything that is due."""
+        service = self._service
+        service.now = Moment.now()
+        heard: list[tuple[Connection, list[bytes]]] = []
+        for descriptor, mask in events:
+            connection = self._connections.get(descriptor)
+            if connection is not None:
+                self._hear(connection, mask, heard)
+            elif descriptor == self._listener.fileno():
+                self._accept()
+        # What a task printed was written before its report was sent. So the pipes are read after the reports were
+        # received and before they are handled: the last line belongs to the attempt that printed it.
+        service.output.read()
+        if any(descriptor == self._line.fileno() for descriptor, _ in events):
+            self._from_master(heard)
+        for connection, bodies in heard:
+            for body in bodies:
+                self._handle(connection, body)
+        self._settle()
+
+    def _hear(self, connection: Connection, mask: int, heard: list[tuple[Connection, list[bytes]]]) -> None:
+        if mask & select.EPOLLOUT and connection.flush():
+            self._epoll.modify(connection.fd, select.EPOLLIN)
+        if not mask & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):
+            return
+        try:
+            bodies = connection.read()
+        except MessageTooLargeError as error:
+            connection.send(encode_reply(None, ERROR, ("MessageTooLargeError", (0, self._limit))), self._blocked)
+            log.warning("a client's message was refused: %s", error)
+            bodies = None
+        except OSError as error:
+            log.debug("a connection was refused or broke: %s", error)
+            bodies = None
+        if bodies is None:
+            self._hang_up(connection)
+        elif bodies:
+            heard.append((connection, bodies))
+        if connection.out and not connection.closed:
+            self._blocked(connection)
+
+    def _handle(self, connection: Connection, body: bytes) -> None:
+        if connection.closed and connection.worker is None:
+            return
+        try:
+            request = decode_request(body)
+        except msgspec.MsgspecError as error:
+            value = ("BadRequestError", (f"no request: {error}",))
+            connection.send(encode_reply(None, ERROR, value), self._blocked)
+            self._hang_up(connection)
+            return
+        self._service.handle(connection, request)
+
+    def _from_master(self, heard: list[tuple[Connection, list[bytes]]]) -> None:
+        # A dead worker's last reports may still be in its socket. They count, so they are read before its death is.
+        def last_words(worker: int) -> None:
+            link = self._service.links.get(worker)
+            if link is None or link[0].closed:
+                return
+            before = [bodies for connection, bodies in heard if connection is link[0]]
+            for body in (body for bodies in before for body in bodies):
+                self._handle(link[0], body)
+            heard[:] = [pair for pair in heard if pair[0] is not link[0]]
+            self._read_rest(link[0])
+
+        self._line.receive(self._service, last_words)
+
+    def _read_rest(self, connection: Connection) -> None:
+        try:
+            while bodies := connection.read():
+                for body in bodies:
+                    self._handle(connection, body)
+        except (OSError, MessageTooLargeError) as error:
+            log.debug("a dead worker's connection broke: %s", error)
+
+    def _settle(self) -> None:
+        """Hand out, commit, and only then answer."""
+        service = self._service
+        book, now = service.book, service.now
+        book.tick(now)
+        handouts = book.assign(now) if self._line.welcomed else []
+        changes = book.take_changes()
+        pieces = Pieces()
+        service.output.collect(pieces, service.turn.late, now.mono)
+        if changes or pieces:
+            service.journal.write(changes, pieces)
+        turn, service.turn = service.turn, Turn()
+        for handout in handouts:
+            self._hand_out(handout)
+        for connection, data in turn.replies:
+            connection.send(data, self._blocked)
+        for word in turn.words:
+            self._line.send(word)
+        for task_id in changes.ended:
+            for waiter in service.waiters.ended(task_id):
+                self._answer_waiter(waiter)
+        self._keep_house(now.mono)
+
+    def _hand_out(self, handout: Handout) -> None:
+        worker = handout.worker
+        connection, ident = self._service.links[worker.number]
+        first = handout.leases[0]
+        # The scoreboard first: from here on the master holds the worker to its deadline, even if it never reads this.
+        self._board.slots[worker.slot].claim(first.number, first.deadline_ns)
+        if first.deadline_ns and first.deadline_ns < self._board.get(Header.MASTER_WAKE_NS):
+            self._line.wake()
+        journal = self._service.journal
+        grants = [grant(lease, journal.payload(lease.entry.seq)) for lease in handout.leases]
+        connection.send(encode_reply(ident, RETURN, grants), self._blocked)
+        if len(grants) > 1:
+            self._batches[worker.number] = self._service.now.mono + _HELD_UP_SECONDS
+
+    # -- what is due -------------------------------------------------------------------------------------------
+
+    def _keep_house(self, now: float) -> None:
+        service = self._service
+        for waiter in service.waiters.expired(now):
+            self._answer_waiter(waiter)
+        if self._batches:
+            self._take_back(now)
+        if now >= self._next_beat:
+            self._next_beat = now + _BEAT_SECONDS
+            self._board.put(Header.BROKER_BEAT_NS, time.monotonic_ns())
+            self._drop_silent(now)
+            if self.checkpointer is not None:
+                self.checkpointer.nudge()
+                service.journal.restart_wal()
+            if self.sweeper is not None:
+                self.sweeper.step(service.now.wall)
+
+    def _take_back(self, now: float) -> None:
+        """Tasks handed out together with one that turns out to be long go to somebody else, if not started."""
+        for number, when in list(self._batches.items()):
+            worker = self._service.book.workers.get(number)
+            if worker is None or len(worker.leases) < 2:
+                del self._batches[number]
+                continue
+            if now < when:
+                continue
+            del self._batches[number]
+            slot = self._board.slots[worker.slot]
+            running = slot.running()
+            started = max(running.lease if running else 0, worker.leases[0].number)
+            # Our word is written before its word is read, and the worker does it the other way round (it writes that
+            # it starts, then reads what is revoked): at most one of us goes on to believe that the task is its own.
+            slot.revoke(started + 1)
+            running = slot.running()
+            started = max(running.lease if running else 0, started)
+            if self._service.book.revoke(worker, started + 1):
+                self._again = True
+
+    def _drop_silent(self, now: float) -> None:
+        for connection in [each for each in self._connections.values() if not each.trusted]:
+            if now - connection.opened_at > _HANDSHAKE_SECONDS:
+                self._hang_up(connection)
+
+    def _patience(self) -> float:
+        if self._again:
+            self._again = False
+            return 0.0
+        service = self._service
+        times = [self._next_beat, service.book.next_due(), service.waiters.next_time(), *self._batches.values()]
+        if service.output.wants_flush:
+            times.append(time.monotonic() + 0.2)
+        return max(0.0, min(when for when in times if when is not None) - time.monotonic())
+
+    def _answer_waiter(self, waiter: Waiter) -> None:
+        row = self._service.row(waiter.task_id, with_result=waiter.with_result)
+        waiter.connection.send(encode_reply(waiter.ident, RETURN, row), self._blocked)
+
+    # -- connections -------------------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        for _ in range(_ACCEPTS_A_TURN):
+            try:
+                connected, _ = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                log.warning("a connection could not be accepted: %s", error)
+                return
+            connected.setblocking(False)
+            connection = Connection(connected, self._key, self._limit, self._service.now.mono)
+            self._connections[connection.fd] = connection
+            self._epoll.register(connection.fd, select.EPOLLIN)
+            connection.send(connection.greet(), self._blocked)
+
+    def _blocked(self, connection: Connection) -> None:
+        if len(connection.out) > _OUT_LIMIT:
+            log.warning("a client does not read its answers and was disconnected")
+            self._hang_up(connection)
+        elif not connection.closed:
+            self._epoll.modify(connection.fd, select.EPOLLIN | select.EPOLLOUT)
+
+    def _hang_up(self, connection: Connection) -> None:
+        if connection.closed:
+            return
+        self._epoll.unregister(connection.fd)
+        del self._connections[connection.fd]
+        connection.close()
+        self._service.waiters.drop(connection)
+        worker = connection.worker
+        if worker is not None and self._service.links.get(worker.number, (None,))[0] is connection:
+            # Whether it is dead is for the master to say; it may only be reconnecting.
+            del self._service.links[worker.number]
+            self._service.book.leave(worker)
+
+
+def grant(lease: Lease, payload: bytes) -> Grant:
+    """What a worker gets to know about a lease."""
+    entry, kind = lease.entry, lease.entry.kind
+    return Grant(
+        lease=lease.number,
+        seq=entry.seq,
+        id=entry.id,
+        name=kind.name,
+        payload=payload,
+        files=entry.files,
+        attempt=entry.attempts + 1,
+        deadline_ns=lease.deadline_ns,
+        timeout=kind.timeout,
+        soft_timeout=kind.soft_timeout,
+        memory_limit=kind.memory_limit,
+        leave_children=kind.leave_children,
+    )

@@ -1,0 +1,224 @@
+"""The calls that clients and workers may make, and what each does to the book."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from supervisor.broker.connection import Connection
+from supervisor.broker.output import OutputReader
+from supervisor.broker.turn import Turn
+from supervisor.broker.waiters import Waiter, Waiters
+from supervisor.core.book import Book, Cancelled
+from supervisor.core.moment import Moment
+from supervisor.errors import BadRequestError, QueueClosedError, QueueFullError, UnknownTaskError
+from supervisor.ids import to_text
+from supervisor.journal.journal import Journal
+from supervisor.scoreboard import Scoreboard, Word
+from supervisor.wire.channel import CancelRunning
+from supervisor.wire.codec import ERROR, NO_REPLY, RETURN, Request, encode_reply
+from supervisor.wire.messages import Hello, Report, Submission, TaskId, TaskRow
+from supervisor.wire.remote import RemoteError
+
+_MOST_WAIT = 3600.0
+
+
+class _Parked:
+    """The reply is sent later."""
+
+
+PARKED = _Parked()
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A method: how its arguments are read, and who carries it out."""
+
+    decode: Callable[[bytes | msgspec.Raw], tuple[object, ...]]
+    handler: Callable[..., object]
+
+
+class Service:
+    """Answers requests. What it answers stays in ``turn`` until the loop has committed."""
+
+    def __init__(self, book: Book, journal: Journal, board: Scoreboard, output: OutputReader) -> None:
+        self.book = book
+        self.journal = journal
+        self.board = board
+        self.output = output
+        self.waiters = Waiters()
+        self.links: dict[int, tuple[Connection, int | None]] = {}
+        """Each worker's connection, and the call in which it waits for work."""
+        self.turn = Turn()
+        self.now = Moment.now()
+        self.info: dict[str, object] = {}
+        self._calls = {
+            "dummy": _call(tuple[()], self._dummy),
+            "submit": _call(tuple[Submission], self._submit),
+            "submit_many": _call(tuple[list[Submission]], self._submit_many),
+            "task": _call(tuple[TaskId, bool], self._task),
+            "wait": _call(tuple[TaskId, float, bool], self._wait),
+            "cancel": _call(tuple[TaskId], self._cancel),
+            "stats": _call(tuple[()], self._stats),
+            "workers": _call(tuple[()], self._workers),
+            "hello": _call(tuple[Hello], self._hello),
+            "report": _call(tuple[Report], self._report),
+            "next": _call(tuple[list[Report], int], self._next),
+        }
+
+    def handle(self, connection: Connection, request: Request) -> None:
+        """Carry out one request; errors of every sort become its answer."""
+        ident = request.ident
+        call = self._calls.get(request.method)
+        try:
+            if call is None:
+                raise RemoteError(BadRequestError, f"there is no method {request.method!r}")
+            value = call.handler(connection, ident, *call.decode(request.args))
+        except RemoteError as error:
+            self.reply(connection, ident, ERROR, error.as_value())
+        except msgspec.MsgspecError as error:
+            self.reply(connection, ident, ERROR, RemoteError(BadRequestError, f"{request.method}: {error}").as_value())
+        else:
+            if value is not PARKED:
+                self.reply(connection, ident, RETURN, value)
+
+    def reply(self, connection: Connection, ident: int | None, kind: str, value: object) -> None:
+        """Answer after the commit."""
+        if ident != NO_REPLY:
+            self.turn.replies.append((connection, encode_reply(ident, kind, value)))
+
+    # -- clients -----------------------------------------------------------------------------------------------
+
+    def _dummy(self, connection: Connection, ident: int | None) -> object:
+        return None
+
+    def _submit(self, connection: Connection, ident: int | None, submission: Submission) -> object:
+        self._accept(submission, 1)
+        return True
+
+    def _submit_many(self, connection: Connection, ident: int | None, submissions: list[Submission]) -> object:
+        for count, submission in enumerate(submissions):
+            self._accept(submission, len(submissions) - count)
+        return len(submissions)
+
+    def _accept(self, submission: Submission, more: int) -> None:
+        if self.book.closed:
+            raise RemoteError(QueueClosedError)
+        if self.book.full(more) and submission.id not in self.book.tasks:
+            raise RemoteError(QueueFullError, self.book.limit)
+        if submission.again and self.journal.state_of(submission.id) is not None:
+            return  # the first try was accepted and only its answer was lost; the task may even be over
+        self.book.submit(submission, self.now)
+
+    def _task(self, connection: Connection, ident: int | None, task_id: bytes, with_result: bool) -> object:
+        if self._changing(task_id):
+            self.waiters.add(Waiter(connection, ident, task_id, with_result, self.now.mono))
+            return PARKED
+        return self.row(task_id, with_result=with_result)
+
+    def _changing(self, task_id: bytes) -> bool:
+        """Whether the task changed in this very turn: what the journal says of it is true only after the commit."""
+        changes = self.book.changes
+        entry = self.book.tasks.get(task_id)
+        return task_id in changes.ended or (entry is not None and entry.seq in changes.touched)
+
+    def row(self, task_id: bytes, *, with_result: bool) -> TaskRow | None:
+        """What the journal knows of a task, and its progress where it runs."""
+        row = self.journal.task(task_id, with_result=with_result)
+        entry = self.book.tasks.get(task_id)
+        if row is None or entry is None:
+            return row
+        progress = self.output.progress_of(entry.lease)
+        return msgspec.structs.replace(row, progress=progress) if progress else row
+
+    def _wait(
+        self, connection: Connection, ident: int | None, task_id: bytes, timeout: float, with_result: bool
+    ) -> object:
+        if task_id not in self.book.tasks and task_id not in self.book.changes.ended:
+            row = self.row(task_id, with_result=with_result)
+            if row is None:
+                raise RemoteError(UnknownTaskError, to_text(task_id))
+            return row
+        until = self.now.mono + min(max(timeout, 0.0), _MOST_WAIT)
+        self.waiters.add(Waiter(connection, ident, task_id, with_result, until))
+        return PARKED
+
+    def _cancel(self, connection: Connection, ident: int | None, task_id: bytes) -> object:
+        found, lease = self.book.cancel(task_id, self.now)
+        if found is Cancelled.UNKNOWN:
+            if self.journal.state_of(task_id) is None:
+                raise RemoteError(UnknownTaskError, to_text(task_id))
+            return False
+        if lease is not None:
+            worker = self.book.workers[lease.worker]
+            self.board.slots[worker.slot].put(Word.CANCEL_LEASE, lease.number)
+            self.turn.words.append(CancelRunning(worker.number, worker.slot, lease.number))
+        return True
+
+    def _stats(self, connection: Connection, ident: int | None) -> object:
+        states: dict[str, int] = {}
+        for entry in self.book.tasks.values():
+            states[entry.state.value] = states.get(entry.state.value, 0) + 1
+        return {
+            **self.info,
+            "unfinished": states,
+            "ready": len(self.book.ready),
+            "limit": self.book.limit,
+            "draining": self.book.draining,
+            "ended": dict(self.book.ended_counts),
+            "workers": len(self.book.workers),
+            "waiting_calls": len(self.waiters),
+        }
+
+    def _workers(self, connection: Connection, ident: int | None) -> object:
+        return [
+            {
+                "worker": worker.number,
+                "slot": worker.slot,
+                "pid": worker.pid,
+                "generation": worker.generation,
+                "running": [
+                    {
+                        "id": lease.entry.id,
+                        "name": lease.entry.kind.name,
+                        "lease": lease.number,
+                        "deadline_ns": lease.deadline_ns,
+                    }
+                    for lease in worker.leases
+                ],
+            }
+            for worker in self.book.workers.values()
+        ]
+
+    # -- workers -----------------------------------------------------------------------------------------------
+
+    def _hello(self, connection: Connection, ident: int | None, hello: Hello) -> object:
+        connection.worker = self.book.hello(hello)
+        self.links[hello.worker] = (connection, NO_REPLY)
+        return True
+
+    def _report(self, connection: Connection, ident: int | None, report: Report) -> object:
+        worker = connection.worker
+        if worker is None:
+            raise RemoteError(BadRequestError, "report: say hello first")
+        seq = self.book.leases[report.lease].entry.seq if report.lease in self.book.leases else 0
+        if self.book.complete(worker, report, self.now):
+            self.turn.late.append((report.lease, seq))
+        return True
+
+    def _next(self, connection: Connection, ident: int | None, reports: list[Report], most: int) -> object:
+        for report in reports:
+            self._report(connection, ident, report)
+        worker = connection.worker
+        if worker is None:
+            raise RemoteError(BadRequestError, "next: say hello first")
+        self.links[worker.number] = (connection, ident)
+        if self.book.ask(worker, most):
+            self.board.slots[worker.slot].unclaim()
+        return PARKED
+
+
+def _call(arguments: object, handler: Callable[..., object]) -> _Call:
+    return _Call(msgspec.msgpack.Decoder(arguments).decode, handler)

@@ -1,0 +1,73 @@
+"""Callers that wait for a task to end: their replies are kept back until it does, or their time is up."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+from supervisor.broker.connection import Connection
+
+
+@dataclass(slots=True, eq=False)
+class Waiter:
+    """One call that waits."""
+
+    connection: Connection
+    ident: int | None
+    task_id: bytes
+    with_result: bool
+    until: float
+    done: bool = False
+
+
+class Waiters:
+    """Who waits for what, and until when."""
+
+    def __init__(self) -> None:
+        self._by_task: dict[bytes, list[Waiter]] = {}
+        self._by_time: list[tuple[float, int, Waiter]] = []
+        self._serial = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_task.values()))
+
+    def add(self, waiter: Waiter) -> None:
+        """Remember a call."""
+        self._by_task.setdefault(waiter.task_id, []).append(waiter)
+        self._serial += 1
+        heapq.heappush(self._by_time, (waiter.until, self._serial, waiter))
+
+    def ended(self, task_id: bytes) -> list[Waiter]:
+        """The calls that waited for this task, which are waiting no more."""
+        found = [waiter for waiter in self._by_task.pop(task_id, ()) if not waiter.connection.closed]
+        for waiter in found:
+            waiter.done = True
+        return found
+
+    def expired(self, now: float) -> list[Waiter]:
+        """The calls whose time is up."""
+        found: list[Waiter] = []
+        while self._by_time and (self._by_time[0][0] <= now or self._by_time[0][2].done):
+            _, _, waiter = heapq.heappop(self._by_time)
+            if not waiter.done:
+                waiter.done = True
+                self._remove(waiter)
+                found.append(waiter)
+        return found
+
+    def _remove(self, waiter: Waiter) -> None:
+        others = self._by_task.get(waiter.task_id, [])
+        others.remove(waiter)
+        if not others:
+            del self._by_task[waiter.task_id]
+
+    def drop(self, connection: Connection) -> None:
+        """The connection is gone, and its calls with it."""
+        for waiters in list(self._by_task.values()):
+            for waiter in [waiter for waiter in waiters if waiter.connection is connection]:
+                waiter.done = True
+                self._remove(waiter)
+
+    def next_time(self) -> float | None:
+        """When :meth:`expired` will find somebody."""
+        return self._by_time[0][0] if self._by_time else None

@@ -1,0 +1,8 @@
+"""The command ``supervisor``."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run it."""
+    raise SystemExit("not yet")

@@ -1,0 +1,1 @@
+"""The side that submits: connections, the queue proxy, the asyncio client."""

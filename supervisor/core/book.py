@@ -1,0 +1,393 @@
+"""The book: every unfinished task, who holds it, and what may happen to it next.
+
+A pure state machine. Each method is one thing that happens in the world; what it changed is in :attr:`Book.changes`
+until the broker takes it to the journal. Nothing here may be answered to anyone before that.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from dataclasses import dataclass
+from enum import Enum
+
+from supervisor.core.changes import Changes
+from supervisor.core.entry import Attempt, Death, Entry, Failure, Lease, Worker
+from supervisor.core.kind import Kinds
+from supervisor.core.moment import Moment
+from supervisor.core.pace import Pace
+from supervisor.core.ready import ReadyQueue
+from supervisor.core.verdict import judge
+from supervisor.states import Cause, State
+from supervisor.wire.messages import Hello, Outcome, Report, Submission
+
+_REPORTED = {
+    Outcome.RAISED: Cause.EXCEPTION,
+    Outcome.SOFT_TIMEOUT: Cause.SOFT_TIMEOUT,
+    Outcome.CANCELLED: Cause.CANCELLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPolicy:
+    """How much a worker is handed in one call: several tasks only while all of them are known to be short."""
+
+    size: int = 16
+    seconds: float = 0.002
+    """Expected work, in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handout:
+    """Leases for one worker that waits."""
+
+    worker: Worker
+    leases: list[Lease]
+
+
+class Cancelled(Enum):
+    """What a cancel found."""
+
+    REMOVED = "removed"
+    """The task had not started; it is over."""
+    STOPPING = "stopping"
+    """It runs; it is being stopped."""
+    UNKNOWN = "unknown"
+    """No unfinished task has this id."""
+
+
+class Book:
+    """Unfinished tasks and the workers that hold them."""
+
+    def __init__(self, kinds: Kinds, limit: int, batch: BatchPolicy | None = None) -> None:
+        self.kinds = kinds
+        self.limit = limit
+        self.batch = batch or BatchPolicy()
+        self.tasks: dict[bytes, Entry] = {}
+        self.leases: dict[int, Lease] = {}
+        self.workers: dict[int, Worker] = {}
+        self.ready = ReadyQueue()
+        self.pace = Pace()
+        self.changes = Changes()
+        self.draining = False
+        """Nothing is handed out."""
+        self.closed = False
+        """Nothing is taken in."""
+        self.ended_counts: Counter[str] = Counter()
+        """Tasks that ended in each state since this book was opened."""
+        self._later: list[tuple[float, int, Entry]] = []
+        self._waiting: dict[int, Worker] = {}
+        self._next_seq = 1
+        self._next_lease = 1
+
+    # -- clients -----------------------------------------------------------------------------------------------
+
+    def full(self, more: int = 1) -> bool:
+        """Whether ``more`` tasks would be too many."""
+        return len(self.tasks) + more > self.limit
+
+    def submit(self, submission: Submission, now: Moment) -> Entry | None:
+        """Take a task in; None when this very task is here already (a repeated call). The caller has asked full()."""
+        if submission.id in self.tasks:
+            return None
+        entry = Entry(
+            seq=self._next_seq,
+            id=submission.id,
+            kind=self.kinds.get(submission.name, submission.options),
+            generation=submission.generation,
+            state=State.QUEUED,
+            created_wall=now.wall,
+            files=submission.files,
+        )
+        self._next_seq += 1
+        self.tasks[entry.id] = entry
+        self.changes.new[entry.seq] = submission
+        if submission.delay > 0:
+            self._postpone(entry, State.SCHEDULED, submission.delay, now)
+        else:
+            self._enqueue(entry)
+        return entry
+
+    def cancel(self, task_id: bytes, now: Moment) -> tuple[Cancelled, Lease | None]:
+        """Stop a task: at once where it waits, by way of the worker's lease where it runs."""
+        entry = self.tasks.get(task_id)
+        if entry is None:
+            return Cancelled.UNKNOWN, None
+        if entry.state is State.RUNNING:
+            lease = self.leases[entry.lease]
+            lease.cancelling = True
+            return Cancelled.STOPPING, lease
+        if entry.state is State.QUEUED:
+            self.ready.discard()
+        self._end(entry, State.CANCELLED)
+        self.changes.attempts.append(
+            Attempt(
+                entry.seq,
+                0,
+                0,
+                0,
+                0,
+                now.wall,
+                now.wall,
+                Failure(Cause.CANCELLED, message="cancelled before it started"),
+            )
+        )
+        return Cancelled.REMOVED, None
+
+    # -- workers -----------------------------------------------------------------------------------------------
+
+    def hello(self, hello: Hello) -> Worker:
+        """A worker has (re)connected. What it still holds stays its own until it asks for more."""
+        worker = self.workers.get(hello.worker)
+        if worker is None:
+            worker = self.workers[hello.worker] = Worker(hello.worker, hello.slot, hello.pid, hello.generation)
+        self._waiting.pop(worker.number, None)
+        worker.wants = 0
+        return worker
+
+    def ask(self, worker: Worker, most: int) -> int:
+        """The worker wants at most ``most`` tasks, so it holds none: leases that it has not answered never reached it,
+        and go back; how many there were.
+
+        Not one that is fenced: its answer came too late, and the kill that is under way decides what becomes of it.
+        """
+        held = list(worker.leases)
+        if any(lease.fenced for lease in held):
+            return 0
+        for lease in reversed(held):
+            self._release(lease)
+        worker.wants = most
+        self._waiting[worker.number] = worker
+        return len(held)
+
+    def leave(self, worker: Worker) -> None:
+        """The worker's connection is gone; what it holds stays its own, for it may only be reconnecting."""
+        self._waiting.pop(worker.number, None)
+        worker.wants = 0
+
+    def assign(self, now: Moment) -> list[Handout]:
+        """Hand tasks to the workers that wait. Several to one only where none is left waiting for them."""
+        handouts: list[Handout] = []
+        if self.draining or not self._waiting or not len(self.ready):
+            return handouts
+        waiting = list(self._waiting.values())
+        for position, worker in enumerate(waiting):
+            share = max(1, len(self.ready) // (len(waiting) - position))
+            leases = self._take(worker, share, now)
+            if leases:
+                del self._waiting[worker.number]
+                worker.wants = 0
+                handouts.append(Handout(worker, leases))
+        return handouts
+
+    def complete(self, worker: Worker, report: Report, now: Moment) -> bool:
+        """An attempt has ended by the worker's own word; False when the word came too late to count."""
+        lease = self.leases.get(report.lease)
+        if lease is None or lease.worker != worker.number or lease.fenced is not None:
+            return False
+        entry = lease.entry
+        self.pace.saw(entry.kind.name, report.seconds)
+        entry.files |= report.files
+        if report.outcome is Outcome.SUCCEEDED:
+            self.changes.results[entry.seq] = report.result
+            self._close(lease, now, None)
+            self._end(entry, State.SUCCEEDED)
+            return True
+        error = report.error
+        cause = Cause.CANCELLED if lease.cancelling else _REPORTED[report.outcome]
+        if cause is Cause.CANCELLED and not lease.cancelling:
+            cause = Cause.EXCEPTION  # the task raised the error of a cancel that nobody asked for
+        failure = Failure(cause, error.type, error.message, error.traceback) if error else Failure(cause)
+        self._fail(lease, failure, now)
+        return True
+
+    def fence(self, number: int, cause: Cause) -> Lease | None:
+        """No answer for this lease counts any more, since its worker is about to be killed; None if it is over."""
+        lease = self.leases.get(number)
+        if lease is None:
+            return None
+        lease.fenced = cause
+        return lease
+
+    def revoke(self, worker: Worker, first: int) -> int:
+        """Take back the leases from ``first`` on, which the worker has not started; how many there were."""
+        back = [lease for lease in worker.leases if lease.number >= first]
+        for lease in reversed(back):
+            self._release(lease)
+        return len(back)
+
+    def die(self, number: int, started: int, death: Death, now: Moment) -> Worker | None:
+        """A worker's process is gone. ``started`` is the last lease it started: later ones go back uncounted.
+
+        When it started none of what it was given, the first is charged all the same: a task that kills the worker
+        on its way in must not come back for ever.
+        """
+        worker = self.workers.pop(number, None)
+        if worker is None:
+            return None
+        self._waiting.pop(number, None)
+        held = list(worker.leases)
+        if held and started < held[0].number and death.cause is not Cause.SHUTDOWN:
+            started = held[0].number
+        for lease in reversed(held):
+            if lease.number > started:
+                self._release(lease)
+            else:
+                self._fail(lease, self._failure(lease, death), now)
+        return worker
+
+    def promote(self, generation: int) -> None:
+        """The workers' code serves as this generation from now on (the newer code cannot be imported)."""
+        for worker in self.workers.values():
+            worker.generation = max(worker.generation, generation)
+
+    # -- time --------------------------------------------------------------------------------------------------
+
+    def tick(self, now: Moment) -> None:
+        """Queue what is due."""
+        while self._later and self._later[0][0] <= now.mono:
+            due, _, entry = heapq.heappop(self._later)
+            if entry.state in (State.SCHEDULED, State.RETRYING) and entry.due == due:
+                entry.state = State.QUEUED
+                self._enqueue(entry)
+
+    def next_due(self) -> float | None:
+        """The monotonic time of the next :meth:`tick` that can change anything."""
+        return self._later[0][0] if self._later else None
+
+    # -- restart -----------------------------------------------------------------------------------------------
+
+    def restore(self, entry: Entry) -> None:
+        """Take in an unfinished task from the journal; in the order of seq."""
+        self.tasks[entry.id] = entry
+        self._next_seq = max(self._next_seq, entry.seq + 1)
+        self._next_lease = max(self._next_lease, entry.lease + 1)
+        if entry.state is State.QUEUED:
+            self.ready.push(entry)
+        elif entry.state in (State.SCHEDULED, State.RETRYING):
+            heapq.heappush(self._later, (entry.due, entry.seq, entry))
+
+    def restore_lease(self, lease: Lease, worker: Worker) -> None:
+        """Take in the lease of a task that the journal calls running."""
+        self.workers.setdefault(worker.number, worker)
+        worker = self.workers[worker.number]
+        self.leases[lease.number] = lease
+        worker.leases.append(lease)
+
+    def count_from(self, seq: int, lease: int) -> None:
+        """Give out numbers from here on: the journal has seen those before."""
+        self._next_seq = max(self._next_seq, seq)
+        self._next_lease = max(self._next_lease, lease)
+
+    def take_changes(self) -> Changes:
+        """What changed since the last call."""
+        taken, self.changes = self.changes, Changes()
+        return taken
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _take(self, worker: Worker, share: int, now: Moment) -> list[Lease]:
+        leases: list[Lease] = []
+        work = 0.0
+        while len(leases) < min(share, self.batch.size, worker.wants):
+            entry = self.ready.peek(worker.generation)
+            if entry is None:
+                break
+            work += self.pace.expected(entry.kind.name)
+            if leases and work > self.batch.seconds:
+                break
+            self.ready.pop(worker.generation)
+            leases.append(self._lease(entry, worker, now))
+        return leases
+
+    def _lease(self, entry: Entry, worker: Worker, now: Moment) -> Lease:
+        timeout = entry.kind.timeout
+        deadline = int((now.mono + timeout) * 1e9) if timeout is not None else 0
+        lease = Lease(self._next_lease, entry, worker.number, deadline, now.wall)
+        self._next_lease += 1
+        self.leases[lease.number] = lease
+        worker.leases.append(lease)
+        entry.lease = lease.number
+        entry.state = State.RUNNING
+        self.changes.touched[entry.seq] = entry
+        self.changes.leases[entry.seq] = (lease, worker.pid)
+        return lease
+
+    def _failure(self, lease: Lease, death: Death) -> Failure:
+        cause = lease.fenced or death.cause
+        if lease.cancelling:
+            cause = Cause.CANCELLED
+        return Failure(cause, message=death.message, stack=death.stack)
+
+    def _fail(self, lease: Lease, failure: Failure, now: Moment) -> None:
+        entry = lease.entry
+        number = entry.attempts + 1
+        state = judge(entry, failure.cause)
+        self._close(lease, now, failure, number)
+        if state is State.QUEUED:
+            entry.state = state
+            self._enqueue(entry)
+        elif state is State.RETRYING and entry.kind.retry_delay > 0:
+            self._postpone(entry, state, entry.kind.retry_delay, now)
+        elif state is State.RETRYING:
+            entry.state = State.QUEUED
+            self._enqueue(entry)
+        else:
+            self._end(entry, state)
+
+    def _close(self, lease: Lease, now: Moment, failure: Failure | None, number: int | None = None) -> None:
+        """The lease is over: nobody can answer for it any more."""
+        worker = self._drop(lease)
+        entry = lease.entry
+        self.changes.attempts.append(
+            Attempt(
+                seq=entry.seq,
+                lease=lease.number,
+                number=entry.attempts + 1 if number is None else number,
+                worker=lease.worker,
+                pid=worker.pid if worker else 0,
+                started_wall=lease.started_wall,
+                ended_wall=now.wall,
+                failure=failure,
+            )
+        )
+
+    def _drop(self, lease: Lease) -> Worker | None:
+        del self.leases[lease.number]
+        worker = self.workers.get(lease.worker)
+        if worker is not None and worker.leases:
+            if worker.leases[0] is lease:
+                worker.leases.popleft()
+            else:
+                worker.leases.remove(lease)
+        return worker
+
+    def _release(self, lease: Lease) -> None:
+        """Give the task back as if this lease had never been handed out, to the head of its line."""
+        self._drop(lease)
+        entry = lease.entry
+        if lease.cancelling:
+            self._end(entry, State.CANCELLED)
+            return
+        entry.state = State.QUEUED
+        self.changes.touched[entry.seq] = entry
+        self.ready.push(entry, first=True)
+
+    def _enqueue(self, entry: Entry) -> None:
+        entry.due = entry.due_wall = 0.0
+        self.changes.touched[entry.seq] = entry
+        self.ready.push(entry)
+
+    def _postpone(self, entry: Entry, state: State, delay: float, now: Moment) -> None:
+        entry.state = state
+        entry.due = due = now.mono + delay
+        entry.due_wall = now.wall + delay
+        self.changes.touched[entry.seq] = entry
+        heapq.heappush(self._later, (due, entry.seq, entry))
+
+    def _end(self, entry: Entry, state: State) -> None:
+        entry.state = state
+        self.ended_counts[state.value] += 1
+        del self.tasks[entry.id]
+        self.changes.touched[entry.seq] = entry
+        self.changes.ended[entry.id] = entry

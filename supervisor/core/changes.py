@@ -1,0 +1,29 @@
+"""What one turn of the broker changed, for the journal: each task once, in its last state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from supervisor.core.entry import Attempt, Entry, Lease
+from supervisor.wire.messages import Submission
+
+
+@dataclass(slots=True)
+class Changes:
+    """Collected by the book, written in one transaction, then dropped."""
+
+    new: dict[int, Submission] = field(default_factory=dict)
+    """Tasks that the journal has not seen, by seq."""
+    touched: dict[int, Entry] = field(default_factory=dict)
+    """Tasks whose row is out of date, by seq."""
+    leases: dict[int, tuple[Lease, int]] = field(default_factory=dict)
+    """Leases handed out, with the worker's pid, by seq."""
+    attempts: list[Attempt] = field(default_factory=list)
+    """Attempts that ended."""
+    results: dict[int, bytes] = field(default_factory=dict)
+    """Results of tasks that succeeded, by seq."""
+    ended: dict[bytes, Entry] = field(default_factory=dict)
+    """Tasks that reached a final state, by id."""
+
+    def __bool__(self) -> bool:
+        return bool(self.touched)

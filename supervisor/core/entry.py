@@ -1,0 +1,102 @@
+"""The records that the book keeps: a task, its lease, the worker that holds it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from supervisor.core.kind import Kind
+from supervisor.states import Cause, State
+
+
+class Entry(Struct, gc=False):
+    """An unfinished task: what is needed to order, find and count it. Its payload stays in the journal.
+
+    A Struct outside the garbage collector, since a deep queue holds a million of them and they never form cycles.
+    """
+
+    seq: int
+    """Its place in the order of arrival, and its row in the journal."""
+    id: bytes
+    kind: Kind
+    generation: int
+    state: State
+    created_wall: float
+    due: float = 0.0
+    """Monotonic time before which it may not start; 0 for at once."""
+    due_wall: float = 0.0
+    """The same on the wall clock, for the journal."""
+    lease: int = 0
+    """The lease handed out last; 0 before the first."""
+    failures: int = 0
+    crashes: int = 0
+    aborts: int = 0
+    files: int = 0
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts have ended and counted."""
+        return self.failures + self.crashes + self.aborts
+
+
+class Lease(Struct, gc=False):
+    """One handing-out of a task to a worker."""
+
+    number: int
+    entry: Entry
+    worker: int
+    deadline_ns: int
+    started_wall: float
+    fenced: Cause | None = None
+    """Why the worker is about to be killed; no answer counts any more."""
+    cancelling: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """A worker as the book sees it."""
+
+    number: int
+    slot: int
+    pid: int
+    generation: int
+    leases: deque[Lease] = field(default_factory=deque)
+    wants: int = 0
+    """How many tasks it has asked for and waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """How a worker's process ended, for the attempt that it takes along."""
+
+    cause: Cause
+    message: str = ""
+    """A sentence: the signal's name, the exit code, the limit."""
+    stack: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt did not succeed."""
+
+    cause: Cause
+    type: str = ""
+    message: str = ""
+    traceback: str = ""
+    stack: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt that has ended, for the journal."""
+
+    seq: int
+    lease: int
+    number: int
+    worker: int
+    pid: int
+    started_wall: float
+    ended_wall: float
+    failure: Failure | None

@@ -1,0 +1,84 @@
+"""What the tasks of one name and one set of options have in common, options filled in with the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from msgspec import Struct, UnsetType
+
+from supervisor.wire.options import Options
+
+T = TypeVar("T")
+_MOST_KINDS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """The settings that stand in for options a task does not choose."""
+
+    timeout: float | None = 300.0
+    soft_timeout: float | None = None
+    max_retries: int = 3
+    retry_delay: float = 1.0
+    crash_budget: int = 3
+    abort_budget: int = 10
+    memory_limit: int | None = None
+
+
+class Kind(Struct, frozen=True, gc=False):
+    """A name with its options, resolved. Shared by all its tasks: a million queued tasks hold one of them."""
+
+    name: str
+    options: Options
+    priority: int
+    timeout: float | None
+    soft_timeout: float | None
+    max_retries: int
+    retry_delay: float
+    crash_budget: int
+    abort_budget: int
+    memory_limit: int | None
+    leave_children: bool
+
+
+def _or(value: T | UnsetType, default: T) -> T:
+    return default if isinstance(value, UnsetType) else value
+
+
+class Kinds:
+    """The kinds in use, one object each."""
+
+    def __init__(self, defaults: Defaults) -> None:
+        self._defaults = defaults
+        self._known: dict[tuple[str, Options], Kind] = {}
+
+    def get(self, name: str, options: Options) -> Kind:
+        """The kind of this name and these options."""
+        key = (name, options)
+        kind = self._known.get(key)
+        if kind is None:
+            if len(self._known) >= _MOST_KINDS:
+                self._known.clear()  # they live on in their tasks; only the sharing starts anew
+            kind = self._known[key] = self._resolve(name, options)
+        return kind
+
+    def _resolve(self, name: str, chosen: Options) -> Kind:
+        ours = self._defaults
+        timeout = _or(chosen.timeout, ours.timeout)
+        soft = _or(chosen.soft_timeout, ours.soft_timeout)
+        if soft is not None and timeout is not None and soft >= timeout:
+            soft = None  # the hard limit comes first anyway
+        return Kind(
+            name=name,
+            options=chosen,
+            priority=chosen.priority,
+            timeout=timeout,
+            soft_timeout=soft,
+            max_retries=_or(chosen.max_retries, ours.max_retries),
+            retry_delay=_or(chosen.retry_delay, ours.retry_delay),
+            crash_budget=_or(chosen.crash_budget, ours.crash_budget),
+            abort_budget=ours.abort_budget,
+            memory_limit=_or(chosen.memory_limit, ours.memory_limit),
+            leave_children=chosen.leave_children,
+        )

@@ -1,0 +1,33 @@
+"""What becomes of a task when an attempt of it has ended otherwise than well."""
+
+from __future__ import annotations
+
+from supervisor.core.entry import Entry
+from supervisor.states import Cause, State
+
+_UNCOUNTED = frozenset({Cause.SHUTDOWN})
+_CRASHES = frozenset({Cause.SIGNAL, Cause.EXIT, Cause.MEMORY})
+
+
+def judge(entry: Entry, cause: Cause) -> State:
+    """Count the attempt on its budget and say where the task goes: RETRYING, QUEUED or an end.
+
+    Three budgets, apart from each other: failures against ``max_retries``, deaths of the process against the crash
+    budget (a task that kills its process must not do so for ever), deaths of the whole tree against a larger one
+    (they are rarely the task's fault).
+    """
+    kind = entry.kind
+    if cause is Cause.CANCELLED:
+        return State.CANCELLED
+    if cause in _UNCOUNTED:
+        return State.QUEUED
+    if cause is Cause.ABORT:
+        entry.aborts += 1
+        return State.QUEUED if entry.aborts < kind.abort_budget else State.LOST
+    if cause in _CRASHES:
+        entry.crashes += 1
+        return State.QUEUED if entry.crashes < kind.crash_budget else State.LOST
+    entry.failures += 1
+    if entry.failures <= kind.max_retries:
+        return State.RETRYING
+    return State.TIMED_OUT if cause is Cause.TIMEOUT else State.FAILED

@@ -1,0 +1,195 @@
+"""Every error that this package raises on purpose: one base class, one sentence each.
+
+The sentence is built in the class, so that it reads the same wherever the error is raised, and it names the fault
+and the remedy. Errors that cross the wire travel as their class name and the arguments of their constructor, all
+plain data (see :mod:`supervisor.wire.remote`).
+"""
+
+from __future__ import annotations
+
+
+class SupervisorError(Exception):
+    """Base class of every error raised by this package."""
+
+
+class SettingsError(SupervisorError):
+    """Settings that cannot be used; one sentence a fault."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = list(faults)
+        super().__init__("\n".join(self.faults))
+
+
+class AlreadyRunningError(SupervisorError):
+    """A second supervisor was started on a directory that has one."""
+
+    def __init__(self, directory: str, holder: int | None) -> None:
+        who = f"process {holder}" if holder else "another process"
+        super().__init__(
+            f"a supervisor already runs on {directory} ({who} holds its lock); stop it, or give this one"
+            " another directory (--dir, SUPERVISOR_DIR)"
+        )
+
+
+class QueueUnavailableError(SupervisorError):
+    """No supervisor answered within the time allowed."""
+
+    def __init__(self, directory: str, reason: str) -> None:
+        self.directory = directory
+        self.reason = reason
+        super().__init__(
+            f"the supervisor of {directory} does not answer: {reason}; see `supervisor status --dir {directory}`"
+        )
+
+
+class QueueClosedError(SupervisorError):
+    """The queue no longer accepts work: it was drained or closed."""
+
+    def __init__(self, reason: str = "it is being drained") -> None:
+        super().__init__(f"the queue accepts no work: {reason}")
+
+
+class QueueFullError(SupervisorError):
+    """The queue holds as many unfinished tasks as it may."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(
+            f"the queue is full: it holds {limit:,} unfinished tasks; try again later or raise queue_limit"
+        )
+
+
+class JournalFullError(SupervisorError):
+    """The journal could not be written, as a rule because the disk is full; nothing was accepted."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the journal cannot be written ({reason}), so nothing was accepted; make room and submit again"
+        )
+
+
+class JournalError(SupervisorError):
+    """A journal that cannot be used as it is."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"the journal {path} cannot be used: {reason}")
+
+
+class MessageTooLargeError(SupervisorError):
+    """A message over the size that the other side accepts."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"a message of {size:,} bytes is over the limit of {limit:,}; pass large data by file")
+
+
+class BadRequestError(SupervisorError):
+    """The broker could not make sense of a request."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the broker refused the request: {reason}")
+
+
+class UnknownTaskError(SupervisorError):
+    """No task has this id, or it ended so long ago that its record is gone."""
+
+    def __init__(self, task_id: str) -> None:
+        self.task_id = task_id
+        super().__init__(f"there is no task {task_id}: the id is wrong, or its record has expired")
+
+
+class UnknownFunctionError(SupervisorError):
+    """A worker found no function under the name that a task was submitted with."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"the workers know no task {name!r} ({reason}); name its module in `tasks`")
+
+
+class SerializationError(SupervisorError):
+    """Something that has to cross a process boundary cannot be serialised."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        self.what = what
+        super().__init__(f"{what} cannot be serialised: {reason}")
+
+
+class TaskOptionError(SupervisorError):
+    """A task option with a value that makes no sense."""
+
+    def __init__(self, option: str, value: object, expected: str) -> None:
+        super().__init__(f"{option}={value!r} makes no sense: expected {expected}")
+
+
+class TaskError(SupervisorError):
+    """Base class of the errors that tell how a task ended."""
+
+    def __init__(self, task_id: str, sentence: str) -> None:
+        self.task_id = task_id
+        super().__init__(sentence)
+
+
+class TaskFailedError(TaskError):
+    """The task raised; ``error_type``, ``error_message`` and ``remote_traceback`` say what."""
+
+    def __init__(self, task_id: str, error_type: str, error_message: str, remote_traceback: str) -> None:
+        self.error_type = error_type
+        self.error_message = error_message
+        self.remote_traceback = remote_traceback
+        super().__init__(
+            task_id, f"task {task_id} failed: {error_type}: {error_message}\n\n{remote_traceback}".rstrip()
+        )
+
+
+class TaskTimeoutError(TaskError):
+    """The task ran past its hard limit and was killed; ``stack`` says where it hung."""
+
+    def __init__(self, task_id: str, timeout: float | None, stack: str | None = None) -> None:
+        self.timeout = timeout
+        self.stack = stack
+        limit = f"its limit of {timeout:g} s" if timeout else "its limit"
+        super().__init__(task_id, f"task {task_id} ran past {limit} and was killed\n\n{stack or ''}".rstrip())
+
+
+class TaskCancelledError(TaskError):
+    """The task was cancelled. Raised inside the task as well, where it may clean up and end."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(task_id, f"task {task_id} was cancelled")
+
+
+class TaskExpiredError(TaskError):
+    """The task was not started in the time given for it."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(task_id, f"task {task_id} was not started in time and has expired")
+
+
+class WorkerLostError(TaskError):
+    """The process that ran the task died (signal, exit, memory) as often as the crash budget allows."""
+
+    def __init__(self, task_id: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(task_id, f"task {task_id} was lost: {reason}")
+
+
+class SoftTimeoutError(SupervisorError):
+    """Raised inside a task at its soft limit; it may clean up until the hard limit kills it."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"the task ran past its soft limit of {seconds:g} s")
+
+
+class WaitTimeoutError(SupervisorError, TimeoutError):
+    """Only the waiting ran out; the task goes on."""
+
+    def __init__(self, task_id: str, timeout: float) -> None:
+        self.task_id = task_id
+        self.timeout = timeout
+        super().__init__(f"task {task_id} has not ended within {timeout:g} s of waiting; it goes on")
+
+
+class NotInTaskError(SupervisorError):
+    """``current_task()`` was called outside a running task."""
+
+    def __init__(self) -> None:
+        super().__init__("no task runs here: current_task() answers only inside a task")

@@ -1,0 +1,138 @@
+"""Watching one master: starting it, restarting it with back-off, and clearing away what it leaves when it dies.
+
+The guardian is the owner's only child, and child subreaper, so everything that a dead master leaves behind lands on
+it. One started by the master itself (when the first was killed) cannot be the master's ancestor: it *adopts* the
+running master, follows it by pidfd, and becomes a full guardian with the next one.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+from supervisor import owners
+from supervisor.directory import Directory
+from supervisor.launch import Started, start
+from supervisor.log import log
+from supervisor.scoreboard import Header, Scoreboard, Word
+from supervisor.system import proc
+
+_FIRST_BACKOFF = 0.1
+_LONGEST_BACKOFF = 30.0
+_STEADY_SECONDS = 10.0
+_LOOK_SECONDS = 0.5
+_STOPPED_SECONDS = 0.5
+_CLEAR_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Watched:
+    """The master that is watched."""
+
+    process: Started
+    ours: bool
+    """Whether it is our child, to be reaped."""
+    since: float
+
+
+class Guardian:
+    """Keeps a master running on ``directory`` until one ends of its own will, or nobody owns the tree any more."""
+
+    def __init__(self, directory: Directory, board: Scoreboard, wake: int, heartbeat_timeout: float) -> None:
+        self._directory = directory
+        self._board = board
+        self._wake = wake
+        self._heartbeat_timeout = heartbeat_timeout
+        self._backoff = 0.0
+
+    def run(self, adopted: Started | None) -> None:
+        """Until the master has ended well, or there is nobody left to run it for."""
+        watched = Watched(adopted, False, time.monotonic()) if adopted else self._start()
+        while True:
+            ended_well = self._watch(watched)
+            os.close(watched.process.pidfd)
+            if not ended_well:
+                log.error("the master (pid %d) died; everything it ran is cleared away", watched.process.pid)
+                self._clear(watched)
+            if not owners.living(self._directory.owners):
+                return
+            self._rest(watched)
+            watched = self._start()
+
+    def _start(self) -> Watched:
+        self._board.clear()
+        self._board.put(Header.GUARDIAN_PID, os.getpid())
+        arguments = [f"--dir={self._directory}", f"--board={self._board.descriptor}", f"--wake={self._wake}"]
+        process = start(
+            "supervisor.master", [*arguments, f"--guardian={os.getpid()}"], [self._board.descriptor, self._wake]
+        )
+        return Watched(process, True, time.monotonic())
+
+    def _watch(self, watched: Watched) -> bool:
+        """Until this master is gone; whether it ended of its own will."""
+        poller = select.poll()
+        poller.register(watched.process.pidfd, select.POLLIN)
+        stopped_since: float | None = None
+        while not poller.poll(_LOOK_SECONDS * 1000):
+            self._reap()
+            now = time.monotonic()
+            if proc.state(watched.process.pid) not in ("T", "t"):
+                stopped_since = None
+            elif stopped_since is None:
+                stopped_since = now
+            beat = self._board.get(Header.MASTER_BEAT_NS) / 1e9
+            silent = now - max(beat, watched.since)
+            if silent > self._heartbeat_timeout or (stopped_since and now - stopped_since >= _STOPPED_SECONDS):
+                log.error(
+                    "the master (pid %d) is stopped or hung (silent for %.1f s): killed", watched.process.pid, silent
+                )
+                signal.pidfd_send_signal(watched.process.pidfd, signal.SIGKILL)
+        return self._ended_well(watched)
+
+    def _ended_well(self, watched: Watched) -> bool:
+        if not watched.ours:
+            return not self._directory.control.exists()  # it removes its socket when it ends well
+        _, status = os.waitpid(watched.process.pid, 0)
+        return os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
+
+    def _reap(self) -> None:
+        """Bury what has landed on us, but leave the master's status for :meth:`_ended_well`."""
+        for pid in proc.children(os.getpid()):
+            if proc.state(pid) == "Z" and pid != self._board.get(Header.MASTER_PID):
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+
+    def _clear(self, watched: Watched) -> None:
+        """Kill what the master left: what lands on us until nothing does, or, adopted, what the scoreboard names."""
+        until = time.monotonic() + _CLEAR_SECONDS
+        if not watched.ours:
+            for slot in self._board.slots:
+                pid = slot.get(Word.PID)
+                for each in [pid, *proc.descendants(pid)] if pid else []:
+                    _kill(each)
+        while time.monotonic() < until:
+            left = proc.children(os.getpid())
+            if not left:
+                return
+            for pid in left:
+                _kill(pid)
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+            select.select([], [], [], 0.001)
+
+    def _rest(self, watched: Watched) -> None:
+        if time.monotonic() - watched.since > _STEADY_SECONDS:
+            self._backoff = 0.0
+        if self._backoff:
+            log.info("the next master starts in %.1f s", self._backoff)
+            select.select([], [], [], self._backoff)
+        self._backoff = min(_LONGEST_BACKOFF, max(_FIRST_BACKOFF, self._backoff * 2))
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,82 @@
+"""A task that was submitted, in the hands of its submitter."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from supervisor.errors import TaskFailedError, UnknownTaskError
+from supervisor.records import TaskRecord
+from supervisor.states import State
+
+if TYPE_CHECKING:
+    from supervisor.taskqueue import TaskQueue
+
+R = TypeVar("R")
+
+
+class Handle(Generic[R]):
+    """Asks after one task. ``id`` is all that is needed to ask from anywhere else."""
+
+    __slots__ = ("_queue", "id")
+
+    def __init__(self, task_id: str, queue: TaskQueue) -> None:
+        self.id = task_id
+        self._queue = queue
+
+    def __repr__(self) -> str:
+        return f"<Handle {self.id}>"
+
+    def __await__(self) -> Generator[None, None, Handle[R]]:
+        """``await f.delay(…)`` does no harm: it yields the handle. Wait for the result with :meth:`aresult`."""
+        yield from ()
+        return self
+
+    def result(self, timeout: float | None = None) -> R:
+        """Wait for what the task returns, for at most ``timeout`` seconds (None: for ever).
+
+        Raises TaskFailedError with the remote traceback when it raised, else as :meth:`TaskQueue.wait`.
+        """
+        return cast(R, _returned(self._queue.wait(self.id, timeout)))
+
+    async def aresult(self, timeout: float | None = None) -> R:
+        """:meth:`result` without blocking the event loop."""
+        return cast(R, _returned(await self._queue.await_(self.id, timeout)))
+
+    def state(self) -> State:
+        """Its state now; UnknownTaskError once its record has expired."""
+        return self._queue.state(self.id)
+
+    async def astate(self) -> State:
+        """:meth:`state` without blocking the event loop."""
+        return await self._queue.astate(self.id)
+
+    def record(self) -> TaskRecord:
+        """All that is known about it, with its result; UnknownTaskError once that has expired."""
+        return self._known(self._queue.get_result(self.id))
+
+    async def arecord(self) -> TaskRecord:
+        """:meth:`record` without blocking the event loop."""
+        return self._known(await self._queue.aget_result(self.id))
+
+    def cancel(self) -> bool:
+        """Cancel it; see :meth:`TaskQueue.cancel`."""
+        return self._queue.cancel(self.id)
+
+    async def acancel(self) -> bool:
+        """:meth:`cancel` without blocking the event loop."""
+        return await self._queue.acancel(self.id)
+
+    def _known(self, record: TaskRecord | None) -> TaskRecord:
+        if record is None:
+            raise UnknownTaskError(self.id)
+        return record
+
+
+def _returned(record: TaskRecord) -> object:
+    if record.state is State.SUCCEEDED:
+        return record.result
+    error = record.error
+    if error is None:
+        raise TaskFailedError(record.id, "", "", "")
+    raise TaskFailedError(record.id, error.type, error.message, error.traceback)

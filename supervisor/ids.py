@@ -1,0 +1,37 @@
+"""Task ids: time-ordered, made by whoever submits.
+
+Time order keeps the journal's index growing at its end (random ids made inserts four times slower at a million
+rows). Being made by the client, an id makes a repeated ``submit`` harmless. The layout is UUID version 7 (RFC 9562).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+
+_RANDOM_BITS = 62
+
+
+def new_id() -> bytes:
+    """A fresh id: 16 bytes, ordered by the millisecond it was made in."""
+    nanoseconds = time.time_ns()
+    milliseconds, rest = divmod(nanoseconds, 1_000_000)
+    # RFC 9562, method 3: the sub-millisecond fraction fills rand_a, so ids of one process keep their order.
+    fraction = (rest << 12) // 1_000_000
+    random = int.from_bytes(os.urandom(8), "big") & ((1 << _RANDOM_BITS) - 1)
+    number = (milliseconds << 80) | (0x7 << 76) | (fraction << 64) | (0b10 << 62) | random
+    return number.to_bytes(16, "big")
+
+
+def to_text(task_id: bytes) -> str:
+    """The form that people and URLs see: 32 hexadecimal digits."""
+    return task_id.hex()
+
+
+def from_text(text: str) -> bytes | None:
+    """The id behind its text (dashes allowed), or None where the text is no id."""
+    try:
+        return uuid.UUID(text).bytes
+    except (ValueError, AttributeError, TypeError):
+        return None

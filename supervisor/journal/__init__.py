@@ -1,0 +1,1 @@
+"""The journal: accepted work and what became of it, in SQLite, written by the broker alone."""

@@ -1,0 +1,251 @@
+"""The journal's one writer.
+
+WAL mode, and one transaction a turn of the broker (group commit). ``synchronous`` is switched between the
+transactions of the one connection, so only those that acknowledge a submit pay for an fsync. At durability ``off``
+the same tables live in memory.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from supervisor.core.changes import Changes
+from supervisor.core.entry import Attempt, Entry
+from supervisor.errors import JournalError
+from supervisor.journal.migrate import migrate
+from supervisor.journal.payloads import PayloadCache
+from supervisor.journal.rows import Pieces, StoredTask, read_task
+from supervisor.journal.statements import SQL
+from supervisor.states import State
+from supervisor.wire.messages import TaskRow
+from supervisor.wire.options import Options
+
+_encode_options = msgspec.json.Encoder().encode
+_decode_options = msgspec.json.Decoder(Options).decode
+_PREFETCH = 256
+_Row = tuple[Any, ...]
+_WAL_RESTART_BYTES = 64 << 20
+
+
+class Durability(StrEnum):
+    """What an acknowledged submit survives."""
+
+    FULL = "full"
+    """Power loss: it was fsynced before it was acknowledged."""
+    NORMAL = "normal"
+    """The death of any process; a power loss may take the last moments."""
+    OFF = "off"
+    """Nothing: it lives in the broker's memory."""
+
+
+class Journal:
+    """Open ``path`` for writing, made and migrated as needed; JournalError when it cannot be used."""
+
+    def __init__(self, path: Path, durability: Durability) -> None:
+        self.path = path
+        self.durability = durability
+        self._connection = self._open()
+        self._payloads = PayloadCache(self._fetch_payloads)
+        self._synchronous = ""
+        self._option_texts: dict[Options, str] = {}
+
+    def _open(self) -> sqlite3.Connection:
+        off = self.durability is Durability.OFF
+        try:
+            if not off:
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            connection = sqlite3.connect(":memory:" if off else self.path, isolation_level=None, cached_statements=64)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")  # done by the helper, off the broker's loop
+            connection.execute("PRAGMA busy_timeout = 5000")
+            connection.execute("PRAGMA cache_size = -32768")
+            migrate(connection)
+        except (sqlite3.Error, OSError) as error:
+            raise JournalError(
+                str(self.path), f"{error}; see `supervisor check`, or move it away to start afresh"
+            ) from error
+        return connection
+
+    def close(self) -> None:
+        """Fold the log into the database and let go."""
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._connection.close()
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def write(self, changes: Changes, pieces: Pieces) -> None:
+        """Commit one turn. When this returns, what the durability level promises holds for all of it."""
+        execute = self._connection.executemany
+        self._begin(durable=bool(changes.new))
+        try:
+            inserted, leased, moved, ended = self._sort(changes)
+            if inserted:
+                execute(SQL["insert_task"], inserted)
+            if leased:
+                execute(SQL["lease_task"], leased)
+            if moved:
+                execute(SQL["move_task"], moved)
+            if ended:
+                execute(SQL["end_task"], ended)
+            failed = [_attempt_row(attempt) for attempt in changes.attempts if attempt.failure is not None]
+            if failed:
+                execute(SQL["insert_attempt"], failed)
+            if pieces.output:
+                execute(SQL["insert_output"], pieces.output)
+            if pieces.progress:
+                execute(SQL["save_progress"], pieces.progress)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def _begin(self, *, durable: bool) -> None:
+        wanted = "FULL" if durable and self.durability is Durability.FULL else "NORMAL"
+        if wanted != self._synchronous:
+            self._connection.execute(f"PRAGMA synchronous = {wanted}")
+            self._synchronous = wanted
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def _sort(self, changes: Changes) -> tuple[list[_Row], list[_Row], list[_Row], list[_Row]]:
+        inserted: list[_Row] = []
+        leased: list[_Row] = []
+        moved: list[_Row] = []
+        ended: list[_Row] = []
+        now_ended = {attempt.seq: attempt.ended_wall for attempt in changes.attempts}
+        for seq, entry in changes.touched.items():
+            counts = (entry.failures, entry.crashes, entry.aborts)
+            if seq in changes.new:
+                inserted.append(self._insert_row(entry, changes, now_ended))
+            elif entry.state is State.RUNNING:
+                lease, pid = changes.leases[seq]
+                leased.append((lease.number, lease.worker, pid, lease.started_wall, *counts, seq))
+            elif entry.state.ended:
+                self._payloads.drop(seq)
+                when = now_ended.get(seq, entry.created_wall)
+                ended.append((entry.state.value, when, *counts, entry.files, changes.results.get(seq), seq))
+            else:
+                moved.append((entry.state.value, entry.due_wall or None, *counts, seq))
+        return inserted, leased, moved, ended
+
+    def _insert_row(self, entry: Entry, changes: Changes, now_ended: dict[int, float]) -> tuple[object, ...]:
+        submission = changes.new[entry.seq]
+        lease, pid = changes.leases.get(entry.seq, (None, 0))
+        ended = entry.state.ended
+        if not ended:
+            self._payloads.keep(entry.seq, submission.payload)
+        return (
+            entry.seq,
+            entry.id,
+            entry.kind.name,
+            entry.state.value,
+            entry.kind.priority,
+            entry.generation,
+            entry.lease,
+            lease.worker if lease else 0,
+            pid,
+            entry.failures,
+            entry.crashes,
+            entry.aborts,
+            entry.files,
+            entry.created_wall,
+            entry.due_wall or None,
+            lease.started_wall if lease else None,
+            now_ended.get(entry.seq) if ended else None,
+            self._options_text(entry.kind.options),
+            submission.payload,
+            changes.results.get(entry.seq),
+        )
+
+    def _options_text(self, options: Options) -> str:
+        text = self._option_texts.get(options)
+        if text is None:
+            text = _encode_options(options).decode()
+            if len(self._option_texts) < 1024:
+                self._option_texts[options] = text
+        return text
+
+    def wal_bytes(self) -> int:
+        """The size of the log that was not folded into the database yet."""
+        try:
+            return os.stat(f"{self.path}-wal").st_size
+        except OSError:
+            return 0
+
+    def restart_wal(self) -> None:
+        """Begin the log anew once it has grown; cheap when the helper has just folded most of it in."""
+        if self.durability is not Durability.OFF and self.wal_bytes() > _WAL_RESTART_BYTES:
+            self._connection.execute("PRAGMA wal_checkpoint(RESTART)")
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def payload(self, seq: int) -> bytes:
+        """The payload of an unfinished task."""
+        return self._payloads.get(seq)
+
+    def _fetch_payloads(self, seq: int) -> Iterable[tuple[int, bytes]]:
+        # A deep queue is drained in about the order of seq: read ahead.
+        return self._connection.execute(SQL["payloads"], (seq, seq + _PREFETCH)).fetchall()
+
+    def unfinished(self) -> Iterator[StoredTask]:
+        """The tasks that a restart has to take up again, in the order of seq."""
+        for row in self._connection.execute(SQL["unfinished"]):
+            yield StoredTask(*(*row[:-1], _decode_options(row[-1])))
+
+    def highest(self) -> tuple[int, int]:
+        """The highest seq and the highest lease that were ever given out, as far as rows tell."""
+        row = self._connection.execute(SQL["highest"]).fetchone()
+        return int(row[0]), int(row[1])
+
+    def state_of(self, task_id: bytes) -> tuple[int, State] | None:
+        """The seq and the state of a task; None when there is none."""
+        row = self._connection.execute(SQL["seq_of"], (task_id,)).fetchone()
+        return (int(row[0]), State(row[1])) if row else None
+
+    def task(self, task_id: bytes, *, with_result: bool) -> TaskRow | None:
+        """All that a client may read about a task; None when there is none."""
+        return read_task(self._connection, task_id, with_result=with_result)
+
+    def counts(self) -> dict[str, int]:
+        """How many tasks there are in each state."""
+        return dict(self._connection.execute(SQL["counts"]).fetchall())
+
+    # -- sweeping ----------------------------------------------------------------------------------------------
+
+    def sweep(self, after: int, limit: int) -> list[tuple[int, bytes, float | None, bool, int]]:
+        """The next rows in the order of seq: (seq, id, ended_at, has a result, files)."""
+        return self._connection.execute(SQL["sweep"], (after, limit)).fetchall()
+
+    def forget(self, tasks: list[int], results: list[int]) -> None:
+        """Delete the records of ``tasks`` and the results of ``results``, all ended, in one transaction."""
+        self._begin(durable=False)
+        for statement in ("delete_task", "delete_attempts", "delete_output", "delete_progress"):
+            self._connection.executemany(SQL[statement], [(seq,) for seq in tasks])
+        self._connection.executemany(SQL["drop_result"], [(seq,) for seq in results])
+        self._connection.execute("COMMIT")
+
+
+def _attempt_row(attempt: Attempt) -> tuple[object, ...]:
+    failure = attempt.failure
+    assert failure is not None
+    return (
+        attempt.seq,
+        attempt.lease,
+        attempt.number,
+        attempt.worker,
+        attempt.pid,
+        attempt.started_wall,
+        attempt.ended_wall,
+        failure.cause.value,
+        failure.type,
+        failure.message,
+        failure.traceback,
+        failure.stack,
+    )

@@ -1,0 +1,77 @@
+"""Rows of the journal as records, and the pieces that are written beside the book's changes."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+
+import msgspec
+
+from supervisor.journal.statements import SQL
+from supervisor.wire.messages import ErrorData, ProgressData, TaskRow
+from supervisor.wire.options import Options
+
+_decode_options = msgspec.json.Decoder(Options).decode
+
+
+@dataclass(slots=True)
+class Pieces:
+    """Output and progress of running tasks, to go into the same transaction."""
+
+    output: list[tuple[object, ...]] = field(default_factory=list)
+    progress: list[tuple[object, ...]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.output or self.progress)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTask:
+    """An unfinished task as the journal has it."""
+
+    seq: int
+    id: bytes
+    name: str
+    state: str
+    generation: int
+    lease: int
+    worker: int
+    pid: int
+    failures: int
+    crashes: int
+    aborts: int
+    files: int
+    created_wall: float
+    due_wall: float | None
+    started_wall: float | None
+    options: Options
+
+
+def read_task(connection: sqlite3.Connection, task_id: bytes, *, with_result: bool) -> TaskRow | None:
+    """The row behind an id with its last attempt and output, through any connection; None when there is none."""
+    row = connection.execute(SQL["task"], (task_id,)).fetchone()
+    if row is None:
+        return None
+    seq, _, name, state, priority, ended_attempts, lease, created, due, started, ended, pid, options, files, *told = row
+    attempt = connection.execute(SQL["last_attempt"], (seq,)).fetchone() if state != "succeeded" else None
+    result = connection.execute(SQL["result"], (seq,)).fetchone()[0] if with_result and state == "succeeded" else None
+    return TaskRow(
+        id=task_id,
+        name=name,
+        state=state,
+        priority=priority,
+        attempt=ended_attempts + (1 if state in ("running", "succeeded") else 0),
+        created_at=created,
+        due_at=due,
+        started_at=started,
+        ended_at=ended,
+        worker=pid or None,
+        cause=attempt[1] if attempt else None,
+        error=ErrorData(attempt[2], attempt[3], attempt[4]) if attempt else None,
+        stack=attempt[5] if attempt else None,
+        output="".join(piece for (piece,) in connection.execute(SQL["output"], (seq, lease))),
+        progress=ProgressData(told[0], told[1], told[2]) if told[0] is not None else None,
+        options=_decode_options(options),
+        files=files,
+        result=result,
+    )

@@ -1,0 +1,121 @@
+"""The broker from the master's point of view."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+
+from supervisor.directory import Directory
+from supervisor.launch import Spec, Started, spec_file, start
+from supervisor.log import log
+from supervisor.scoreboard import Header, Scoreboard
+from supervisor.wire.channel import Alive, Channel, Drain, Gone, Message, Promote, Roster, Stop
+
+_FIRST_BACKOFF_NS = 100_000_000
+_LONGEST_BACKOFF_NS = 30_000_000_000
+_STEADY_NS = 10_000_000_000
+
+
+class BrokerHandle:
+    """Starts the broker, brings it back, and tells a new one what the old one knew."""
+
+    def __init__(self, directory: Directory, listener: socket.socket, board: Scoreboard, wake: int) -> None:
+        self._directory = directory
+        self._listener = listener
+        self._board = board
+        self._wake = wake
+        self.process: Started | None = None
+        self.channel: Channel | None = None
+        self.draining = False
+        self.promoted = 0
+        self.restarts = 0
+        self._gone: dict[int, Gone] = {}
+        """Deaths that no broker has confirmed yet."""
+        self._started_ns = 0
+        self._backoff_ns = 0
+        self.start_ns = 0
+        """When the next one may be started."""
+
+    @property
+    def pid(self) -> int:
+        """0 while there is none."""
+        return self.process.pid if self.process else 0
+
+    def start(self, spec: Spec, alive: list[Alive], now_ns: int) -> None:
+        """Start one. The first things it hears: who died, who lives, whether work is handed out at all."""
+        ours, theirs = Channel.pair()
+        ours.socket.setblocking(False)
+        described = spec_file(spec)
+        self._board.put(Header.BROKER_BEAT_NS, 0)
+        descriptors = [self._listener.fileno(), theirs.fileno(), self._board.descriptor, self._wake, described]
+        names = ("listener", "channel", "board", "wake", "spec")
+        arguments = [f"--{name}={descriptor}" for name, descriptor in zip(names, descriptors, strict=True)]
+        arguments += [f"--master={os.getpid()}", f"--dir={self._directory}"]
+        self.process = start("supervisor.broker", arguments, descriptors)
+        self.channel = ours
+        self._started_ns = now_ns
+        theirs.close()
+        os.close(described)
+        for gone in self._gone.values():
+            ours.send(gone)
+        if self.draining:
+            ours.send(Drain())
+        ours.send(Roster(alive))
+        if self.promoted:
+            ours.send(Promote(self.promoted))
+
+    def send(self, message: Message, descriptors: list[int] | None = None) -> bool:
+        """Say something; False when there is no broker to hear it."""
+        return self.channel is not None and self.channel.send(message, descriptors)
+
+    def gone(self, gone: Gone) -> None:
+        """A worker is dead: say so until a broker confirms it."""
+        self._gone[gone.worker] = gone
+        self.send(gone)
+
+    def buried(self, worker: int) -> None:
+        """It is in the journal."""
+        self._gone.pop(worker, None)
+
+    @property
+    def all_buried(self) -> bool:
+        """Whether every death is in the journal."""
+        return not self._gone
+
+    def drain(self) -> None:
+        """Nothing is to be handed out any more, by this broker or a later one."""
+        self.draining = True
+        self.send(Drain())
+
+    def promote(self, generation: int) -> None:
+        """Living workers serve as this generation, with this broker and a later one."""
+        self.promoted = generation
+        self.send(Promote(generation))
+
+    def stop(self) -> None:
+        """Ask it to close and leave."""
+        self.send(Stop())
+
+    def kill(self, why: str) -> None:
+        """End it now; it is replaced when it is reaped."""
+        if self.process is not None:
+            log.error("the broker (pid %d) %s: killed", self.pid, why)
+            signal.pidfd_send_signal(self.process.pidfd, signal.SIGKILL)
+
+    def ended(self, now_ns: int) -> None:
+        """It was reaped: say when the next one may start."""
+        if self.process is not None:
+            os.close(self.process.pidfd)
+        if self.channel is not None:
+            self.channel.close()
+        self.process = self.channel = None
+        self.restarts += 1
+        if now_ns - self._started_ns > _STEADY_NS:
+            self._backoff_ns = 0
+        self.start_ns = now_ns + self._backoff_ns
+        self._backoff_ns = min(_LONGEST_BACKOFF_NS, max(_FIRST_BACKOFF_NS, 2 * self._backoff_ns))
+
+    def silent_ns(self, now_ns: int) -> int:
+        """How long it has not moved; loading a deep queue counts from its start."""
+        return now_ns - max(self._board.get(Header.BROKER_BEAT_NS), self._started_ns) if self.process else 0

@@ -1,0 +1,130 @@
+"""Killing a worker for what it runs, so that nothing else is ever hit.
+
+Fence, stop, look again, dump, kill. The fence comes first: a dump signal makes hung C calls return, and the task
+would "succeed" after its deadline. The stop comes before the second look: what a stopped worker runs cannot change.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+
+from supervisor import signals
+from supervisor.log import log
+from supervisor.master.reaper import kill_tree
+from supervisor.master.worker import Kill, KillStage, WorkerHandle
+from supervisor.scoreboard import Slot
+from supervisor.states import Cause
+
+_MS = 1_000_000
+_FENCE_NS = 25 * _MS
+_STOP_NS = 5 * _MS
+_DUMP_NS = 20 * _MS
+_DUMP_LOOK_NS = 2 * _MS
+UNREAPED_NS = 1_000 * _MS
+"""A killed worker that cannot be reaped (it sits in the kernel) is given up after this long, and replaced."""
+_NO_STACK = "(no stack: the process did not write one, as when it blocks every signal or sits in the kernel)"
+
+
+def current_lease(slot: Slot) -> int:
+    """The lease that a worker holds now: what it runs, or what it was given and has not begun; 0 for none."""
+    claim, running = slot.claimed(), slot.running()
+    if running is None:
+        return claim.lease if claim else 0
+    if claim is not None and claim.lease > running.lease:
+        return claim.lease
+    return running.lease if running.running else 0
+
+
+class Executioner:
+    """Carries kills through their stages; ``fence(lease, cause)`` asks the broker."""
+
+    def __init__(self, fence: Callable[[int, Cause], bool]) -> None:
+        self._fence = fence
+
+    def condemn(self, handle: WorkerHandle, cause: Cause, message: str, now_ns: int, lease: int = 0) -> None:
+        """Begin to kill a worker: for one lease, or (0) for whatever it does."""
+        if handle.kill is not None or handle.who is None:
+            return
+        handle.kill = Kill(lease, cause, message, KillStage.FENCING, now_ns + _FENCE_NS)
+        target = lease or current_lease(handle.slot)
+        if not target or not self._fence(target, cause):
+            self._stop(handle, handle.kill, now_ns)
+
+    def fenced(self, handle: WorkerHandle, lease: int, kill: bool, now_ns: int) -> None:
+        """The broker has answered."""
+        under_way = handle.kill
+        if under_way is None or under_way.stage is not KillStage.FENCING:
+            return
+        if not kill and under_way.lease == lease:
+            handle.kill = None  # it ended in time
+            handle.excused = lease
+        else:
+            self._stop(handle, under_way, now_ns)
+
+    def stopped(self, handle: WorkerHandle, now_ns: int) -> None:
+        """The worker has stopped."""
+        if handle.kill is not None and handle.kill.stage is KillStage.STOPPING:
+            self._look_again(handle, handle.kill, now_ns)
+
+    def step(self, handle: WorkerHandle, now_ns: int) -> None:
+        """Go on where the time for a stage is over."""
+        kill = handle.kill
+        if kill is None:
+            return
+        if kill.stage is KillStage.DUMPING and self._dumped(handle, kill):
+            self._kill(handle, kill, now_ns)
+        elif now_ns >= kill.until_ns:
+            match kill.stage:
+                case KillStage.FENCING:
+                    self._stop(handle, kill, now_ns)  # the broker is busy or away; our second look protects the rest
+                case KillStage.STOPPING:
+                    self._look_again(handle, kill, now_ns)
+                case _:
+                    self._kill(handle, kill, now_ns)
+
+    def next_ns(self, handle: WorkerHandle, now_ns: int) -> int | None:
+        """When :meth:`step` wants to be called."""
+        kill = handle.kill
+        if kill is None:
+            return None
+        return min(kill.until_ns, now_ns + _DUMP_LOOK_NS) if kill.stage is KillStage.DUMPING else kill.until_ns
+
+    def _stop(self, handle: WorkerHandle, kill: Kill, now_ns: int) -> None:
+        _signal(handle.pid, signal.SIGSTOP)
+        kill.stage, kill.until_ns = KillStage.STOPPING, now_ns + _STOP_NS
+
+    def _look_again(self, handle: WorkerHandle, kill: Kill, now_ns: int) -> None:
+        if kill.lease and current_lease(handle.slot) != kill.lease:
+            log.debug("worker %d went on to another task in time: spared", handle.pid)
+            handle.kill = None
+            handle.excused = kill.lease
+            _signal(handle.pid, signal.SIGCONT)
+            return
+        if handle.read_stack() is None and kill.lease:
+            # Pending while it is stopped, the dump is the first thing it does when it goes on.
+            _signal(handle.pid, signals.DUMP)
+            _signal(handle.pid, signal.SIGCONT)
+            kill.stage, kill.until_ns = KillStage.DUMPING, now_ns + _DUMP_NS
+        else:
+            self._kill(handle, kill, now_ns)
+
+    def _dumped(self, handle: WorkerHandle, kill: Kill) -> bool:
+        """Whether the stack is written: there, and no longer growing."""
+        size = os.fstat(handle.stack_file).st_size
+        settled = size > 0 and size == kill.stack_size
+        kill.stack_size = size
+        return settled
+
+    def _kill(self, handle: WorkerHandle, kill: Kill, now_ns: int) -> None:
+        if kill.stage is not KillStage.KILLED:
+            kill.stack = handle.read_stack() or (_NO_STACK if kill.lease else None)
+        kill.stage, kill.until_ns = KillStage.KILLED, now_ns + UNREAPED_NS
+        kill_tree(handle.pid)
+
+
+def _signal(pid: int, signum: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signum)

@@ -1,0 +1,168 @@
+"""Which code runs: the template in use, and the one that is to take its place."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from supervisor.launch import Spec
+from supervisor.log import log
+from supervisor.master.pool import Pool
+from supervisor.master.template import TemplateHandle, start_template
+from supervisor.scoreboard import Header, Scoreboard
+from supervisor.wire.channel import Imported, Stop
+
+_FIRST_BACKOFF_NS = 1_000_000_000
+_LONGEST_BACKOFF_NS = 30_000_000_000
+_LONGEST_IMPORT_NS = 600_000_000_000
+
+
+class Generations:
+    """Starts templates, promotes the one whose import succeeded, and lets go of the others."""
+
+    def __init__(self, board: Scoreboard, wake: int, pool: Pool, spec: Spec) -> None:
+        self._board = board
+        self._wake = wake
+        self._pool = pool
+        self.spec = spec
+        self.newest = 1
+        """The generation that submits are stamped with from now on."""
+        self.current: TemplateHandle | None = None
+        self.coming: TemplateHandle | None = None
+        self.failed = ""
+        """Why the newest code cannot be imported; empty when it could."""
+        self.unserved = 0
+        """A generation whose import failed, for which the older workers are to stand in."""
+        self._bare = False
+        self._slow = 0
+        self._failures = 0
+        self._retry_ns = 0
+
+    def templates(self) -> list[TemplateHandle]:
+        """Those whose processes run."""
+        return [template for template in (self.current, self.coming) if template is not None]
+
+    def reload(self, spec: Spec, now_ns: int) -> int:
+        """New code is to be imported; its generation. What runs goes on until that has succeeded."""
+        self.newest += 1
+        self.spec = spec
+        self._bare = False
+        self._failures = 0
+        self._start(now_ns)
+        return self.newest
+
+    def keep(self, now_ns: int) -> None:
+        """Start a template where there is none, after failures with a pause."""
+        if self.current is None and self.coming is None and now_ns >= self._retry_ns:
+            self._start(now_ns)
+
+    def _start(self, now_ns: int) -> None:
+        if self.coming is not None:
+            self._drop(self.coming)
+        limit = min(_LONGEST_IMPORT_NS, int(self.spec.settings.import_timeout * 1e9) << self._slow)
+        self._board.put(Header.TEMPLATE_BEAT_NS, 0)
+        self.coming = start_template(
+            self.spec, self.newest, self._board, self._wake, bare=self._bare, times=(now_ns, now_ns + limit)
+        )
+
+    def imported(self, template: TemplateHandle, word: Imported, now_ns: int) -> None:
+        """Its import succeeded: workers come from it from now on, if that is safe."""
+        if word.obstacles and not template.bare:
+            for obstacle in word.obstacles:
+                log.warning("the application cannot be shared by forking: %s", obstacle)
+            log.warning(
+                "each worker imports it for itself; one more is kept ready, so that a kill need not wait for that"
+            )
+            self._bare = True
+            self._start(now_ns)
+            if self.coming is not None:
+                self.coming.obstacles = word.obstacles
+                self.coming.sources = word.sources
+            return
+        template.imported = True
+        template.seconds = word.seconds
+        template.sources = template.sources or word.sources
+        old, self.current, self.coming = self.current, template, None
+        self.failed = ""
+        self._failures = self._slow = 0
+        self._pool.template = template
+        self._pool.serves = max(self._pool.serves, template.generation)
+        self._pool.settings = template.spec.settings
+        self._pool.target = template.spec.settings.worker_count
+        log.info("generation %d of the application is imported (%.2f s)", template.generation, word.seconds)
+        if old is not None:
+            old.channel.send(Stop())
+            old.channel.close()
+
+    def import_failed(self, template: TemplateHandle, reason: str, now_ns: int) -> None:
+        """Its import failed: the old one, if there is one, stands in."""
+        self.failed = reason
+        log.error(
+            "the application cannot be imported, %s:\n%s",
+            "the old code goes on" if self.current else "no task can run",
+            reason,
+        )
+        self._lost(template, now_ns)
+        if self.current is not None:
+            self.unserved = template.generation
+            self._pool.serves = template.generation
+
+    def ended(self, pid: int, now_ns: int) -> bool:
+        """A process was reaped; whether it was a template of ours."""
+        for template in self.templates():
+            if template.process.pid == pid:
+                if template.imported or not self.failed:
+                    log.error("the template (pid %d) died; a new one is started", pid)
+                self._lost(template, now_ns)
+                return True
+        return False
+
+    def _lost(self, template: TemplateHandle, now_ns: int) -> None:
+        if template is self.coming:
+            self.coming = None
+            self._retry_ns = now_ns + min(_LONGEST_BACKOFF_NS, _FIRST_BACKOFF_NS << self._failures)
+            self._failures = min(self._failures + 1, 10)
+        if template is self.current:
+            self.current = None
+            if self._pool.template is template:
+                self._pool.template = None
+        template.close()
+
+    def check(self, now_ns: int) -> None:
+        """Kill a template whose import takes too long, or which hangs."""
+        coming = self.coming
+        if coming is not None and now_ns > coming.deadline_ns:
+            self._slow = min(self._slow + 1, 6)
+            self.failed = f"the import took longer than {(coming.deadline_ns - coming.started_ns) / 1e9:g} s"
+            log.error("%s: the template is killed and tries again with more time", self.failed)
+            self._drop(coming)
+            self.coming = None
+            self._retry_ns = now_ns
+        current = self.current
+        if current is not None and self.coming is None:
+            beat = max(self._board.get(Header.TEMPLATE_BEAT_NS), current.started_ns)
+            if now_ns - beat > self.spec.settings.heartbeat_timeout * 1e9:
+                log.error("the template (pid %d) hangs: killed", current.process.pid)
+                signal.pidfd_send_signal(current.process.pidfd, signal.SIGKILL)
+
+    def _drop(self, template: TemplateHandle) -> None:
+        signal.pidfd_send_signal(template.process.pidfd, signal.SIGKILL)
+        template.close()
+
+    def next_ns(self) -> int | None:
+        """When :meth:`keep` or :meth:`check` has something to do."""
+        if self.coming is not None:
+            return self.coming.deadline_ns
+        return self._retry_ns if self.current is None else None
+
+    def sources_changed(self, seen: dict[str, float]) -> bool:
+        """Whether a file of the imported code has changed since ``seen`` (which is brought up to date)."""
+        changed = False
+        for path in self.current.sources if self.current else []:
+            try:
+                modified = os.stat(path).st_mtime
+            except OSError:
+                continue
+            changed |= seen.setdefault(path, modified) != modified
+            seen[path] = modified
+        return changed

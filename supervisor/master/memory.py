@@ -1,0 +1,60 @@
+"""Watching what tasks take while they run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from supervisor.master.pool import Pool
+from supervisor.master.worker import Stage, WorkerHandle
+from supervisor.system import proc
+
+LOOK_NS = 50_000_000
+
+
+class MemoryWatch:
+    """Looks 20 times a second, but only while a task with a limit runs or there is a budget for all."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._next_ns = 0
+
+    def wanted(self) -> bool:
+        """Whether there is anything to watch."""
+        if self._pool.settings.memory_budget is not None:
+            return bool(self._pool.workers)
+        return any(_limit(handle) for handle in self._pool)
+
+    def next_ns(self) -> int | None:
+        """When to look next."""
+        return self._next_ns if self.wanted() else None
+
+    def over(self, now_ns: int) -> Iterator[tuple[WorkerHandle, str]]:
+        """The workers to be killed for their memory, each with the sentence that says why."""
+        if now_ns < self._next_ns or not self.wanted():
+            return
+        self._next_ns = now_ns + LOOK_NS
+        sizes = {
+            handle: proc.tree_resident_bytes(handle.pid) - handle.baseline
+            for handle in self._pool
+            if handle.stage in (Stage.READY, Stage.RETIRING) and handle.kill is None
+        }
+        for handle, size in sizes.items():
+            limit = _limit(handle)
+            if limit and size > limit:
+                yield handle, f"it took {size >> 20} MiB, over its memory limit of {limit >> 20} MiB"
+        budget = self._pool.settings.memory_budget
+        total = sum(sizes.values())
+        if budget is not None and total > budget and sizes:
+            largest = max(sizes, key=lambda handle: sizes[handle])
+            yield (
+                largest,
+                (
+                    f"all workers took {total >> 20} MiB, over the budget of {budget >> 20} MiB, and it took most of it:"
+                    f" {sizes[largest] >> 20} MiB"
+                ),
+            )
+
+
+def _limit(handle: WorkerHandle) -> int:
+    running = handle.slot.running()
+    return running.memory if running is not None and running.running else 0

@@ -1,0 +1,243 @@
+"""The pool: as many workers as there should be, each replaced when it is due, one at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+from collections.abc import Iterator
+from contextlib import suppress
+
+from supervisor import signals
+from supervisor.log import log
+from supervisor.master.recycling import reason
+from supervisor.master.template import TemplateHandle
+from supervisor.master.worker import Stage, WorkerHandle
+from supervisor.scoreboard import Scoreboard, Slot, Word
+from supervisor.settings import Settings
+from supervisor.system import proc
+from supervisor.wire.channel import Alive, ForkWorker
+
+_FIRST_BACKOFF_NS = 100_000_000
+_LONGEST_BACKOFF_NS = 30_000_000_000
+_NUMBERS = 1 << 32
+_PIPE_BYTES = 256 * 1024
+
+
+class Pool:
+    """Workers by number. Reads the scoreboard; forks through the template it is given."""
+
+    def __init__(self, board: Scoreboard, settings: Settings) -> None:
+        self._board = board
+        self.settings = settings
+        self.target = settings.worker_count
+        self.workers: dict[int, WorkerHandle] = {}
+        self.opened: list[WorkerHandle] = []
+        """Workers whose pipes the broker does not read yet."""
+        self.template: TemplateHandle | None = None
+        self.serves = 0
+        """The generation that forks of this template count as."""
+        self.recycled: dict[str, int] = {}
+        # Numbers are unlike those of any earlier tree: the journal remembers who held what.
+        self._next_number = random.getrandbits(30) * _NUMBERS + 1
+        self._failures = 0
+        self._fork_ns = 0
+        self._graves: dict[int, Slot] = {}
+
+    # -- who there is ------------------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[WorkerHandle]:
+        return iter(list(self.workers.values()))
+
+    def by_pid(self, pid: int) -> WorkerHandle | None:
+        """The worker with this pid."""
+        return next((handle for handle in self.workers.values() if handle.pid == pid), None)
+
+    def alive(self) -> list[Alive]:
+        """For a new broker: who lives and what each started last."""
+        found: list[Alive] = []
+        for handle in self.workers.values():
+            if handle.who is not None:
+                running = handle.slot.running()
+                lease = running.lease if running else 0
+                found.append(Alive(handle.number, handle.slot.number, handle.pid, handle.generation, lease))
+        return found
+
+    def ready(self) -> int:
+        """How many can take tasks."""
+        return sum(handle.stage is Stage.READY and not handle.spare for handle in self.workers.values())
+
+    # -- filling -----------------------------------------------------------------------------------------------
+
+    def fill(self, now_ns: int) -> None:
+        """Fork what is missing, and the replacement of one worker that is due."""
+        template = self.template
+        if template is None or not template.imported or now_ns < self._fork_ns:
+            return
+        seated = {handle.seat: handle for handle in self.workers.values() if self._stays(handle)}
+        for seat in range(self.target):
+            if seat not in seated and not self._activate_spare(seat):
+                self._fork(template, seat, now_ns)
+        if template.bare and not any(handle.spare for handle in self.workers.values()):
+            self._fork(template, self.target, now_ns, spare=True)
+        for seat, handle in seated.items():
+            if seat >= self.target and not handle.spare:
+                self.retire(handle, "there are more workers than wanted")
+        self._recycle(template, now_ns)
+
+    def _stays(self, handle: WorkerHandle) -> bool:
+        leaving = handle.stage in (Stage.RETIRING, Stage.DEAD) or handle.kill is not None
+        return not leaving and handle.replaces is None and not handle.spare
+
+    def _recycle(self, template: TemplateHandle, now_ns: int) -> None:
+        if any(handle.replaces is not None for handle in self.workers.values()):
+            return  # one at a time
+        watch_memory = self.settings.max_memory is not None
+        for handle in self.workers.values():
+            grown = proc.tree_resident_bytes(handle.pid) - handle.baseline if watch_memory and handle.baseline else 0
+            why = reason(handle, self.settings, self.serves, now_ns, grown)
+            if why and handle.spare:
+                self.retire(handle, why)
+            elif why:
+                handle.retired_why = why
+                self._fork(template, handle.seat, now_ns, replaces=handle)
+                return
+
+    def _activate_spare(self, seat: int) -> bool:
+        for handle in self.workers.values():
+            if (
+                handle.spare
+                and handle.stage is Stage.READY
+                and handle.kill is None
+                and handle.generation >= self.serves
+            ):
+                handle.spare = False
+                handle.seat = seat
+                os.write(handle.go, b"%d" % seat)
+                return True
+        return False
+
+    def _fork(
+        self,
+        template: TemplateHandle,
+        seat: int,
+        now_ns: int,
+        *,
+        replaces: WorkerHandle | None = None,
+        spare: bool = False,
+    ) -> None:
+        slot = next(slot for slot in self._board.slots if slot.get(Word.WORKER) == 0)
+        number, self._next_number = self._next_number, self._next_number + 1
+        slot.clear(number)
+        (talk, talk_end), (raw, raw_end) = _pipe(), _pipe()
+        go_end, go = os.pipe2(os.O_CLOEXEC) if spare else (-1, -1)
+        stack = os.memfd_create("supervisor-stack", os.MFD_CLOEXEC)
+        handle = WorkerHandle(
+            number=number,
+            seat=seat,
+            slot=slot,
+            generation=max(self.serves, template.generation),
+            max_tasks=self._most_tasks(),
+            spawned_ns=now_ns,
+            talk=talk,
+            raw=raw,
+            stack_file=stack,
+            spare=spare,
+            go=go,
+            replaces=replaces,
+        )
+        order = ForkWorker(number, slot.number, seat, handle.generation, handle.max_tasks, spare)
+        ends = [talk_end, raw_end, stack] + ([go_end] if spare else [])
+        sent = template.channel.send(order, ends)
+        for end in (talk_end, raw_end, go_end):
+            if end >= 0:
+                os.close(end)
+        if not sent:
+            slot.clear(0)
+            handle.close()
+            return
+        self.workers[number] = handle
+        self.opened.append(handle)
+
+    def _most_tasks(self) -> int:
+        if self.settings.max_tasks is None:
+            return 0
+        jitter = self.settings.max_tasks_jitter
+        return max(1, self.settings.max_tasks + random.randint(-jitter, jitter))
+
+    # -- what happens to workers -------------------------------------------------------------------------------
+
+    def forked(self, number: int, pid: int) -> WorkerHandle | None:
+        """The template told a worker's pid."""
+        handle = self.workers.get(number)
+        if handle is not None:
+            handle.who = proc.identity(pid) or proc.Identity(pid, 0)
+            handle.slot.put(Word.PID, pid)
+            if handle.stage is Stage.FORKING:
+                handle.stage = Stage.BOOTING
+        return handle
+
+    def look_ready(self) -> None:
+        """Notice who got ready, and let go of whom they replace."""
+        for handle in self.workers.values():
+            if handle.stage is not Stage.BOOTING:
+                continue
+            ready_ns = handle.slot.get(Word.READY_NS)
+            if not ready_ns:
+                continue
+            handle.stage = Stage.READY
+            handle.ready_ns = ready_ns
+            handle.baseline = proc.tree_resident_bytes(handle.pid)
+            self._failures = 0
+            replaced, handle.replaces = handle.replaces, None
+            log.debug("worker %d is ready after %.1f ms", handle.pid, (ready_ns - handle.spawned_ns) / 1e6)
+            if replaced is not None:
+                self.retire(replaced, replaced.retired_why)
+
+    def retire(self, handle: WorkerHandle, why: str) -> None:
+        """Ask a worker to leave after the task at hand."""
+        if handle.stage is Stage.DEAD:
+            return
+        if handle.stage is not Stage.RETIRING:
+            log.debug("worker %d retires: %s", handle.pid, why)
+            self.recycled[why] = self.recycled.get(why, 0) + 1
+        handle.stage = Stage.RETIRING
+        handle.retired_why = why
+        if handle.who is not None:
+            with suppress(ProcessLookupError):
+                os.kill(handle.pid, signals.RETIRE)
+
+    def boot_limit_ns(self) -> int:
+        """How long a worker may take to get ready. It grows as long as none does: slow is not hung."""
+        return int(min(600.0, self.settings.ready_timeout * 2**self._failures) * 1e9)
+
+    def remove(self, handle: WorkerHandle, now_ns: int) -> None:
+        """It is dead: free what it held."""
+        if handle.stage in (Stage.FORKING, Stage.BOOTING):
+            self._failures = min(self._failures + 1, 10)
+            wait = min(_LONGEST_BACKOFF_NS, _FIRST_BACKOFF_NS * 2 ** (self._failures - 1))
+            self._fork_ns = now_ns + wait
+            log.error("worker %d died before it was ready; the next is forked in %.1f s", handle.pid, wait / 1e9)
+        handle.stage = Stage.DEAD
+        self.workers.pop(handle.number, None)
+        if handle in self.opened:
+            self.opened.remove(handle)
+        self._graves[handle.number] = handle.slot
+        handle.close()
+
+    def buried(self, number: int) -> None:
+        """The broker knows of the death, so it writes into that slot no more: it can be used again."""
+        slot = self._graves.pop(number, None)
+        if slot is not None:
+            slot.clear(0)
+
+    def next_fork_ns(self, now_ns: int) -> int | None:
+        """When :meth:`fill` may fork again, after failures."""
+        return self._fork_ns if self._fork_ns > now_ns else None
+
+
+def _pipe() -> tuple[int, int]:
+    ends = os.pipe2(os.O_CLOEXEC)
+    with suppress(OSError):  # over the user's share of pipe memory: the default size will do
+        fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    return ends

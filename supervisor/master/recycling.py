@@ -1,0 +1,24 @@
+"""Which worker is due for replacement, and why. Pure, but for reading the scoreboard."""
+
+from __future__ import annotations
+
+from supervisor.master.worker import Stage, WorkerHandle
+from supervisor.settings import Settings
+
+
+def reason(handle: WorkerHandle, settings: Settings, generation: int, now_ns: int, grown: int) -> str:
+    """Why this worker should be replaced, in words; empty when it should not.
+
+    ``grown`` is by how many bytes its tree is larger than when it got ready (0 where nobody looked).
+    """
+    if handle.stage is not Stage.READY or handle.kill is not None:
+        return ""
+    if handle.generation < generation:
+        return "new code"
+    if handle.due_for_recycling:
+        return f"it ran {handle.max_tasks} tasks"
+    if settings.max_age is not None and now_ns - handle.ready_ns > settings.max_age * 1e9:
+        return f"it is older than {settings.max_age:g} s"
+    if settings.max_memory is not None and grown > settings.max_memory:
+        return f"it has grown by {grown >> 20} MiB"
+    return ""

@@ -1,0 +1,65 @@
+"""The tree in words and numbers, for ``supervisor status``."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from supervisor.master.worker import WorkerHandle
+from supervisor.scoreboard import Word
+
+if TYPE_CHECKING:
+    from supervisor.master.master import Master
+
+
+def describe(master: Master) -> dict[str, object]:
+    """What the master knows; plain data."""
+    generations, pool = master.generations, master.pool
+    current = generations.current
+    return {
+        "directory": str(master.directory),
+        "title": generations.spec.title,
+        "master": os.getpid(),
+        "guardian": master.guardian,
+        "broker": {"pid": master.broker.pid, "restarts": master.broker.restarts},
+        "template": {
+            "pid": current.process.pid if current else 0,
+            "generation": current.generation if current else 0,
+            "import_seconds": current.seconds if current else None,
+            "obstacles": current.obstacles if current else [],
+            "importing": generations.coming is not None,
+            "error": generations.failed,
+        },
+        "generation": generations.newest,
+        "owners": master.ownership.pids(),
+        "uptime": time.time() - master.started,
+        "draining": master.drain_until_ns is not None,
+        "wanted": pool.target,
+        "ready": pool.ready(),
+        "deaths": master.kills,
+        "recycled": pool.recycled,
+        "workers": [_worker(handle) for handle in pool],
+    }
+
+
+def _worker(handle: WorkerHandle) -> dict[str, object]:
+    running = handle.slot.running()
+    now = time.monotonic_ns()
+    busy = running is not None and running.running
+    deadline = handle.slot.deadline_ns()
+    return {
+        "worker": handle.number,
+        "seat": handle.seat,
+        "pid": handle.pid,
+        "stage": handle.stage.value,
+        "spare": handle.spare,
+        "generation": handle.generation,
+        "age": (now - handle.spawned_ns) / 1e9,
+        "boot": (handle.ready_ns - handle.spawned_ns) / 1e9 if handle.ready_ns else None,
+        "tasks": handle.slot.get(Word.DONE),
+        "busy": busy,
+        "elapsed": (now - running.started_ns) / 1e9 if running is not None and busy else None,
+        "left": (deadline - now) / 1e9 if busy and deadline else None,
+        "stopped": bool(handle.stopped_ns),
+    }

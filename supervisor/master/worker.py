@@ -1,0 +1,110 @@
+"""A worker from the master's point of view."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import Enum
+
+from supervisor.scoreboard import Slot, Word
+from supervisor.states import Cause
+from supervisor.system.proc import Identity
+
+
+class Stage(Enum):
+    """How far a worker is in its life."""
+
+    FORKING = "forking"
+    """Asked of the template; its pid is not known yet."""
+    BOOTING = "booting"
+    READY = "ready"
+    RETIRING = "retiring"
+    """Asked to leave after its task."""
+    DEAD = "dead"
+
+
+class KillStage(Enum):
+    """How far a kill is. In this order."""
+
+    FENCING = "fencing"
+    """The broker was asked to let no answer count any more."""
+    STOPPING = "stopping"
+    """SIGSTOP was sent: what the slot says can no longer change under our eyes."""
+    DUMPING = "dumping"
+    """It writes its stack."""
+    KILLED = "killed"
+    """SIGKILL was sent; to be reaped."""
+
+
+@dataclass(slots=True)
+class Kill:
+    """A kill under way."""
+
+    lease: int
+    """The lease it is meant for; 0 for whatever the worker does."""
+    cause: Cause
+    message: str
+    stage: KillStage
+    until_ns: int
+    """When the next stage comes, even if what it waits for does not."""
+    stack: str | None = None
+    stack_size: int = -1
+
+
+@dataclass(slots=True, eq=False)
+class WorkerHandle:
+    """One worker: its process, its slot, the pipes that outlive it."""
+
+    number: int
+    seat: int
+    """Its place among the workers, which decides its CPU."""
+    slot: Slot
+    generation: int
+    max_tasks: int
+    """Tasks after which it is replaced; 0 for never."""
+    spawned_ns: int
+    talk: int
+    """Reading end of its talk pipe. Held here too, so that the pipe does not break while a broker is replaced."""
+    raw: int
+    stack_file: int
+    stage: Stage = Stage.FORKING
+    spare: bool = False
+    go: int = -1
+    """Writing end of the pipe on which a spare waits to be needed."""
+    who: Identity | None = None
+    ready_ns: int = 0
+    baseline: int = 0
+    """Resident bytes of its tree when it became ready."""
+    kill: Kill | None = None
+    excused: int = 0
+    """A lease that the broker says is over: its deadline means nothing any more."""
+    cancel_lease: int = 0
+    cancel_ns: int = 0
+    """When a cancelled task is killed if it has not ended by itself."""
+    stopped_ns: int = 0
+    """Since when it is stopped by somebody else."""
+    replaces: WorkerHandle | None = None
+    retired_why: str = ""
+
+    @property
+    def pid(self) -> int:
+        """0 until it is known."""
+        return self.who.pid if self.who else 0
+
+    @property
+    def due_for_recycling(self) -> bool:
+        """Whether it has run as many tasks as it may; it asks for no more by itself."""
+        return bool(self.max_tasks) and self.slot.get(Word.DONE) >= self.max_tasks
+
+    def read_stack(self) -> str | None:
+        """What it wrote into its stack file."""
+        size = os.fstat(self.stack_file).st_size
+        text = os.pread(self.stack_file, min(size, 256 * 1024), 0).decode("utf-8", "replace").strip()
+        return text or None
+
+    def close(self) -> None:
+        """Let go of the pipes; the broker has read them."""
+        for descriptor in (self.talk, self.raw, self.stack_file, self.go):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.talk = self.raw = self.stack_file = self.go = -1

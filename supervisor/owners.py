@@ -1,0 +1,81 @@
+"""The owners of a tree of processes: those for whom it runs, and with the last of whom it ends.
+
+An owner is a Gunicorn arbiter, or the ``supervisor run`` that stands alone. There can be two for a while (USR2 starts
+a new arbiter beside the old one); whoever came last and still lives decides which code runs. They are files in the
+directory, so that whichever process starts anew can read who they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from supervisor.launch import Spec
+from supervisor.system.proc import Identity, identity, is_alive
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A process that owns the tree, and what it wants run."""
+
+    who: Identity
+    joined_at: float
+    """Wall-clock seconds; orders owners."""
+    generation: int
+    spec: Spec
+
+    @property
+    def file_name(self) -> str:
+        """Unique, even after a pid was used again."""
+        return f"{self.who.pid}-{self.who.start}.json"
+
+
+def join(folder: Path, spec: Spec, generation: int = 0) -> Owner:
+    """Write down that this process is an owner (again: with another spec); the record."""
+    who = identity(os.getpid())
+    assert who is not None
+    owner = Owner(who, time.time(), generation, spec)
+    record = {"joined_at": owner.joined_at, "generation": generation, "spec": spec.to_json()}
+    temporary = folder / f".{owner.file_name}"
+    temporary.write_text(json.dumps(record))
+    temporary.replace(folder / owner.file_name)
+    return owner
+
+
+def leave(folder: Path) -> None:
+    """This process is an owner no more."""
+    who = identity(os.getpid())
+    if who is not None:
+        (folder / f"{who.pid}-{who.start}.json").unlink(missing_ok=True)
+
+
+def living(folder: Path) -> list[Owner]:
+    """The owners that live, in the order in which they joined; records of dead ones are removed."""
+    found: list[Owner] = []
+    for path in folder.glob("*-*.json"):
+        if path.name.startswith("."):
+            continue
+        owner = _read(path)
+        if owner is None:
+            continue
+        if is_alive(owner.who):
+            found.append(owner)
+        else:
+            path.unlink(missing_ok=True)
+    return sorted(found, key=lambda owner: owner.joined_at)
+
+
+def _read(path: Path) -> Owner | None:
+    pid, _, start = path.stem.partition("-")
+    try:
+        record = json.loads(path.read_text())
+        spec = Spec.from_json(record["spec"])
+        return Owner(Identity(int(pid), int(start)), record["joined_at"], record["generation"], spec)
+    except FileNotFoundError:
+        return None  # it left between our two looks
+    except (OSError, ValueError, KeyError, AssertionError):
+        path.unlink(missing_ok=True)
+        return None

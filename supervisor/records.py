@@ -1,0 +1,111 @@
+"""What callers read about a task. Times are wall-clock seconds since 1970."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from supervisor.ids import to_text
+from supervisor.states import Cause, State
+from supervisor.wire.messages import Files, TaskRow
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorInfo:
+    """Why the last attempt of a task ended otherwise than well."""
+
+    type: str = ""
+    """The exception's class, with its module; empty where there was none."""
+    message: str = ""
+    traceback: str = ""
+    stack: str | None = None
+    """Where it hung when it was killed, or crashed."""
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}" if self.type else self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a task is, by its own word."""
+
+    done: float
+    total: float | None = None
+    message: str = ""
+
+    @property
+    def percent(self) -> float | None:
+        """0 to 100; None while the total is not known."""
+        return min(100.0, 100.0 * self.done / self.total) if self.total else None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """A task, as it is or was."""
+
+    id: str
+    name: str
+    state: State
+    priority: int
+    attempt: int
+    """The attempt that runs or was the last; attempts that were put back uncounted do not count."""
+    created_at: float
+    due_at: float | None
+    """When it may start, if it waits for that."""
+    started_at: float | None
+    """When the last attempt started."""
+    ended_at: float | None
+    worker: int | None
+    """The pid of the process that ran it last."""
+    timeout: float | None
+    """The hard limit chosen for it in seconds; None where the supervisor's setting, or no limit, holds."""
+    cause: Cause | None
+    """Why the last attempt that did not succeed ended."""
+    error: ErrorInfo | None
+    output: str
+    """What the last attempt printed."""
+    progress: Progress | None
+    result: Any = None
+    """What it returned; read by ``get_result`` and ``wait`` only."""
+
+    @property
+    def status(self) -> State:
+        """The state, by its other name."""
+        return self.state
+
+    @property
+    def completed_at(self) -> float | None:
+        """``ended_at``, by its other name."""
+        return self.ended_at
+
+
+def record_of(row: TaskRow, result: object = None) -> TaskRecord:
+    """The record behind a row that the broker sent."""
+    error = None
+    if row.error is not None:
+        error = ErrorInfo(row.error.type, row.error.message, row.error.traceback, row.stack)
+    told = row.progress
+    timeout = row.options.timeout
+    return TaskRecord(
+        id=to_text(row.id),
+        name=row.name,
+        state=State(row.state),
+        priority=row.priority,
+        attempt=row.attempt,
+        created_at=row.created_at,
+        due_at=row.due_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        worker=row.worker,
+        timeout=timeout if isinstance(timeout, float) else None,
+        cause=Cause(row.cause) if row.cause else None,
+        error=error,
+        output=row.output,
+        progress=Progress(told.done, told.total, told.message) if told else None,
+        result=result,
+    )
+
+
+def result_in_file(row: TaskRow) -> bool:
+    """Whether the result lies in a file of its own."""
+    return bool(row.files & Files.RESULT)

@@ -1,0 +1,232 @@
+"""The scoreboard: a small table in shared memory, one slot a worker (Apache's term).
+
+It lets the master enforce deadlines without asking anyone: the broker writes each claim before it answers it, the
+worker writes what it runs, the master reads both. It is an anonymous file (memfd) that the guardian makes and hands
+down, so it outlives any one of them, and nothing of it is left when all are gone.
+
+Every word is 64 bits wide and has one writer. Words that belong together stand behind a version that is odd while
+they change; a reader that meets an odd or a moving version tries again, and one that finds a writer dead in the
+middle of a write is told so (None).
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from dataclasses import dataclass
+from enum import IntEnum
+
+MAGIC = 0x53757065_72766973
+SLOTS = 1_100
+"""Room for the most workers that can be set, and for replacements that overlap them."""
+_WORD = 8
+_HEADER_WORDS = 16
+_SLOT_WORDS = 32
+_SIZE = (_HEADER_WORDS + SLOTS * _SLOT_WORDS) * _WORD
+_TRIES = 64
+
+
+class Header(IntEnum):
+    """The words of the header."""
+
+    MAGIC = 0
+    MASTER_PID = 1
+    MASTER_BEAT_NS = 2
+    MASTER_WAKE_NS = 3
+    """When the master will look next, unless woken."""
+    BROKER_BEAT_NS = 4
+    TEMPLATE_BEAT_NS = 5
+    GUARDIAN_PID = 6
+
+
+class Word(IntEnum):
+    """The words of a slot, by writer."""
+
+    # master
+    WORKER = 0
+    """The number of the worker that has the slot; 0 for nobody."""
+    PID = 1
+    # worker
+    VERSION = 2
+    LEASE = 3
+    """The lease started last; it stays after the task ended."""
+    SEQ = 4
+    STARTED_NS = 5
+    DEADLINE_NS = 6
+    MEMORY = 7
+    """The memory limit of the running task in bytes; 0 for none."""
+    RUNNING = 8
+    DONE = 9
+    """How many tasks this worker has ended."""
+    READY_NS = 10
+    """When it became ready; 0 before."""
+    # broker
+    CLAIM_VERSION = 16
+    CLAIM_LEASE = 17
+    """The first lease of the last claim."""
+    CLAIM_DEADLINE_NS = 18
+    REVOKED_FROM = 19
+    """Leases from this one on must not be started any more; 0 for none."""
+    CANCEL_LEASE = 20
+    """The lease that is to be cancelled; 0 for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a worker says of the task it started last."""
+
+    lease: int
+    seq: int
+    started_ns: int
+    deadline_ns: int
+    memory: int
+    running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the broker says of the claim it answered last."""
+
+    lease: int
+    deadline_ns: int
+
+
+class Slot:
+    """One worker's words."""
+
+    __slots__ = ("_base", "_words", "number")
+
+    def __init__(self, words: memoryview, number: int) -> None:
+        self._words = words
+        self._base = _HEADER_WORDS + number * _SLOT_WORDS
+        self.number = number
+
+    def get(self, word: Word) -> int:
+        """Read one word."""
+        value: int = self._words[self._base + word]
+        return value
+
+    def put(self, word: Word, value: int) -> None:
+        """Write one word."""
+        self._words[self._base + word] = value
+
+    def clear(self, worker: int) -> None:
+        """Make the slot the fresh one of ``worker`` (0: of nobody). Only while nobody writes it."""
+        words, base = self._words, self._base
+        for offset in range(_SLOT_WORDS):
+            words[base + offset] = 0
+        words[base] = worker
+
+    def start(self, lease: int, seq: int, started_ns: int, deadline_ns: int, memory: int) -> None:
+        """Worker: this lease runs now."""
+        words, base = self._words, self._base
+        words[base + 2] += 1
+        words[base + 3] = lease
+        words[base + 4] = seq
+        words[base + 5] = started_ns
+        words[base + 6] = deadline_ns
+        words[base + 7] = memory
+        words[base + 8] = 1
+        words[base + 2] += 1
+
+    def finish(self) -> None:
+        """Worker: it runs no more (its lease stays readable)."""
+        words, base = self._words, self._base
+        words[base + 8] = 0
+        words[base + 9] += 1
+
+    def claim(self, lease: int, deadline_ns: int) -> None:
+        """Broker: a claim that begins with this lease is about to be answered."""
+        words, base = self._words, self._base
+        words[base + 16] += 1
+        words[base + 17] = lease
+        words[base + 18] = deadline_ns
+        words[base + 19] = 0
+        words[base + 16] += 1
+
+    def unclaim(self) -> None:
+        """Broker: the last claim never reached the worker."""
+        words, base = self._words, self._base
+        words[base + 16] += 1
+        words[base + 17] = 0
+        words[base + 18] = 0
+        words[base + 16] += 1
+
+    def revoke(self, first: int) -> None:
+        """Broker: leases of the last claim from ``first`` on must not be started any more."""
+        self._words[self._base + 19] = first
+
+    def running(self) -> Running | None:
+        """What the worker wrote; None when its writer died in the middle."""
+        words, base = self._words, self._base
+        for _ in range(_TRIES):
+            before = words[base + 2]
+            lease, seq, started, deadline, memory, running = words[base + 3 : base + 9].tolist()
+            if not before & 1 and before == words[base + 2]:
+                return Running(lease, seq, started, deadline, memory, bool(running))
+        return None
+
+    def claimed(self) -> Claim | None:
+        """What the broker wrote; None when its writer died in the middle."""
+        words, base = self._words, self._base
+        for _ in range(_TRIES):
+            before = words[base + 16]
+            found = Claim(words[base + 17], words[base + 18])
+            if not before & 1 and before == words[base + 16]:
+                return found
+        return None
+
+    def deadline_ns(self) -> int:
+        """The monotonic nanosecond at which what this worker holds is due; 0 for never or nothing.
+
+        A claim counts from the broker's hand until the worker says that it started that lease or a later one, so a
+        worker that is stopped before its first word still has a deadline.
+        """
+        claim, running = self.claimed(), self.running()
+        if running is None:
+            return claim.deadline_ns if claim else 0
+        if claim is not None and claim.lease > running.lease:
+            return claim.deadline_ns
+        return running.deadline_ns if running.running else 0
+
+
+class Scoreboard:
+    """The table, mapped. Make it with :meth:`create`, hand ``descriptor`` down, map it there with :meth:`attach`."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._map = mmap.mmap(descriptor, _SIZE)
+        self._words = memoryview(self._map).cast("Q")
+        self.slots = tuple(Slot(self._words, number) for number in range(SLOTS))
+
+    @classmethod
+    def create(cls) -> Scoreboard:
+        """A fresh table, all zeros."""
+        descriptor = os.memfd_create("supervisor-scoreboard", os.MFD_CLOEXEC)
+        os.ftruncate(descriptor, _SIZE)
+        board = cls(descriptor)
+        board.put(Header.MAGIC, MAGIC)
+        return board
+
+    @classmethod
+    def attach(cls, descriptor: int) -> Scoreboard:
+        """The table behind an inherited descriptor; ValueError when it is something else."""
+        board = cls(descriptor)
+        if board.get(Header.MAGIC) != MAGIC:
+            raise ValueError(f"descriptor {descriptor} is no scoreboard")
+        return board
+
+    def get(self, word: Header) -> int:
+        """Read one word of the header."""
+        value: int = self._words[word]
+        return value
+
+    def put(self, word: Header, value: int) -> None:
+        """Write one word of the header."""
+        self._words[word] = value
+
+    def clear(self) -> None:
+        """Everything back to zero: a new tree starts. Nobody else may be looking."""
+        os.ftruncate(self.descriptor, 0)  # drops the pages, which writing zeros would allocate
+        os.ftruncate(self.descriptor, _SIZE)
+        self.put(Header.MAGIC, MAGIC)

@@ -1,0 +1,110 @@
+"""What /proc tells about processes: identity, state, parents, memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_STAT_STATE, _STAT_PPID, _STAT_START = 0, 1, 19
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A process, told apart from a later one with the same pid by the time it started (in clock ticks)."""
+
+    pid: int
+    start: int
+
+
+def _stat(pid: int) -> list[str] | None:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except OSError:
+        return None
+    # The command name stands in parentheses and may itself hold some.
+    return text.rpartition(")")[2].split()
+
+
+def identity(pid: int) -> Identity | None:
+    """Who ``pid`` is now, or None when there is no such process."""
+    fields = _stat(pid)
+    return Identity(pid, int(fields[_STAT_START])) if fields else None
+
+
+def is_alive(who: Identity) -> bool:
+    """Whether this very process still runs (a zombie does not)."""
+    fields = _stat(who.pid)
+    return fields is not None and int(fields[_STAT_START]) == who.start and fields[_STAT_STATE] not in "ZX"
+
+
+def state(pid: int) -> str | None:
+    """The one-letter state of proc(5), such as ``T`` for stopped; None when there is no such process."""
+    fields = _stat(pid)
+    return fields[_STAT_STATE] if fields else None
+
+
+def parent(pid: int) -> int | None:
+    """The pid of the parent, or None when there is no such process."""
+    fields = _stat(pid)
+    return int(fields[_STAT_PPID]) if fields else None
+
+
+def children(pid: int) -> list[int]:
+    """The pids of the direct children, those of every thread."""
+    found: list[int] = []
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return found
+    for thread in threads:
+        try:
+            with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as file:
+                found += map(int, file.read().split())
+        except OSError:
+            continue
+    return found
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """Every living descendant, parents before their children. A snapshot: a forking tree must be asked again."""
+    for child in children(pid):
+        yield child
+        yield from descendants(child)
+
+
+def resident_bytes(pid: int) -> int:
+    """The resident set of one process in bytes; 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * _PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def tree_resident_bytes(pid: int) -> int:
+    """The resident sets of a process and all its descendants, in bytes (shared pages count in each)."""
+    return resident_bytes(pid) + sum(map(resident_bytes, descendants(pid)))
+
+
+def command(pid: int) -> str:
+    """The command line, words joined by spaces; empty when there is none."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
+def oom_kills() -> int:
+    """How many processes the kernel has killed for memory since boot."""
+    try:
+        with open("/proc/vmstat", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("oom_kill "):
+                    return int(line.split()[1])
+    except OSError:
+        return 0
+    return 0

@@ -1,0 +1,326 @@
+"""The queue as its users see it, from any process on the machine."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from supervisor import generation
+from supervisor.client import calls
+from supervisor.client.aio import AsyncClient
+from supervisor.client.calls import Call
+from supervisor.client.manager import QueueProxy
+from supervisor.client.revive import revive
+from supervisor.config import TaskConfig
+from supervisor.directory import Directory
+from supervisor.errors import (
+    MessageTooLargeError,
+    TaskCancelledError,
+    TaskExpiredError,
+    TaskTimeoutError,
+    UnknownTaskError,
+    WaitTimeoutError,
+    WorkerLostError,
+)
+from supervisor.functions import name_of, pack, unwrap
+from supervisor.ids import from_text, new_id, to_text
+from supervisor.payloads import ARGUMENTS, RESULT, load_result, path_of, write_file
+from supervisor.records import TaskRecord, record_of, result_in_file
+from supervisor.states import State
+from supervisor.wire.messages import Files, Submission, TaskRow
+
+T = TypeVar("T")
+_INLINE_BYTES = 64 * 1024
+_PAYLOAD_BYTES = 1 << 30
+_WAIT_SLICE = 60.0
+_CHUNK_TASKS = 1000
+_CHUNK_BYTES = 4 << 20
+NO_CONFIG = TaskConfig()
+
+
+class TaskQueue:
+    """A connection to the supervisor of a directory, made when it is first needed.
+
+    Safe to share between threads and across forks, sync and async. ``dir`` defaults to ``$SUPERVISOR_DIR``, then
+    ``./.supervisor``. ``timeout`` is how many seconds a call may take to get an answer before it raises
+    QueueUnavailableError (default 5).
+    """
+
+    def __init__(self, dir: str | os.PathLike[str] | None = None, timeout: float = 5.0) -> None:  # noqa: A002
+        self._chosen = dir
+        self._timeout = timeout
+        self._place: tuple[str, _Ends] | None = None
+
+    @classmethod
+    def connect(cls, dir: str | os.PathLike[str] | None = None, timeout: float = 5.0) -> TaskQueue:  # noqa: A002
+        """A queue whose supervisor has answered; QueueUnavailableError when none does within ``timeout`` seconds."""
+        queue = cls(dir, timeout)
+        queue.stats()
+        return queue
+
+    def use(self, dir: str | os.PathLike[str]) -> None:  # noqa: A002
+        """From now on, use the supervisor of this directory."""
+        self._chosen = dir
+        self._place = None
+
+    @property
+    def directory(self) -> Path:
+        """The directory of the supervisor that this queue belongs to."""
+        return Directory.find(self._chosen).path
+
+    @property
+    def _ends(self) -> _Ends:
+        wanted = str(self.directory)
+        if self._place is None or self._place[0] != wanted:
+            self._place = (wanted, _Ends(Directory(wanted), self._timeout))
+        return self._place[1]
+
+    def _perform(self, call: Call[T]) -> T:
+        return self._ends.sync.perform(call)
+
+    async def _aperform(self, call: Call[T]) -> T:
+        return await self._ends.aio.perform(call)
+
+    def close(self) -> None:
+        """Close idle connections. The queue can still be used, and then opens new ones."""
+        self._ends.sync.close()
+
+    # -- submitting --------------------------------------------------------------------------------------------
+
+    def submit(self, func: Callable[..., Any], /, *args: Any, config: TaskConfig = NO_CONFIG, **kwargs: Any) -> str:
+        """Put a call of ``func`` into the queue; its id, once it is kept as the durability level promises.
+
+        Raises QueueFullError, QueueUnavailableError, QueueClosedError, and SerializationError for an argument that
+        cannot cross to another process.
+        """
+        submission = self._submission(func, args, kwargs, config)
+        self._perform(calls.submit(submission, self._timeout))
+        return to_text(submission.id)
+
+    async def asubmit(
+        self, func: Callable[..., Any], /, *args: Any, config: TaskConfig = NO_CONFIG, **kwargs: Any
+    ) -> str:
+        """:meth:`submit` without blocking the event loop."""
+        submission = self._submission(func, args, kwargs, config)
+        await self._aperform(calls.submit(submission, self._timeout))
+        return to_text(submission.id)
+
+    def submit_many(
+        self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], *, config: TaskConfig = NO_CONFIG
+    ) -> list[str]:
+        """Put a call of ``func`` for each tuple of ``arguments`` into the queue; their ids.
+
+        In one round trip, or one for each thousand. A round trip is accepted whole or not at all.
+        """
+        ids: list[str] = []
+        for chunk in self._chunks(func, arguments, config):
+            self._perform(calls.submit_many(chunk, self._timeout))
+            ids += [to_text(submission.id) for submission in chunk]
+        return ids
+
+    async def asubmit_many(
+        self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], *, config: TaskConfig = NO_CONFIG
+    ) -> list[str]:
+        """:meth:`submit_many` without blocking the event loop."""
+        ids: list[str] = []
+        for chunk in self._chunks(func, arguments, config):
+            await self._aperform(calls.submit_many(chunk, self._timeout))
+            ids += [to_text(submission.id) for submission in chunk]
+        return ids
+
+    def _chunks(
+        self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig
+    ) -> Iterable[list[Submission]]:
+        chunk: list[Submission] = []
+        size = 0
+        for args in arguments:
+            submission = self._submission(func, args, {}, config)
+            chunk.append(submission)
+            size += len(submission.payload)
+            if len(chunk) >= _CHUNK_TASKS or size >= _CHUNK_BYTES:
+                yield chunk
+                chunk, size = [], 0
+        if chunk:
+            yield chunk
+
+    def _submission(
+        self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], config: TaskConfig
+    ) -> Submission:
+        function = unwrap(func)
+        assert callable(function)
+        name = config.name or name_of(function)
+        payload = pack(function, args, kwargs, name)
+        task_id = new_id()
+        files = Files.NONE
+        if len(payload) > _INLINE_BYTES:
+            if len(payload) > _PAYLOAD_BYTES:
+                raise MessageTooLargeError(len(payload), _PAYLOAD_BYTES)
+            # Written, and safe from a loss of power, before anybody hears of the task.
+            write_file(path_of(Directory(self.directory), task_id, ARGUMENTS), payload, durable=True)
+            payload, files = b"", Files.ARGUMENTS
+        return Submission(task_id, name, payload, config.wire(), float(config.delay), generation.get(), files)
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def get_task(self, task_id: str) -> TaskRecord | None:
+        """What is known about a task; None for an id that is unknown or has expired."""
+        found = from_text(task_id)
+        row = self._perform(calls.task(found, self._timeout, with_result=False)) if found else None
+        return record_of(row) if row else None
+
+    async def aget_task(self, task_id: str) -> TaskRecord | None:
+        """:meth:`get_task` without blocking the event loop."""
+        found = from_text(task_id)
+        row = await self._aperform(calls.task(found, self._timeout, with_result=False)) if found else None
+        return record_of(row) if row else None
+
+    def get_result(self, task_id: str) -> TaskRecord | None:
+        """Like :meth:`get_task`, with what the task returned, if it has succeeded."""
+        found = from_text(task_id)
+        row = self._perform(calls.task(found, self._timeout, with_result=True)) if found else None
+        return self._with_result(row) if row else None
+
+    async def aget_result(self, task_id: str) -> TaskRecord | None:
+        """:meth:`get_result` without blocking the event loop."""
+        found = from_text(task_id)
+        row = await self._aperform(calls.task(found, self._timeout, with_result=True)) if found else None
+        return self._with_result(row) if row else None
+
+    def state(self, task_id: str) -> State:
+        """The state of a task; UnknownTaskError for an id that is unknown or has expired."""
+        return _known(self.get_task(task_id), task_id).state
+
+    async def astate(self, task_id: str) -> State:
+        """:meth:`state` without blocking the event loop."""
+        return _known(await self.aget_task(task_id), task_id).state
+
+    def wait(self, task_id: str, timeout: float | None = None) -> TaskRecord:
+        """Wait until a task has ended, for at most ``timeout`` seconds (None: for ever).
+
+        Returns the record of one that succeeded or failed. Raises TaskTimeoutError, TaskCancelledError,
+        WorkerLostError or TaskExpiredError for those ends, WaitTimeoutError when only the waiting ran out, and
+        UnknownTaskError.
+        """
+        waiting = _Waiting(task_id, timeout)
+        while True:
+            ended = waiting.ended(self._perform(waiting.call()))
+            if ended is not None:
+                return raise_for_end(self._with_result(ended))
+
+    async def await_(self, task_id: str, timeout: float | None = None) -> TaskRecord:
+        """:meth:`wait` without blocking the event loop (``wait`` with an ``a`` is a keyword, hence the underscore)."""
+        waiting = _Waiting(task_id, timeout)
+        while True:
+            ended = waiting.ended(await self._aperform(waiting.call()))
+            if ended is not None:
+                return raise_for_end(self._with_result(ended))
+
+    def _with_result(self, row: TaskRow) -> TaskRecord:
+        if result_in_file(row):
+            return record_of(row, load_result(path_of(Directory(self.directory), row.id, RESULT).read_bytes()))
+        return record_of(row, load_result(row.result) if row.result else None)
+
+    def stats(self) -> dict[str, Any]:
+        """The queue's numbers: unfinished tasks by state, ended ones since its start, the limit, and more."""
+        return self._perform(calls.stats(self._timeout))
+
+    async def astats(self) -> dict[str, Any]:
+        """:meth:`stats` without blocking the event loop."""
+        return await self._aperform(calls.stats(self._timeout))
+
+    def workers(self) -> list[dict[str, Any]]:
+        """The workers, and what each of them holds."""
+        return [_readable(worker) for worker in self._perform(calls.workers(self._timeout))]
+
+    async def aworkers(self) -> list[dict[str, Any]]:
+        """:meth:`workers` without blocking the event loop."""
+        return [_readable(worker) for worker in await self._aperform(calls.workers(self._timeout))]
+
+    # -- cancelling --------------------------------------------------------------------------------------------
+
+    def cancel(self, task_id: str) -> bool:
+        """Cancel a task: remove one that waits, stop one that runs. False when it had ended already.
+
+        A running task first gets TaskCancelledError raised in it, and is killed if it has not ended after the
+        setting ``cancel_grace``. Raises UnknownTaskError.
+        """
+        return self._perform(calls.cancel(_id(task_id), self._timeout))
+
+    async def acancel(self, task_id: str) -> bool:
+        """:meth:`cancel` without blocking the event loop."""
+        return await self._aperform(calls.cancel(_id(task_id), self._timeout))
+
+
+class _Ends:
+    """The blocking and the asyncio way to one directory."""
+
+    def __init__(self, directory: Directory, timeout: float) -> None:
+        self.sync = QueueProxy(directory, timeout, revive)
+        self.aio = AsyncClient(directory, timeout, revive)
+
+
+class _Waiting:
+    """Waiting in slices, so that a supervisor that is replaced meanwhile is asked again."""
+
+    def __init__(self, task_id: str, timeout: float | None) -> None:
+        self._id = _id(task_id)
+        self._text = task_id
+        self._timeout = timeout
+        self._until = math.inf if timeout is None else time.monotonic() + timeout
+
+    def call(self) -> Call[TaskRow | None]:
+        """The next slice."""
+        left = min(_WAIT_SLICE, max(0.0, self._until - time.monotonic()))
+        return calls.wait(self._id, left, with_result=True)
+
+    def ended(self, row: TaskRow | None) -> TaskRow | None:
+        """The row, if the task has ended; None to go on waiting."""
+        if row is None:
+            raise UnknownTaskError(self._text)
+        if State(row.state).ended:
+            return row
+        if time.monotonic() >= self._until:
+            raise WaitTimeoutError(self._text, self._timeout or 0.0)
+        return None
+
+
+def raise_for_end(record: TaskRecord) -> TaskRecord:
+    """The record of a task that succeeded or failed; the error that stands for any other end."""
+    error = record.error
+    match record.state:
+        case State.TIMED_OUT:
+            raise TaskTimeoutError(record.id, record.timeout, error.stack if error else None)
+        case State.CANCELLED:
+            raise TaskCancelledError(record.id)
+        case State.LOST:
+            raise WorkerLostError(record.id, error.message if error else "its process died")
+        case State.EXPIRED:
+            raise TaskExpiredError(record.id)
+        case _:
+            return record
+
+
+def _id(task_id: str) -> bytes:
+    found = from_text(task_id)
+    if found is None:
+        raise UnknownTaskError(str(task_id))
+    return found
+
+
+def _known(record: TaskRecord | None, task_id: str) -> TaskRecord:
+    if record is None:
+        raise UnknownTaskError(task_id)
+    return record
+
+
+def _readable(worker: dict[str, Any]) -> dict[str, Any]:
+    running = [{**lease, "id": to_text(lease["id"])} for lease in worker["running"]]
+    return {**worker, "running": running}
+
+
+queue = TaskQueue()
+"""The ready queue: connects to the supervisor that Gunicorn runs, or that ``$SUPERVISOR_DIR`` names, when first used."""

@@ -1,0 +1,98 @@
+"""``@task``: a function that can also be submitted."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
+
+from supervisor.config import TaskConfig, TaskOptions
+from supervisor.functions import name_of, reference_of
+from supervisor.handle import Handle
+from supervisor.taskqueue import TaskQueue, queue
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Task(Generic[P, R]):
+    """A function with the options it is submitted with. Called, it is still the function.
+
+    ``async def`` functions are submitted in the same way; the worker awaits them.
+    """
+
+    def __init__(self, function: Callable[P, R], config: TaskConfig, to: TaskQueue = queue) -> None:
+        self.__supervisor_function__ = function
+        self.config = config
+        self._queue = to
+        functools.update_wrapper(self, function)
+
+    @property
+    def name(self) -> str:
+        """The name that it goes by in records and logs."""
+        return self.config.name or name_of(self.__supervisor_function__)
+
+    def __repr__(self) -> str:
+        return f"<Task {self.name}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run it here and now."""
+        return self.__supervisor_function__(*args, **kwargs)
+
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
+        """Submit it; see :meth:`TaskQueue.submit` for what may be raised."""
+        return Handle(
+            self._queue.submit(self.__supervisor_function__, *args, config=self.config, **kwargs), self._queue
+        )
+
+    async def adelay(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
+        """Submit it without blocking the event loop."""
+        task_id = await self._queue.asubmit(self.__supervisor_function__, *args, config=self.config, **kwargs)
+        return Handle(task_id, self._queue)
+
+    def map(self, arguments: Iterable[tuple[Any, ...]]) -> list[Handle[R]]:
+        """Submit it once for each tuple of arguments, in one round trip (or one for each thousand)."""
+        ids = self._queue.submit_many(self.__supervisor_function__, arguments, config=self.config)
+        return [Handle(task_id, self._queue) for task_id in ids]
+
+    async def amap(self, arguments: Iterable[tuple[Any, ...]]) -> list[Handle[R]]:
+        """:meth:`map` without blocking the event loop."""
+        ids = await self._queue.asubmit_many(self.__supervisor_function__, arguments, config=self.config)
+        return [Handle(task_id, self._queue) for task_id in ids]
+
+    def options(self, **options: Unpack[TaskOptions]) -> Task[P, R]:
+        """A copy with these options changed; the task itself stays as it is."""
+        return Task(self.__supervisor_function__, self.config.replace(options), self._queue)
+
+    def on(self, to: TaskQueue) -> Task[P, R]:
+        """A copy that is submitted to another queue."""
+        return Task(self.__supervisor_function__, self.config, to)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        reference = reference_of(self.__supervisor_function__)
+        if reference is not None:
+            return _import, (reference,)
+        return Task, (self.__supervisor_function__, self.config)
+
+
+def _import(reference: str) -> object:
+    module, _, qualname = reference.partition(":")
+    found: object = importlib.import_module(module)
+    for part in qualname.split("."):
+        found = getattr(found, part)
+    return found
+
+
+@overload
+def task(function: Callable[P, R], /) -> Task[P, R]: ...
+@overload
+def task(**options: Unpack[TaskOptions]) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+def task(
+    function: Callable[P, R] | None = None, /, **options: Unpack[TaskOptions]
+) -> Task[P, R] | Callable[[Callable[P, R]], Task[P, R]]:
+    """Decorator, bare or with options (see :class:`TaskConfig`): make a function a task."""
+    if function is not None:
+        return Task(function, TaskConfig())
+    config = TaskConfig.of(options)
+    return lambda decorated: Task(decorated, config)

@@ -1,0 +1,1 @@
+"""The template: imports the application once and forks workers from that."""

@@ -1,0 +1,132 @@
+"""The messages that clients, workers and the broker exchange.
+
+They travel as arrays. Task ids are 16 bytes; a *lease* is the number of one handing-out of a task to a worker: it
+grows for ever, so it names the attempt, fences late answers, and orders what one worker was given.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from supervisor.wire.options import NO_OPTIONS, Options
+
+TaskId = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Name = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class Files(IntFlag):
+    """Which of a task's payloads lie in files of their own."""
+
+    NONE = 0
+    ARGUMENTS = 1
+    RESULT = 2
+
+
+class Outcome(IntEnum):
+    """How a worker saw an attempt end."""
+
+    SUCCEEDED = 0
+    RAISED = 1
+    SOFT_TIMEOUT = 2
+    CANCELLED = 3
+
+
+class Submission(Struct, frozen=True, array_like=True, gc=False):
+    """A task on its way into the queue."""
+
+    id: TaskId
+    name: Name
+    payload: bytes
+    """The function and its arguments, opaque to everyone but workers; empty where they lie in a file."""
+    options: Options = NO_OPTIONS
+    delay: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
+    """Seconds before it may start."""
+    generation: int = 0
+    """The generation of the code that submitted it; workers of older code do not take it."""
+    files: int = 0
+    """See :class:`Files`."""
+    again: bool = False
+    """The client may have sent it before, and not heard the answer."""
+
+
+class ErrorData(Struct, frozen=True, array_like=True, gc=False):
+    """An error as plain data."""
+
+    type: str
+    message: str
+    traceback: str = ""
+
+
+class Report(Struct, frozen=True, array_like=True, gc=False):
+    """What became of one attempt, sent by the worker that ran it."""
+
+    lease: int
+    outcome: Outcome
+    result: bytes = b""
+    error: ErrorData | None = None
+    seconds: float = 0.0
+    """How long it ran."""
+    files: int = 0
+
+
+class Hello(Struct, frozen=True, array_like=True, gc=False):
+    """A worker introduces itself on a new connection."""
+
+    worker: int
+    """The number that the master gave it."""
+    slot: int
+    pid: int
+    generation: int
+
+
+class Grant(Struct, frozen=True, array_like=True, gc=False):
+    """A task handed to a worker, with all that is needed to run it."""
+
+    lease: int
+    seq: int
+    id: bytes
+    name: str
+    payload: bytes
+    files: int
+    attempt: int
+    """1 for the first; attempts that were put back uncounted do not count."""
+    deadline_ns: int
+    """Monotonic nanoseconds at which the master kills the first task of a batch; 0 for never."""
+    timeout: float | None
+    soft_timeout: float | None
+    memory_limit: int | None
+    leave_children: bool
+
+
+class ProgressData(Struct, frozen=True, array_like=True, gc=False):
+    """How far a task is, by its own word."""
+
+    done: float
+    total: float | None = None
+    message: str = ""
+
+
+class TaskRow(Struct, frozen=True, array_like=True, gc=False):
+    """What a client gets to read about a task; every time is wall-clock seconds since 1970."""
+
+    id: bytes
+    name: str
+    state: str
+    priority: int
+    attempt: int
+    created_at: float
+    due_at: float | None
+    started_at: float | None
+    ended_at: float | None
+    worker: int | None
+    cause: str | None
+    error: ErrorData | None
+    stack: str | None
+    output: str
+    progress: ProgressData | None
+    options: Options
+    files: int
+    result: bytes | None = None

@@ -1,0 +1,34 @@
+"""What a caller may choose for one task, as it travels and as the journal keeps it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+Seconds = Annotated[float, Meta(gt=0, le=1e9)]
+Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+
+
+class Options(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, forbid_unknown_fields=True):
+    """A task's own options; what is UNSET follows the settings of the supervisor that runs it."""
+
+    timeout: Seconds | UnsetType | None = UNSET
+    """Hard limit of one attempt in seconds, counted from the claim; None for none."""
+    soft_timeout: Seconds | UnsetType | None = UNSET
+    """Seconds after which SoftTimeoutError is raised in the task; None for never."""
+    max_retries: Count | UnsetType = UNSET
+    """How often a failed task runs again."""
+    retry_delay: Annotated[float, Meta(ge=0, le=1e9)] | UnsetType = UNSET
+    """Seconds between a failure and the next attempt."""
+    crash_budget: Annotated[int, Meta(ge=1, le=1_000_000)] | UnsetType = UNSET
+    """How many attempts may end with the death of their process."""
+    memory_limit: Annotated[int, Meta(gt=0)] | UnsetType | None = UNSET
+    """Resident bytes over which the task is killed; None for no limit."""
+    priority: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)] = 0
+    """Higher runs first."""
+    leave_children: bool = False
+    """Whether processes that the task leaves behind may live on after it succeeded."""
+
+
+NO_OPTIONS = Options()

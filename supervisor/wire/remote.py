@@ -1,0 +1,39 @@
+"""Errors across the wire: a class name and plain arguments, rebuilt as the same class on the other side."""
+
+from __future__ import annotations
+
+from supervisor import errors
+from supervisor.errors import BadRequestError, SupervisorError
+
+_CLASSES: dict[str, type[SupervisorError]] = {
+    found.__name__: found
+    for found in (
+        errors.QueueFullError,
+        errors.QueueClosedError,
+        errors.JournalFullError,
+        errors.UnknownTaskError,
+        errors.MessageTooLargeError,
+        errors.BadRequestError,
+        errors.TaskOptionError,
+    )
+}
+
+
+class RemoteError(Exception):
+    """Raised inside the broker to answer a call with an error: the class and the arguments to build it with."""
+
+    def __init__(self, kind: type[SupervisorError], *arguments: object) -> None:
+        self.kind = kind
+        self.arguments = arguments
+        super().__init__(kind.__name__, *arguments)
+
+    def as_value(self) -> tuple[str, tuple[object, ...]]:
+        """What travels."""
+        return self.kind.__name__, self.arguments
+
+
+def rebuild(value: object) -> SupervisorError:
+    """The error that the other side meant."""
+    if isinstance(value, list) and len(value) == 2 and value[0] in _CLASSES and isinstance(value[1], list):
+        return _CLASSES[value[0]](*value[1])
+    return BadRequestError(str(value))

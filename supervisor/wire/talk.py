@@ -1,0 +1,77 @@
+"""What a task says while it runs: frames in a pipe that outlives its worker.
+
+Each frame fits in one atomic write (PIPE_BUF), so processes that a task forks can talk through the same pipe.
+"""
+
+from __future__ import annotations
+
+import select
+import struct
+from enum import IntEnum
+
+import msgspec
+from msgspec import Struct
+
+from supervisor.wire.messages import ProgressData
+
+_HEADER = struct.Struct("!HBq")
+_MOST = select.PIPE_BUF - _HEADER.size
+
+
+class Kind(IntEnum):
+    """What a frame holds."""
+
+    OUTPUT = 1
+    """Text that the task printed."""
+    PROGRESS = 2
+    """A :class:`~supervisor.wire.messages.ProgressData`."""
+
+
+class Said(Struct, frozen=True, gc=False):
+    """A frame that was read."""
+
+    kind: int
+    lease: int
+    data: bytes
+
+
+_encode = msgspec.msgpack.Encoder().encode
+decode_progress = msgspec.msgpack.Decoder(ProgressData).decode
+
+
+def frames(kind: Kind, lease: int, data: bytes) -> list[bytes]:
+    """The writes that carry ``data``."""
+    return [
+        _HEADER.pack(len(piece), kind, lease) + piece
+        for piece in (data[start : start + _MOST] for start in range(0, len(data), _MOST))
+    ]
+
+
+def progress_frame(lease: int, progress: ProgressData) -> bytes:
+    """The one write that carries a progress report (its message cut to fit)."""
+    body = _encode(progress)
+    if len(body) > _MOST:
+        body = _encode(ProgressData(progress.done, progress.total, progress.message[:500]))
+    return _HEADER.pack(len(body), Kind.PROGRESS, lease) + body
+
+
+class TalkBuffer:
+    """Bytes from the pipe, frames as they are complete."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+
+    def feed(self, data: bytes) -> list[Said]:
+        """Add what was read; the frames that are complete now."""
+        buffer = self._buffer + data
+        said: list[Said] = []
+        start = 0
+        while len(buffer) - start >= _HEADER.size:
+            length, kind, lease = _HEADER.unpack_from(buffer, start)
+            end = start + _HEADER.size + length
+            if end > len(buffer):
+                break
+            said.append(Said(kind, lease, buffer[start + _HEADER.size : end]))
+            start = end
+        self._buffer = buffer[start:]
+        return said

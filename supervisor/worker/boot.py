@@ -1,0 +1,122 @@
+"""From a fresh fork to a worker that is ready: its own session, its pipes, its CPUs, its signals."""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import random
+import sys
+import time
+from dataclasses import dataclass
+
+from setproctitle import setproctitle
+
+from supervisor import hooks, signals
+from supervisor.directory import Directory
+from supervisor.launch import EXIT_FAILED, Spec
+from supervisor.log import configure, log
+from supervisor.scoreboard import Scoreboard, Word
+from supervisor.system.cpus import CpuPlan, format_cpus
+from supervisor.system.nice import be_nice, offer_to_oom_killer
+from supervisor.system.prctl import become_subreaper, die_with_parent
+from supervisor.template import application
+from supervisor.wire.channel import ForkWorker
+from supervisor.wire.messages import Hello
+from supervisor.worker.link import Link
+from supervisor.worker.loop import Loop
+from supervisor.worker.output import Talk
+
+_ADOPTION_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """What every worker of a template is born with."""
+
+    spec: Spec
+    plan: CpuPlan
+    board: Scoreboard
+    wake: int
+    master: int
+    bare: bool
+
+
+class _OrphanedError(Exception):
+    """The master did not adopt us: it is gone."""
+
+
+def live(birth: Birth, order: ForkWorker, descriptors: list[int]) -> None:
+    """A worker's whole life. Returns when it leaves in good order."""
+    gc.enable()
+    os.setsid()
+    _await_adoption(birth.master)
+    if not die_with_parent(birth.master):
+        raise _OrphanedError
+    become_subreaper()
+    talk_end, raw_end, stack_file, *rest = descriptors
+    talk = _redirect(birth, talk_end, raw_end)
+    slot = birth.board.slots[order.slot]
+    title = f"{birth.spec.title} supervisor: worker {order.seat}"
+    setproctitle(f"{title} starting")
+    _arm_dumps(stack_file)
+    offer_to_oom_killer()
+    _take_place(birth, order.seat)
+    random.seed()
+    if birth.bare:
+        application.load(birth.spec.settings.tasks)
+    hooks.run_starts()
+    directory = Directory(birth.spec.settings.dir)
+    link = Link(
+        directory, Hello(order.worker, order.slot, os.getpid(), order.generation), birth.spec.settings.connect_timeout
+    )
+    loop = Loop(birth.spec.settings, slot, link, talk, title, order, birth.wake, stack_file)
+    loop.listen_to_signals()
+    if not order.spare:
+        link.connect()
+    slot.put(Word.READY_NS, time.monotonic_ns())
+    os.eventfd_write(birth.wake, 1)
+    if order.spare:
+        seat = loop.wait_to_be_needed(rest[0])
+        _take_place(birth, seat)
+        link.connect()
+    loop.run()
+    hooks.run_stops()
+    sys.stdout.flush()
+
+
+def _await_adoption(master: int) -> None:
+    """The process between us and the template leaves in a moment; then we are the master's child."""
+    until = time.monotonic() + _ADOPTION_SECONDS
+    while os.getppid() != master:
+        if time.monotonic() > until:
+            sys.stderr.write("a worker was not adopted by its master\n")
+            os._exit(EXIT_FAILED)
+        time.sleep(0.0002)
+
+
+def _redirect(birth: Birth, talk_end: int, raw_end: int) -> Talk:
+    """Our output goes into the pipes; what is said outside tasks still reaches the supervisor's stderr."""
+    stderr = os.dup(2)
+    os.set_inheritable(stderr, False)
+    os.dup2(raw_end, 1)
+    os.dup2(raw_end, 2)
+    configure(f"worker {os.getpid()}", birth.spec.settings.log_level)
+    talk = Talk(talk_end, stderr)
+    talk.install()
+    return talk
+
+
+def _arm_dumps(stack_file: int) -> None:
+    """A crash writes its stack by itself; the master's signal asks for one, and is answered in C."""
+    faulthandler.enable(file=stack_file, all_threads=True)
+    faulthandler.register(signals.DUMP, file=stack_file, all_threads=True, chain=False)
+
+
+def _take_place(birth: Birth, seat: int) -> None:
+    cpus = birth.plan.of_worker(seat)
+    if cpus:
+        os.sched_setaffinity(0, cpus)
+        log.debug("pinned to CPU %s", format_cpus(cpus))
+    elif birth.spec.settings.cpus != "off":
+        be_nice(birth.spec.settings.nice)

@@ -1,0 +1,166 @@
+"""Running one task: from what was granted to what is reported."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import inspect
+import os
+import signal
+import time
+import traceback
+from collections.abc import Coroutine
+from types import FrameType
+from typing import Any
+
+from supervisor import current
+from supervisor.current import CurrentTask
+from supervisor.errors import SerializationError, SoftTimeoutError, TaskCancelledError
+from supervisor.functions import Resolver
+from supervisor.ids import to_text
+from supervisor.payloads import PayloadStore
+from supervisor.scoreboard import Slot, Word
+from supervisor.settings import Settings
+from supervisor.wire.messages import ErrorData, Files, Grant, Outcome, Report
+from supervisor.worker.output import Talk
+
+_DUMP_BEFORE_SECONDS = 0.01
+_GUARDED_TIMEOUT = 1.0
+_LONGEST_TRACEBACK = 64 * 1024
+
+
+class Executor:
+    """Runs tasks one after the other."""
+
+    def __init__(self, settings: Settings, slot: Slot, talk: Talk, stack_file: int) -> None:
+        self._slot = slot
+        self._talk = talk
+        self._stack_file = stack_file
+        self._resolver = Resolver()
+        self._store = PayloadStore(settings)
+        self._grant: Grant | None = None
+        self._open = False
+        """Whether the task's own code runs, and may be interrupted."""
+        self._runner: asyncio.Runner | None = None
+        self._coroutine: asyncio.Task[Any] | None = None
+        self._interrupt: BaseException | None = None
+        """What a coroutine is being cancelled for."""
+
+    # -- interrupting ------------------------------------------------------------------------------------------
+
+    def on_cancel(self, signum: int, frame: FrameType | None) -> None:
+        """A caller wants the running task ended: if it is still that one."""
+        grant = self._grant
+        if grant is not None and self._open and self._slot.get(Word.CANCEL_LEASE) == grant.lease:
+            self._raise(TaskCancelledError(to_text(grant.id)))
+
+    def on_alarm(self, signum: int, frame: FrameType | None) -> None:
+        """The soft limit."""
+        grant = self._grant
+        if grant is not None and self._open and grant.soft_timeout is not None:
+            self._raise(SoftTimeoutError(grant.soft_timeout))
+
+    def _raise(self, error: BaseException) -> None:
+        if self._coroutine is None:
+            raise error
+        # A coroutine is cancelled where it awaits: raising here might hit the event loop's own code.
+        self._interrupt = error
+        self._coroutine.get_loop().call_soon_threadsafe(self._coroutine.cancel)
+
+    # -- running -----------------------------------------------------------------------------------------------
+
+    def run(self, grant: Grant, deadline_ns: int, started_ns: int, *, guarded: bool) -> Report:
+        """Run a granted task and say how it ended. ``guarded``: be ready for a task that blocks every signal."""
+        self._grant = grant
+        self._interrupt = None
+        self._talk.begin(grant.lease)
+        current.enter(CurrentTask(grant, self._talk, deadline_ns / 1e9 if deadline_ns else None))
+        dump_in = (deadline_ns - started_ns) / 1e9 - _DUMP_BEFORE_SECONDS
+        guarded = guarded and bool(deadline_ns) and dump_in > 0 and (grant.timeout or 0) > _GUARDED_TIMEOUT
+        if guarded:
+            # From a thread of its own, so also when the task has blocked the signal that would ask for it.
+            faulthandler.dump_traceback_later(dump_in, file=self._stack_file)
+        try:
+            return self._outcome(grant, started_ns)
+        finally:
+            self._open = False
+            if guarded:
+                faulthandler.cancel_dump_traceback_later()
+                if (time.monotonic_ns() - started_ns) / 1e9 >= dump_in:
+                    os.ftruncate(self._stack_file, 0)  # it ended just in time, and the stack was written for nothing
+            current.enter(None)
+            self._grant = None
+
+    def _outcome(self, grant: Grant, started_ns: int) -> Report:
+        try:
+            value = self._call(grant)
+            result, files = self._store.store(value, grant)
+        except BaseException as error:  # whatever a task raises, SystemExit included, is its end and not ours
+            self._open = False
+            return self._failed(grant, error, started_ns)
+        return Report(grant.lease, Outcome.SUCCEEDED, result, None, _seconds(started_ns), files)
+
+    def _call(self, grant: Grant) -> object:
+        payload = self._store.payload(grant)
+        call = self._resolver.unpack(payload, grant.name)
+        if self._slot.get(Word.CANCEL_LEASE) == grant.lease:
+            raise TaskCancelledError(to_text(grant.id))  # before it began
+        soft = grant.soft_timeout
+        if soft is not None:
+            signal.setitimer(signal.ITIMER_REAL, soft)
+        try:
+            self._open = True
+            value = call.function(*call.args, **call.kwargs)
+            if inspect.iscoroutine(value):
+                value = self._await(value)
+            self._open = False
+        finally:
+            self._open = False
+            if soft is not None:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        return value
+
+    def _await(self, coroutine: Coroutine[Any, Any, object]) -> object:
+        """Run a coroutine to its end, on the one event loop that this worker keeps."""
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        loop = self._runner.get_loop()
+        self._coroutine = loop.create_task(coroutine)
+        try:
+            return loop.run_until_complete(self._coroutine)
+        except asyncio.CancelledError:
+            if self._interrupt is not None:
+                raise self._interrupt from None
+            raise
+        finally:
+            self._coroutine = None
+
+    def _failed(self, grant: Grant, error: BaseException, started_ns: int) -> Report:
+        if isinstance(error, SoftTimeoutError):
+            outcome = Outcome.SOFT_TIMEOUT
+        elif isinstance(error, TaskCancelledError) and error.task_id == to_text(grant.id):
+            outcome = Outcome.CANCELLED
+        else:
+            outcome = Outcome.RAISED
+        return Report(grant.lease, outcome, b"", describe(error), _seconds(started_ns), Files.NONE)
+
+
+def describe(error: BaseException) -> ErrorData:
+    """An error as plain data, its traceback without our own frames."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    try:
+        message = str(error)
+    except Exception as fault:  # an exception whose own __str__ raises is still reported
+        message = f"<its message cannot be shown: {type(fault).__name__}>"
+    if isinstance(error, SerializationError):
+        trace = None
+    text = "".join(traceback.format_exception(kind, error, trace))
+    return ErrorData(name, message[:10_000], text[-_LONGEST_TRACEBACK:])
+
+
+def _seconds(started_ns: int) -> float:
+    return (time.monotonic_ns() - started_ns) / 1e9

@@ -1,0 +1,97 @@
+"""A worker's connection to the broker: asks for work, reports, and survives the broker's restarts."""
+
+from __future__ import annotations
+
+import select
+
+import msgspec
+
+from supervisor.directory import Directory
+from supervisor.errors import SupervisorError
+from supervisor.log import log
+from supervisor.wire.codec import NO_REPLY
+from supervisor.wire.connection import Connection, connect
+from supervisor.wire.messages import Grant, Hello, Report
+
+_FIRST_BACKOFF = 0.01
+_LONGEST_BACKOFF = 0.5
+_decode_grants = msgspec.msgpack.Decoder(list[Grant]).decode
+
+
+class Link:
+    """Reports that no answer has confirmed are kept, and sent again over a new connection: the broker drops those
+    that it had already.
+    """
+
+    def __init__(self, directory: Directory, hello: Hello, connect_timeout: float) -> None:
+        self._directory = directory
+        self._hello = hello
+        self._connect_timeout = connect_timeout
+        self._connection: Connection | None = None
+        self._unconfirmed: list[Report] = []
+
+    def connect(self) -> None:
+        """Connect and say hello, for as long as it takes: should the master die, so do we."""
+        self.close()
+        backoff = _FIRST_BACKOFF
+        while self._connection is None:
+            try:
+                connection = connect(self._directory.socket, self._directory.read_key(), self._connect_timeout)
+                connection.send((0, "hello", (self._hello,)))
+                connection.receive_reply()
+                self._connection = connection
+            except (OSError, SupervisorError) as error:
+                log.debug("no broker to connect to yet: %s", error)
+                select.select([], [], [], backoff)
+                backoff = min(2 * backoff, _LONGEST_BACKOFF)
+
+    def report(self, report: Report) -> None:
+        """Say how an attempt ended, at once and without waiting for an answer."""
+        self._unconfirmed.append(report)
+        if self._connection is not None:
+            try:
+                self._connection.send((NO_REPLY, "report", (report,)))
+            except OSError:
+                self._connection = None  # the next request connects again, and says it again
+
+    def next(self, last: list[Report], most: int) -> list[Grant]:
+        """Report and ask for at most ``most`` tasks; waits until there are any."""
+        self._unconfirmed += last
+        first = True
+        while True:
+            try:
+                if self._connection is None:
+                    self.connect()
+                    first = False
+                assert self._connection is not None
+                # Over this connection earlier reports went before; over a new one all that is unconfirmed goes again.
+                self._connection.send((0, "next", (last if first else self._unconfirmed, most)))
+                reply = self._connection.receive_reply()
+            except (OSError, SupervisorError) as error:
+                log.debug("the broker is gone (%s): connecting again", error)
+                self.close()
+                continue
+            self._unconfirmed = []
+            return _decode_grants(reply.value)
+
+    def say(self, last: list[Report]) -> None:
+        """Report without asking for more, and leave."""
+        while True:
+            try:
+                if self._connection is None:
+                    self.connect()
+                assert self._connection is not None
+                for report in [*self._unconfirmed, *last]:
+                    self._connection.send((0, "report", (report,)))
+                    self._connection.receive_reply()
+            except (OSError, SupervisorError):
+                self.close()
+                continue
+            self._unconfirmed = []
+            return
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

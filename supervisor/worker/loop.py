@@ -1,0 +1,169 @@
+"""A worker's main loop: ask, run, report."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from types import FrameType
+
+from setproctitle import setproctitle
+
+from supervisor import signals
+from supervisor.log import log
+from supervisor.scoreboard import Slot, Word
+from supervisor.settings import Settings
+from supervisor.wire.channel import ForkWorker
+from supervisor.wire.messages import Grant, Outcome, Report
+from supervisor.worker.children import kill_leftovers
+from supervisor.worker.execute import Executor
+from supervisor.worker.link import Link
+from supervisor.worker.output import Talk
+
+_SHORT_SECONDS = 0.01
+
+
+class _RetireNow(BaseException):
+    """Raised in the middle of waiting for work, when there is nothing to wait for any more."""
+
+
+class Loop:
+    """Runs what the broker grants until it is told to retire, or has run as much as it may."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        slot: Slot,
+        link: Link,
+        talk: Talk,
+        title: str,
+        order: ForkWorker,
+        wake: int,
+        stack_file: int,
+    ) -> None:
+        self._slot = slot
+        self._link = link
+        self._talk = talk
+        self._title = title
+        self._max_tasks = order.max_tasks
+        self._wake = wake
+        self._retiring = False
+        self._waiting = False
+        self._shown = ""
+        self.executor = Executor(settings, slot, talk, stack_file)
+
+    def listen_to_signals(self) -> None:
+        """TERM and INT may reach the whole group; they are not for us. Handlers that do nothing, rather than ignoring
+        them, since what is ignored stays so in the programs that a task starts.
+        """
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+            signal.signal(signum, lambda *_: None)
+        signal.signal(signals.RETIRE, self._retire)
+        signal.signal(signals.CANCEL, self.executor.on_cancel)
+        signal.signal(signal.SIGALRM, self.executor.on_alarm)
+
+    def _retire(self, signum: int, frame: FrameType | None) -> None:
+        self._retiring = True
+        if self._waiting:
+            self._waiting = False
+            raise _RetireNow
+
+    def wait_to_be_needed(self, descriptor: int) -> int:
+        """A spare's life until then; the seat that it is given."""
+        setproctitle(f"{self._title} spare, ready")
+        try:
+            self._waiting = True
+            seat = os.read(descriptor, 16)
+            self._waiting = False
+        except _RetireNow:
+            return 0
+        os.close(descriptor)
+        self._title = f"{self._title.rpartition(' ')[0]} {int(seat)}"
+        return int(seat)
+
+    def run(self) -> None:
+        """Until it is time to leave."""
+        last: list[Report] = []
+        while not self._retiring:
+            grants = self._ask(last)
+            last = self._run_all(grants)
+        self._link.say(last)
+
+    def _ask(self, last: list[Report]) -> list[Grant]:
+        room = self._room()
+        if room == 0:
+            self._await_replacement(last)
+            last.clear()
+            return []
+        try:
+            self._waiting = True
+            if self._retiring:
+                return []
+            grants = self._link.next(last, room)
+            self._waiting = False
+        except _RetireNow:
+            # What is unconfirmed goes again over a new connection. What may have been granted in this very moment
+            # goes back uncounted, for we never began it.
+            self._link.close()
+            return []
+        last.clear()
+        return grants
+
+    def _room(self) -> int:
+        """How many tasks may be asked for."""
+        if not self._max_tasks:
+            return 1_000_000
+        return max(0, self._max_tasks - self._slot.get(Word.DONE))
+
+    def _await_replacement(self, last: list[Report]) -> None:
+        """Recycled: the master lets us go as soon as another is ready."""
+        self._link.say(last)
+        self._show("done, waits for its replacement")
+        os.eventfd_write(self._wake, 1)
+        while not self._retiring:
+            signal.pause()
+
+    def _run_all(self, grants: list[Grant]) -> list[Report]:
+        """Run what was granted. Each report leaves before the next task starts; the last goes with the next request."""
+        alone = len(grants) == 1
+        for position, grant in enumerate(grants):
+            report = self._run_one(grant, first=position == 0, alone=alone)
+            if report is None:
+                return []  # taken back, as those after it
+            if position == len(grants) - 1:
+                return [report]
+            self._link.report(report)
+            if self._retiring:
+                return []
+        return []
+
+    def _run_one(self, grant: Grant, *, first: bool, alone: bool) -> Report | None:
+        now = time.monotonic_ns()
+        deadline = grant.deadline_ns
+        if not first and grant.timeout is not None:
+            deadline = now + int(grant.timeout * 1e9)  # it has waited for the others here, and not by its own fault
+        self._slot.start(grant.lease, grant.seq, now, deadline, grant.memory_limit or 0)
+        # Written before this is read, while the broker writes this and then reads that: see its taking back.
+        revoked = self._slot.get(Word.REVOKED_FROM)
+        if revoked and grant.lease >= revoked:
+            self._slot.put(Word.RUNNING, 0)
+            return None
+        if alone:
+            self._show(grant.name)
+        try:
+            report = self.executor.run(grant, deadline, now, guarded=alone)
+        finally:
+            self._talk.end()
+        if not (grant.leave_children and report.outcome is Outcome.SUCCEEDED):
+            kill_leftovers()
+        self._slot.finish()
+        if alone and report.seconds > _SHORT_SECONDS:
+            self._show("")
+        return report
+
+    def _show(self, what: str) -> None:
+        """Say in the process title what is going on; not for each of thousands of short tasks a second."""
+        if what != self._shown:
+            self._shown = what
+            setproctitle(f"{self._title} {'runs ' + what if what else 'idle'}")
+            log.debug("%s", what or "idle")
