@@ -63,14 +63,14 @@ def pack(function: Function, args: Sequence[object], kwargs: Mapping[str, object
         if reference is not None:
             return BY_REFERENCE + _dump((reference, tuple(args), dict(kwargs)))
         return BY_VALUE + dump_by_value((function, tuple(args), dict(kwargs)))
-    except Exception as error:  # pickling runs code of the arguments' classes, which may raise anything
+    except Exception as error:
         raise _explain(function, args, kwargs, name, error) from error
 
 
 def _dump(value: object) -> bytes:
     try:
         data = pickle.dumps(value, protocol=5)
-    except Exception:  # a lambda among the arguments, say: cloudpickle can, or raises a better error
+    except Exception:  # noqa: BLE001  a lambda among the arguments, say: cloudpickle can, or raises a better error
         return dump_by_value(value)
     # A class of __main__ pickles as a name that means another module in the worker: by value then.
     return dump_by_value(value) if _UNPORTABLE in data else data
@@ -88,7 +88,7 @@ def _explain(
     for label, value in _labelled(function, args, kwargs):
         try:
             dump_by_value(value)
-        except Exception as fault:  # see pack
+        except Exception as fault:  # noqa: BLE001  see pack
             what = f"argument {label!r} of task {name} (a {type(value).__name__})"
             return SerializationError(what, f"{type(fault).__name__}: {fault}")
     return SerializationError(f"the function of task {name}", f"{type(error).__name__}: {error}")

@@ -56,7 +56,8 @@ class Spec:
         """What :meth:`to_json` wrote."""
         settings, paths = data["settings"], data["python_path"]
         uid, gid = data["uid"], data["gid"]
-        assert isinstance(settings, dict) and isinstance(paths, list)
+        assert isinstance(settings, dict)
+        assert isinstance(paths, list)
         return cls(
             settings=Settings.from_json(settings),
             title=str(data["title"]),

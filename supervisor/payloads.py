@@ -76,7 +76,7 @@ def dump_result(value: object, name: str) -> bytes:
     try:
         data = pickle.dumps(value, protocol=5)
         return dump_by_value(value) if b"__main__" in data else data
-    except Exception:  # pickling runs code of the value's classes, which may raise anything
+    except Exception:  # noqa: BLE001  pickling runs code of the value's classes, which may raise anything
         try:
             return dump_by_value(value)
         except Exception as error:

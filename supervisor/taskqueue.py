@@ -323,4 +323,4 @@ def _readable(worker: dict[str, Any]) -> dict[str, Any]:
 
 
 queue = TaskQueue()
-"""The ready queue: connects to the supervisor that Gunicorn runs, or that ``$SUPERVISOR_DIR`` names, when first used."""
+"""The ready queue; connects to Gunicorn's supervisor, or to the one ``$SUPERVISOR_DIR`` names, when first used."""

@@ -53,30 +53,36 @@ class MasterLine:
         """Carry out what has arrived; ``last_words`` reads what a dead worker had still sent."""
         for message, descriptors in self._channel.drain():
             match message:
-                case None:
-                    log.info("the master is gone")
+                case None | Stop():
                     self.stopped = True
-                case Stop():
-                    self.stopped = True
-                case Roster():
-                    self._welcome(service, message)
                 case Opened():
                     service.output.open(message.worker, message.slot, descriptors)
                 case Fence():
-                    last_words_of = service.book.leases.get(message.lease)
-                    if last_words_of is not None:
-                        last_words(last_words_of.worker)
-                    kill = service.book.fence(message.lease, Cause(message.cause)) is not None
-                    service.turn.words.append(Fenced(message.lease, kill))
+                    self._fence(service, message, last_words)
                 case Gone():
                     last_words(message.worker)
                     self._bury(service, message)
-                case Promote():
-                    service.book.promote(message.generation)
-                case Drain():
-                    service.book.draining = message.on
                 case _:
-                    log.error("the master said something that is not for the broker: %r", message)
+                    self._govern(service, message)
+
+    def _govern(self, service: Service, message: Message) -> None:
+        match message:
+            case Roster():
+                self._welcome(service, message)
+            case Promote():
+                service.book.promote(message.generation)
+            case Drain():
+                service.book.draining = message.on
+            case _:
+                log.error("the master said something that is not for the broker: %r", message)
+
+    def _fence(self, service: Service, order: Fence, last_words: Callable[[int], None]) -> None:
+        # A report that was sent before the deadline's fence, and lies in the socket, still counts.
+        lease = service.book.leases.get(order.lease)
+        if lease is not None:
+            last_words(lease.worker)
+        kill = service.book.fence(order.lease, Cause(order.cause)) is not None
+        service.turn.words.append(Fenced(order.lease, kill))
 
     def _welcome(self, service: Service, roster: Roster) -> None:
         """Sort out, at a start, what the journal calls running: kept by a living worker, or cut off."""

@@ -44,7 +44,7 @@ class AsyncConnection:
         try:
             with short_path(directory.socket) as path:
                 await loop.sock_connect(connected, path)
-            connected.getpeername()  # a full backlog looks like success here; then this raises, and the call tries again
+            connected.getpeername()  # raises where a full backlog only looked like success: the call tries again
             connection = cls(connected)
             await connection._prove(directory.read_key())
         except BaseException:

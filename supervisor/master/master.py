@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import time
+from contextlib import suppress
 
 from supervisor import signals
 from supervisor.core.entry import Death
@@ -153,15 +154,11 @@ class Master:
         self._watched = wanted
 
     def _empty(self, signal_end: socket.socket) -> None:
-        try:
+        with suppress(BlockingIOError):
             while signal_end.recv(4096):
-                pass
-        except BlockingIOError:
-            pass
-        try:
+                continue
+        with suppress(BlockingIOError):
             os.eventfd_read(self.wake)
-        except BlockingIOError:
-            pass
 
     # -- hearing -----------------------------------------------------------------------------------------------
 

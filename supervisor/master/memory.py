@@ -49,8 +49,8 @@ class MemoryWatch:
             yield (
                 largest,
                 (
-                    f"all workers took {total >> 20} MiB, over the budget of {budget >> 20} MiB, and it took most of it:"
-                    f" {sizes[largest] >> 20} MiB"
+                    f"all workers took {total >> 20} MiB, over the budget of {budget >> 20} MiB,"
+                    f" and it took most of it: {sizes[largest] >> 20} MiB"
                 ),
             )
 

@@ -70,7 +70,7 @@ class FrameBuffer:
         return len(self._buffer)
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Add what was read; the bodies that are complete now. MessageTooLargeError at once for a length over the limit."""
+        """Add what was read; the bodies that are complete now. MessageTooLargeError for a length over the limit."""
         buffer = self._buffer
         if not buffer and len(data) >= 4 and len(data) == 4 + HEADER.unpack_from(data)[0]:
             return [data[4:]]  # the common case: one whole frame, nothing to copy twice

@@ -23,8 +23,9 @@ from supervisor.system.prctl import become_subreaper, die_with_parent
 from supervisor.template import application
 from supervisor.wire.channel import ForkWorker
 from supervisor.wire.messages import Hello
+from supervisor.worker.execute import Executor
 from supervisor.worker.link import Link
-from supervisor.worker.loop import Loop
+from supervisor.worker.loop import Loop, Post
 from supervisor.worker.output import Talk
 
 _ADOPTION_SECONDS = 5.0
@@ -70,7 +71,8 @@ def live(birth: Birth, order: ForkWorker, descriptors: list[int]) -> None:
     link = Link(
         directory, Hello(order.worker, order.slot, os.getpid(), order.generation), birth.spec.settings.connect_timeout
     )
-    loop = Loop(birth.spec.settings, slot, link, talk, title, order, birth.wake, stack_file)
+    executor = Executor(birth.spec.settings, slot, talk, stack_file)
+    loop = Loop(Post(slot, title, order.max_tasks, birth.wake), link, talk, executor)
     loop.listen_to_signals()
     if not order.spare:
         link.connect()

@@ -21,7 +21,7 @@ def kill_leftovers() -> None:
     is meant to live as long as the process.
     """
     try:
-        pid, _ = os.waitpid(-1, os.WNOHANG)
+        os.waitpid(-1, os.WNOHANG)
     except ChildProcessError:
         return
     tracker: int | None = getattr(getattr(resource_tracker, "_resource_tracker", None), "_pid", None)
@@ -34,5 +34,5 @@ def kill_leftovers() -> None:
         if not family:
             return
         with suppress(ChildProcessError):
-            while pid := os.waitpid(-1, os.WNOHANG)[0]:
+            while os.waitpid(-1, os.WNOHANG)[0]:
                 continue

@@ -95,7 +95,7 @@ class Executor:
         try:
             value = self._call(grant)
             result, files = self._store.store(value, grant)
-        except BaseException as error:  # whatever a task raises, SystemExit included, is its end and not ours
+        except BaseException as error:  # noqa: BLE001  whatever a task raises, SystemExit too, is its end and not ours
             self._open = False
             return self._failed(grant, error, started_ns)
         return Report(grant.lease, Outcome.SUCCEEDED, result, None, _seconds(started_ns), files)
@@ -154,7 +154,7 @@ def describe(error: BaseException) -> ErrorData:
         trace = trace.tb_next
     try:
         message = str(error)
-    except Exception as fault:  # an exception whose own __str__ raises is still reported
+    except Exception as fault:  # noqa: BLE001  an exception whose own __str__ raises is still reported
         message = f"<its message cannot be shown: {type(fault).__name__}>"
     if isinstance(error, SerializationError):
         trace = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from dataclasses import dataclass
 from types import FrameType
 
 from setproctitle import setproctitle
@@ -12,8 +13,6 @@ from setproctitle import setproctitle
 from supervisor import signals
 from supervisor.log import log
 from supervisor.scoreboard import Slot, Word
-from supervisor.settings import Settings
-from supervisor.wire.channel import ForkWorker
 from supervisor.wire.messages import Grant, Outcome, Report
 from supervisor.worker.children import kill_leftovers
 from supervisor.worker.execute import Executor
@@ -23,6 +22,19 @@ from supervisor.worker.output import Talk
 _SHORT_SECONDS = 0.01
 
 
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What the master has assigned to a worker."""
+
+    slot: Slot
+    title: str
+    """Beginning of its process title."""
+    max_tasks: int
+    """Tasks after which it asks for no more; 0 for never."""
+    wake: int
+    """The event that makes the master look."""
+
+
 class _RetireNow(BaseException):
     """Raised in the middle of waiting for work, when there is nothing to wait for any more."""
 
@@ -30,27 +42,17 @@ class _RetireNow(BaseException):
 class Loop:
     """Runs what the broker grants until it is told to retire, or has run as much as it may."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        slot: Slot,
-        link: Link,
-        talk: Talk,
-        title: str,
-        order: ForkWorker,
-        wake: int,
-        stack_file: int,
-    ) -> None:
-        self._slot = slot
+    def __init__(self, post: Post, link: Link, talk: Talk, executor: Executor) -> None:
+        self._slot = post.slot
+        self._title = post.title
+        self._max_tasks = post.max_tasks
+        self._wake = post.wake
         self._link = link
         self._talk = talk
-        self._title = title
-        self._max_tasks = order.max_tasks
-        self._wake = wake
+        self._executor = executor
         self._retiring = False
         self._waiting = False
         self._shown = ""
-        self.executor = Executor(settings, slot, talk, stack_file)
 
     def listen_to_signals(self) -> None:
         """TERM and INT may reach the whole group; they are not for us. Handlers that do nothing, rather than ignoring
@@ -59,8 +61,8 @@ class Loop:
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
             signal.signal(signum, lambda *_: None)
         signal.signal(signals.RETIRE, self._retire)
-        signal.signal(signals.CANCEL, self.executor.on_cancel)
-        signal.signal(signal.SIGALRM, self.executor.on_alarm)
+        signal.signal(signals.CANCEL, self._executor.on_cancel)
+        signal.signal(signal.SIGALRM, self._executor.on_alarm)
 
     def _retire(self, signum: int, frame: FrameType | None) -> None:
         self._retiring = True
@@ -151,7 +153,7 @@ class Loop:
         if alone:
             self._show(grant.name)
         try:
-            report = self.executor.run(grant, deadline, now, guarded=alone)
+            report = self._executor.run(grant, deadline, now, guarded=alone)
         finally:
             self._talk.end()
         if not (grant.leave_children and report.outcome is Outcome.SUCCEEDED):
