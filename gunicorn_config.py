@@ -34,5 +34,10 @@ loglevel = env("LOG_LEVEL", "info")
 errorlog = env("ERROR_LOG", "-")
 accesslog = env("ACCESS_LOG") or None
 
+# Gunicorn 25.1 and newer answer `gunicornc` on a socket, whose default is one file for all servers of a user: they
+# take it from each other. So it is opened only where it is named: CONTROL_SOCKET=/run/example/gunicorn.ctl
+control_socket = env("CONTROL_SOCKET") or "gunicorn.ctl"
+control_socket_disable = not env("CONTROL_SOCKET")
+
 # The modules with the tasks, to be imported by the task workers; SUPERVISOR_TASKS names others.
 attach(globals(), tasks="docs.examples.tasks")

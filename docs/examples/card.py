@@ -36,4 +36,4 @@ def _error(error: ErrorInfo | None) -> dict[str, str] | None:
     if error is None:
         return None
     told = (error.stack or error.traceback or "")[-SHOWN:]
-    return {"type": error.type, "message": error.message, "told": told, "signal": error.signal or ""}
+    return {"type": error.type, "message": error.message, "told": told}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from docs.examples import png, store
 from supervisor import current_task, task
@@ -27,8 +27,7 @@ Progress = Callable[[float, float | None, str], None]
 Coordinate = Annotated[float, Meta(ge=-4, le=4)]
 
 
-@dataclass(frozen=True)
-class View:
+class View(Struct, frozen=True):
     """Which part of which fractal: the middle and the width of the window in the plane, and how fine."""
 
     kind: Literal["mandelbrot", "julia"] = "mandelbrot"
