@@ -1,0 +1,1 @@
+"""The command ``supervisor``: one module a command, and what they share."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from supervisor.errors import SettingsError
 from supervisor.settings.nearest import did_you_mean
+from supervisor.settings.place import Modules
 from supervisor.settings.spec import PREFIX, Spec
 
 DEFAULT = "default"
@@ -32,7 +33,11 @@ class Source:
 def command_line(values: Mapping[str, object]) -> Source:
     """Options by the name of their setting; None and an empty tuple mean that an option was not given."""
     given = {name: value for name, value in values.items() if value is not None and value != ()}
-    return Source("on the command line", given, lambda spec: spec.option)
+    return Source("on the command line", given, _argument)
+
+
+def _argument(spec: Spec) -> str:
+    return "MODULE" if isinstance(spec.kind, Modules) else spec.option
 
 
 def environment(known: Mapping[str, Spec], environ: Mapping[str, str]) -> Source:

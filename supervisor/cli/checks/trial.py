@@ -1,0 +1,107 @@
+"""The process that tries to import the application's modules, and tells how far it came, a line of JSON each."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import time
+import traceback
+
+import msgspec
+from msgspec import Struct
+
+from supervisor.launch import read_spec
+from supervisor.tasks import Task
+from supervisor.template import application
+
+MODULE = __name__ if __name__ != "__main__" else "supervisor.cli.checks.trial"
+
+_NOT_THE_APPLICATION = frozenset(
+    {
+        __file__,
+        application.__file__,
+        importlib.__file__,
+        *("<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>"),
+    }
+)
+
+
+class Trying(Struct, frozen=True, tag="trying"):
+    """This module comes next."""
+
+    module: str
+
+
+class Imported(Struct, frozen=True, tag="imported"):
+    """It is imported."""
+
+    module: str
+    seconds: float
+    tasks: int
+    """How many functions in it are marked with ``@task``."""
+
+
+class Failed(Struct, frozen=True, tag="failed"):
+    """It raised."""
+
+    module: str
+    reason: str
+
+
+class Obstacle(Struct, frozen=True, tag="obstacle"):
+    """Why workers cannot be forked from a process that has imported it all."""
+
+    sentence: str
+
+
+Word = Trying | Imported | Failed | Obstacle
+
+
+class _Teller:
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        os.set_inheritable(descriptor, False)
+
+    def say(self, word: Word) -> None:
+        os.write(self.descriptor, msgspec.json.encode(word) + b"\n")
+
+
+def _try(module: str, tell: _Teller) -> bool:
+    tell.say(Trying(module))
+    started = time.monotonic()
+    try:
+        application.load([module])
+    except BaseException as error:  # noqa: BLE001  a SystemExit at import is a failed import too
+        tell.say(Failed(module, _told(error)))
+        return False
+    tasks = sum(isinstance(found, Task) for found in vars(sys.modules[module]).values())
+    tell.say(Imported(module, time.monotonic() - started, tasks))
+    return True
+
+
+def _told(error: BaseException) -> str:
+    """Its traceback, from the application's first line on."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename in _NOT_THE_APPLICATION:
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace))[-20_000:]
+
+
+def main(arguments: list[str]) -> int:
+    """Try the modules of the spec behind the first descriptor; tell it to the second."""
+    described, writing = map(int, arguments)
+    spec = read_spec(described)
+    os.close(described)
+    tell = _Teller(writing)
+    application.prepare(spec)
+    tried = [_try(module, tell) for module in spec.settings.tasks]  # all of them, to tell all that is wrong at once
+    if all(tried):
+        for sentence in application.obstacles(()):
+            tell.say(Obstacle(sentence))
+    return 0
+
+
+if __name__ == "__main__":
+    # Without the end of the interpreter: threads that the application started would be waited for.
+    os._exit(main(sys.argv[1:]))
