@@ -45,6 +45,8 @@ class Executor:
         self._coroutine: asyncio.Task[Any] | None = None
         self._interrupt: BaseException | None = None
         """What a coroutine is being cancelled for."""
+        self._stale = False
+        """A stack was written for a task that ended just in time after all."""
 
     # -- interrupting ------------------------------------------------------------------------------------------
 
@@ -77,6 +79,7 @@ class Executor:
         current.enter(CurrentTask(grant, self._talk, deadline_ns / 1e9 if deadline_ns else None))
         dump_in = (deadline_ns - started_ns) / 1e9 - _DUMP_BEFORE_SECONDS
         guarded = guarded and bool(deadline_ns) and dump_in > 0 and (grant.timeout or 0) > _GUARDED_TIMEOUT
+        self._forget_stack()
         if guarded:
             # From a thread of its own, so also when the task has blocked the signal that would ask for it.
             faulthandler.dump_traceback_later(dump_in, file=self._stack_file)
@@ -86,10 +89,18 @@ class Executor:
             self._open = False
             if guarded:
                 faulthandler.cancel_dump_traceback_later()
-                if (time.monotonic_ns() - started_ns) / 1e9 >= dump_in:
-                    os.ftruncate(self._stack_file, 0)  # it ended just in time, and the stack was written for nothing
+                self._stale = (time.monotonic_ns() - started_ns) / 1e9 >= dump_in
             current.enter(None)
             self._grant = None
+
+    def _forget_stack(self) -> None:
+        """Not before the next task begins: one that returns after its deadline is about to be killed, and its stack
+        is the one to be shown.
+        """
+        if self._stale:
+            os.ftruncate(self._stack_file, 0)
+            os.lseek(self._stack_file, 0, os.SEEK_SET)
+            self._stale = False
 
     def _outcome(self, grant: Grant, started_ns: int) -> Report:
         try:
