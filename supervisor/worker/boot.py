@@ -39,6 +39,7 @@ class Birth:
     plan: CpuPlan
     board: Scoreboard
     wake: int
+    bell: int
     master: int
     bare: bool
 
@@ -69,7 +70,10 @@ def live(birth: Birth, order: ForkWorker, descriptors: list[int]) -> None:
     hooks.run_starts()
     directory = Directory(birth.spec.settings.dir)
     link = Link(
-        directory, Hello(order.worker, order.slot, os.getpid(), order.generation), birth.spec.settings.connect_timeout
+        directory,
+        Hello(order.worker, order.slot, os.getpid(), order.generation),
+        birth.spec.settings.connect_timeout,
+        birth.bell,
     )
     executor = Executor(birth.spec.settings, slot, talk, stack_file)
     loop = Loop(Post(slot, title, order.max_tasks, birth.wake), link, talk, executor)
@@ -103,9 +107,9 @@ def _redirect(birth: Birth, talk_end: int, raw_end: int) -> Talk:
     os.set_inheritable(stderr, False)
     os.dup2(raw_end, 1)
     os.dup2(raw_end, 2)
-    configure(f"worker {os.getpid()}", birth.spec.settings.log_level)
     talk = Talk(talk_end, stderr)
     talk.install()
+    configure(f"worker {os.getpid()}", birth.spec.settings.log_level)  # over the streams that talk has put in place
     return talk
 
 
