@@ -24,7 +24,7 @@ from supervisor.master.memory import MemoryWatch
 from supervisor.master.ownership import Ownership
 from supervisor.master.pool import Pool
 from supervisor.master.status import describe
-from supervisor.master.template import TemplateHandle
+from supervisor.master.template import Shared, TemplateHandle
 from supervisor.master.worker import Kill, KillStage, Stage, WorkerHandle
 from supervisor.scoreboard import Header, Scoreboard
 from supervisor.states import Cause
@@ -62,7 +62,7 @@ class Master:
         spec = self.ownership.spec
         self.pool = Pool(board, spec.settings)
         self.broker = BrokerHandle(directory, listener, board, wake)
-        self.generations = Generations(board, wake, self.pool, spec)
+        self.generations = Generations(Shared(board, wake, self.broker.bell), self.pool, spec)
         self.memory = MemoryWatch(self.pool)
         self.executioner = Executioner(lambda lease, cause: self.broker.send(Fence(lease, cause.value)))
         self.deaths = DeathReader()
@@ -339,10 +339,13 @@ class Master:
             self.executioner.step(handle, now)
 
     def _enforce_stopped(self, handle: WorkerHandle, now: int) -> None:
-        """Somebody stopped it. With a task it has until the deadline; without one it would only swallow the next."""
+        """Somebody stopped it. A task that it has begun has until the deadline; one that it has not begun, or the next
+        that it would be given, is better off elsewhere.
+        """
+        running = handle.slot.running()
         if proc.state(handle.pid) not in ("T", "t"):
             handle.stopped_ns = 0
-        elif not current_lease(handle.slot) and now - handle.stopped_ns > _STOPPED_NS:
+        elif running is not None and not running.running and now - handle.stopped_ns > _STOPPED_NS:
             self.executioner.condemn(handle, Cause.SHUTDOWN, "it was stopped while it had nothing to do", now)
 
     # -- filling -----------------------------------------------------------------------------------------------
