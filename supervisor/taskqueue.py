@@ -16,7 +16,7 @@ from supervisor.client.calls import Call
 from supervisor.client.manager import QueueProxy
 from supervisor.client.revive import revive
 from supervisor.config import TaskConfig
-from supervisor.directory import Directory
+from supervisor.directory import DEFAULT, VARIABLE, Directory
 from supervisor.errors import (
     MessageTooLargeError,
     TaskCancelledError,
@@ -70,14 +70,15 @@ class TaskQueue:
     @property
     def directory(self) -> Path:
         """The directory of the supervisor that this queue belongs to."""
-        return Directory.find(self._chosen).path
+        return self._ends.directory.path
 
     @property
     def _ends(self) -> _Ends:
-        wanted = str(self.directory)
-        if self._place is None or self._place[0] != wanted:
-            self._place = (wanted, _Ends(Directory(wanted), self._timeout))
-        return self._place[1]
+        wanted = os.fspath(self._chosen or os.environ.get(VARIABLE) or DEFAULT)
+        place = self._place
+        if place is None or place[0] != wanted:
+            self._place = place = (wanted, _Ends(Directory(wanted), self._timeout))
+        return place[1]
 
     def _perform(self, call: Call[T]) -> T:
         return self._ends.sync.perform(call)
@@ -93,6 +94,8 @@ class TaskQueue:
 
     def submit(self, func: Callable[..., Any], /, *args: Any, config: TaskConfig = NO_CONFIG, **kwargs: Any) -> str:
         """Put a call of ``func`` into the queue; its id, once it is kept as the durability level promises.
+
+        A task that is submitted without ``config`` has its own options; with it, only those.
 
         Raises QueueFullError, QueueUnavailableError, QueueClosedError, and SerializationError for an argument that
         cannot cross to another process.
@@ -152,6 +155,8 @@ class TaskQueue:
     ) -> Submission:
         function = unwrap(func)
         assert callable(function)
+        if config is NO_CONFIG and function is not func:
+            config = getattr(func, "config", NO_CONFIG)
         name = config.name or name_of(function)
         payload = pack(function, args, kwargs, name)
         task_id = new_id()
@@ -160,7 +165,7 @@ class TaskQueue:
             if len(payload) > _PAYLOAD_BYTES:
                 raise MessageTooLargeError(len(payload), _PAYLOAD_BYTES)
             # Written, and safe from a loss of power, before anybody hears of the task.
-            write_file(path_of(Directory(self.directory), task_id, ARGUMENTS), payload, durable=True)
+            write_file(path_of(self._ends.directory, task_id, ARGUMENTS), payload, durable=True)
             payload, files = b"", Files.ARGUMENTS
         return Submission(task_id, name, payload, config.wire(), float(config.delay), generation.get(), files)
 
@@ -221,7 +226,7 @@ class TaskQueue:
 
     def _with_result(self, row: TaskRow) -> TaskRecord:
         if result_in_file(row):
-            return record_of(row, load_result(path_of(Directory(self.directory), row.id, RESULT).read_bytes()))
+            return record_of(row, load_result(path_of(self._ends.directory, row.id, RESULT).read_bytes()))
         return record_of(row, load_result(row.result) if row.result else None)
 
     def stats(self) -> dict[str, Any]:
@@ -259,6 +264,7 @@ class _Ends:
     """The blocking and the asyncio way to one directory."""
 
     def __init__(self, directory: Directory, timeout: float) -> None:
+        self.directory = directory
         self.sync = QueueProxy(directory, timeout, revive)
         self.aio = AsyncClient(directory, timeout, revive)
 

@@ -84,7 +84,7 @@ def _nothing(signum: int, frame: FrameType | None) -> None:
 def main(arguments: list[str]) -> int:
     """Serve until told to stop; the exit code."""
     parser = argparse.ArgumentParser(prog="supervisor.broker")
-    for name in ("listener", "channel", "board", "wake", "spec", "master"):
+    for name in ("listener", "channel", "board", "wake", "bell", "spec", "master"):
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--dir", required=True)
     chosen = parser.parse_args(arguments)
@@ -106,8 +106,11 @@ def main(arguments: list[str]) -> int:
     book = open_book(journal, settings, board)
     service = Service(book, journal, board, OutputReader(book, board, settings.output_limit))
     service.info = {"durability": settings.durability, "pid": os.getpid(), "directory": str(directory)}
+    bell = chosen.bell
     line = MasterLine(Channel.inherited(chosen.channel), chosen.wake)
-    server = Server(socket.socket(fileno=chosen.listener), line, service, directory.read_key(), settings.message_limit)
+    server = Server(
+        socket.socket(fileno=chosen.listener), line, service, directory.read_key(), settings.message_limit, bell
+    )
     if settings.durability != Durability.OFF:
         server.checkpointer = Checkpointer(directory.journal)
     server.sweeper = Sweeper(journal, directory.payloads, settings.result_ttl, settings.record_ttl)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 from collections.abc import Callable
@@ -37,6 +38,7 @@ class Connection:
         "_nonce",
         "closed",
         "fd",
+        "mask",
         "opened_at",
         "out",
         "socket",
@@ -47,6 +49,8 @@ class Connection:
     def __init__(self, connected: socket.socket, key: bytes, limit: int, now: float) -> None:
         self.socket = connected
         self.fd = connected.fileno()
+        self.mask = select.EPOLLIN
+        """What the loop listens for."""
         self.opened_at = now
         self.trusted = False
         self.closed = False
@@ -62,7 +66,7 @@ class Connection:
         return self._nonce
 
     def read(self) -> list[bytes] | None:
-        """The frames that have arrived, None at the end. Raises ConnectionError, MessageTooLargeError."""
+        """The frames that have arrived, None at the end. Raises ConnectionError, MessageTooLargeError, and PermissionError for a wrong key."""
         try:
             data = self.socket.recv(_READ)
         except (BlockingIOError, InterruptedError):
@@ -77,7 +81,7 @@ class Connection:
     def _prove(self, message: bytes) -> None:
         proof = handshake.accept(self._key, self._nonce, message)
         if proof is None or not may_connect(peer_uid(self.socket)):
-            raise ConnectionRefusedError("wrong key or wrong user")
+            raise PermissionError("it has the wrong key, or runs as another user")
         self.trusted = True
         self._frames = FrameBuffer(self._limit)
         self.out += len(proof).to_bytes(4, "big") + proof

@@ -6,10 +6,13 @@ import os
 from collections.abc import Callable
 
 from supervisor.broker.service import Service
+from supervisor.broker.takeback import take_back
 from supervisor.core.entry import Death
 from supervisor.log import log
+from supervisor.scoreboard import Word
 from supervisor.states import Cause
 from supervisor.wire.channel import (
+    Alive,
     Buried,
     Channel,
     Drain,
@@ -20,6 +23,7 @@ from supervisor.wire.channel import (
     Opened,
     Promote,
     Roster,
+    Spared,
     Stop,
 )
 from supervisor.wire.messages import Hello
@@ -62,6 +66,8 @@ class MasterLine:
                 case Gone():
                     last_words(message.worker)
                     self._bury(service, message)
+                case Spared():
+                    self._spare(service, message.lease)
                 case _:
                     self._govern(service, message)
 
@@ -84,6 +90,11 @@ class MasterLine:
         kill = service.book.fence(order.lease, Cause(order.cause)) is not None
         service.turn.words.append(Fenced(order.lease, kill))
 
+    def _spare(self, service: Service, number: int) -> None:
+        lease = service.book.leases.get(number)
+        if lease is not None and service.book.spare(number, service.now):
+            service.turn.late.append((number, lease.entry.seq))
+
     def _welcome(self, service: Service, roster: Roster) -> None:
         """Sort out, at a start, what the journal calls running: kept by a living worker, or cut off."""
         book, now = service.book, service.now
@@ -94,11 +105,21 @@ class MasterLine:
                 book.die(worker.number, _ALL, Death(Cause.ABORT, "the whole tree of processes died"), now)
                 continue
             worker.slot, worker.pid, worker.generation = living.slot, living.pid, living.generation
-            service.board.slots[living.slot].revoke(living.lease + 1)
-            book.revoke(worker, living.lease + 1)
+            take_back(book, worker, service.board.slots[living.slot], now)
         for living in roster.alive:
+            self._remember(service, living)
             book.hello(Hello(living.worker, living.slot, living.pid, living.generation))
         self.welcomed = True
+
+    def _remember(self, service: Service, living: Alive) -> None:
+        """What only the scoreboard knows: a cancel under way, and how far the leases were counted (durability off)."""
+        book, slot = service.book, service.board.slots[living.slot]
+        cancelled = book.leases.get(slot.get(Word.CANCEL_LEASE))
+        if cancelled is not None:
+            cancelled.cancelling = True
+        claim = slot.claimed()
+        last = max(living.lease, claim.lease + book.batch.size if claim else 0)
+        book.count_from(0, last + 1)
 
     def _bury(self, service: Service, gone: Gone) -> None:
         held = service.book.workers.get(gone.worker)

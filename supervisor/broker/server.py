@@ -6,15 +6,18 @@ thread means no locks; one commit a turn is group commit.
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import time
 
 import msgspec
 
+from supervisor.broker.batches import Batches
 from supervisor.broker.connection import Connection
 from supervisor.broker.line import MasterLine
 from supervisor.broker.service import Service
+from supervisor.broker.takeback import take_back
 from supervisor.broker.turn import Turn
 from supervisor.broker.waiters import Waiter
 from supervisor.core.book import Handout
@@ -26,12 +29,11 @@ from supervisor.journal.rows import Pieces
 from supervisor.journal.sweep import Sweeper
 from supervisor.log import log
 from supervisor.scoreboard import Header, Scoreboard
-from supervisor.wire.codec import ERROR, RETURN, decode_request, encode_reply
+from supervisor.wire.codec import ERROR, HEADER, RETURN, decode_request, encode_reply
 from supervisor.wire.messages import Grant
 
 _HANDSHAKE_SECONDS = 5.0
 _BEAT_SECONDS = 0.5
-_HELD_UP_SECONDS = 0.025
 _ACCEPTS_A_TURN = 64
 _EVENTS = 512
 _OUT_LIMIT = 64 << 20
@@ -40,7 +42,9 @@ _OUT_LIMIT = 64 << 20
 class Server:
     """Everything that listens, and the turn that handles what it heard."""
 
-    def __init__(self, listener: socket.socket, line: MasterLine, service: Service, key: bytes, limit: int) -> None:
+    def __init__(
+        self, listener: socket.socket, line: MasterLine, service: Service, key: bytes, limit: int, bell: int
+    ) -> None:
         self._listener = listener
         self._line = line
         self._service = service
@@ -49,8 +53,8 @@ class Server:
         self._board: Scoreboard = service.board
         self._epoll = select.epoll()
         self._connections: dict[int, Connection] = {}
-        self._batches: dict[int, float] = {}
-        """Workers that hold several tasks, and when to look whether they are held up."""
+        self._bell = bell
+        self._batches = Batches(self._epoll)
         self._again = False
         """The book changed after this turn's commit: the next turn comes at once."""
         self._next_beat = 0.0
@@ -61,7 +65,7 @@ class Server:
         """Run until the master says stop, or is gone."""
         epoll = self._epoll
         self._listener.setblocking(False)
-        for descriptor in (self._listener.fileno(), self._line.fileno(), self._service.output.descriptor):
+        for descriptor in (self._listener.fileno(), self._line.fileno(), self._service.output.descriptor, self._bell):
             epoll.register(descriptor, select.EPOLLIN)
         while not self._line.stopped:
             self.turn(epoll.poll(self._patience(), _EVENTS))
@@ -79,6 +83,8 @@ class Server:
             connection = self._connections.get(descriptor)
             if connection is not None:
                 self._hear(connection, mask, heard)
+            elif descriptor == self._bell:
+                self._answer_bell(heard)
             elif descriptor == self._listener.fileno():
                 self._accept()
         # What a task printed was written before its report was sent. So the pipes are read after the reports were
@@ -91,9 +97,14 @@ class Server:
                 self._handle(connection, body)
         self._settle()
 
+    def _answer_bell(self, heard: list[tuple[Connection, list[bytes]]]) -> None:
+        os.eventfd_read(self._bell)
+        for connection in self._batches.muted():
+            self._hear(connection, select.EPOLLIN, heard)
+
     def _hear(self, connection: Connection, mask: int, heard: list[tuple[Connection, list[bytes]]]) -> None:
         if mask & select.EPOLLOUT and connection.flush():
-            self._epoll.modify(connection.fd, select.EPOLLIN)
+            self._epoll.modify(connection.fd, connection.mask)
         if not mask & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):
             return
         try:
@@ -102,8 +113,12 @@ class Server:
             connection.send(encode_reply(None, ERROR, ("MessageTooLargeError", (0, self._limit))), self._blocked)
             log.warning("a client's message was refused: %s", error)
             bodies = None
+        except PermissionError as error:
+            connection.send(HEADER.pack(0), self._blocked)  # in the place of our proof, so that it need not guess
+            log.warning("a connection was refused: %s", error)
+            bodies = None
         except OSError as error:
-            log.debug("a connection was refused or broke: %s", error)
+            log.debug("a connection broke: %s", error)
             bodies = None
         if bodies is None:
             self._hang_up(connection)
@@ -152,7 +167,7 @@ class Server:
         book, now = service.book, service.now
         book.tick(now)
         handouts = book.assign(now) if self._line.welcomed else []
-        changes = book.take_changes()
+        changes = book.take_changes(now)
         pieces = Pieces()
         service.output.collect(pieces, service.turn.late, now.mono)
         if changes or pieces:
@@ -180,8 +195,7 @@ class Server:
         journal = self._service.journal
         grants = [grant(lease, journal.payload(lease.entry.seq)) for lease in handout.leases]
         connection.send(encode_reply(ident, RETURN, grants), self._blocked)
-        if len(grants) > 1:
-            self._batches[worker.number] = self._service.now.mono + _HELD_UP_SECONDS
+        self._batches.handed_out(connection, len(grants), self._service.now.mono)
 
     # -- what is due -------------------------------------------------------------------------------------------
 
@@ -189,8 +203,8 @@ class Server:
         service = self._service
         for waiter in service.waiters.expired(now):
             self._answer_waiter(waiter)
-        if self._batches:
-            self._take_back(now)
+        for connection in self._batches.overdue(now):
+            self._look_after(connection, now)
         if now >= self._next_beat:
             self._next_beat = now + _BEAT_SECONDS
             self._board.put(Header.BROKER_BEAT_NS, time.monotonic_ns())
@@ -201,26 +215,20 @@ class Server:
             if self.sweeper is not None:
                 self.sweeper.step(service.now.wall)
 
-    def _take_back(self, now: float) -> None:
-        """Tasks handed out together with one that turns out to be long go to somebody else, if not started."""
-        for number, when in list(self._batches.items()):
-            worker = self._service.book.workers.get(number)
-            if worker is None or len(worker.leases) < 2:
-                del self._batches[number]
-                continue
-            if now < when:
-                continue
-            del self._batches[number]
-            slot = self._board.slots[worker.slot]
-            running = slot.running()
-            started = max(running.lease if running else 0, worker.leases[0].number)
-            # Our word is written before its word is read, and the worker does it the other way round (it writes that
-            # it starts, then reads what is revoked): at most one of us goes on to believe that the task is its own.
-            slot.revoke(started + 1)
-            running = slot.running()
-            started = max(running.lease if running else 0, started)
-            if self._service.book.revoke(worker, started + 1):
-                self._again = True
+    def _look_after(self, connection: Connection, now: float) -> None:
+        """A worker has not rung for a while: read what it has reported, and take back what it has not started."""
+        heard: list[tuple[Connection, list[bytes]]] = []
+        self._hear(connection, select.EPOLLIN, heard)
+        for _, bodies in heard:
+            for body in bodies:
+                self._handle(connection, body)
+        self._again = True
+        worker = connection.worker
+        if worker is None or connection.closed or not self._batches.held_up(connection, now):
+            return
+        if len(worker.leases) > 1:
+            slot, moment = self._board.slots[worker.slot], self._service.now
+            take_back(self._service.book, worker, slot, moment, worker.leases[0].number)
 
     def _drop_silent(self, now: float) -> None:
         for connection in [each for each in self._connections.values() if not each.trusted]:
@@ -232,7 +240,7 @@ class Server:
             self._again = False
             return 0.0
         service = self._service
-        times = [self._next_beat, service.book.next_due(), service.waiters.next_time(), *self._batches.values()]
+        times = [self._next_beat, service.book.next_due(), service.waiters.next_time(), self._batches.next_time()]
         if service.output.wants_flush:
             times.append(time.monotonic() + 0.2)
         return max(0.0, min(when for when in times if when is not None) - time.monotonic())
@@ -263,7 +271,7 @@ class Server:
             log.warning("a client does not read its answers and was disconnected")
             self._hang_up(connection)
         elif not connection.closed:
-            self._epoll.modify(connection.fd, select.EPOLLIN | select.EPOLLOUT)
+            self._epoll.modify(connection.fd, connection.mask | select.EPOLLOUT)
 
     def _hang_up(self, connection: Connection) -> None:
         if connection.closed:
@@ -271,6 +279,7 @@ class Server:
         self._epoll.unregister(connection.fd)
         del self._connections[connection.fd]
         connection.close()
+        self._batches.drop(connection)
         self._service.waiters.drop(connection)
         worker = connection.worker
         if worker is not None and self._service.links.get(worker.number, (None,))[0] is connection:

@@ -215,7 +215,7 @@ class Service:
         if worker is None:
             raise RemoteError(BadRequestError, "next: say hello first")
         self.links[worker.number] = (connection, ident)
-        if self.book.ask(worker, most):
+        if self.book.ask(worker, most, self.now):
             self.board.slots[worker.slot].unclaim()
         return PARKED
 

@@ -66,4 +66,4 @@ def metavar(kind: object) -> str:
 
 def chosen(modules: tuple[str, ...], options: dict[str, object]) -> dict[str, object]:
     """What the command line says, by the name of each setting."""
-    return {MODULES: modules, **options}
+    return {MODULES: ",".join(modules) or None, **options}

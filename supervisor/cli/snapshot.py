@@ -25,7 +25,7 @@ class NotRunningError(SupervisorError):
 
 
 def _why_not(directory: Directory, reason: str) -> str:
-    if directory.path.exists() and not os.access(directory.path, os.R_OK | os.X_OK):
+    if _is_closed(directory):
         return f"{directory} is closed to us (uid {os.geteuid()}); ask as the user that runs the supervisor, or as root"
     holder = lock.holder(directory.lock)
     if holder is not None:
@@ -34,6 +34,16 @@ def _why_not(directory: Directory, reason: str) -> str:
         f"no supervisor runs on {directory}; start one with `supervisor run`, or Gunicorn with attach(...),"
         " or name another directory (--dir, SUPERVISOR_DIR)"
     )
+
+
+def _is_closed(directory: Directory) -> bool:
+    try:
+        os.listdir(directory.path)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

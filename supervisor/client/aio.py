@@ -62,10 +62,9 @@ class AsyncConnection:
         await loop.sock_sendall(self._socket, frame(handshake.answer(key, server_nonce, client_nonce), LIMIT))
         bodies: list[bytes] = []
         while not bodies:
-            try:
-                bodies = self._frames.feed(await self._receive(_READ))
-            except ConnectionResetError:
-                raise PermissionError("it refused our key or our user") from None
+            bodies = self._frames.feed(await self._receive(_READ))
+        if not bodies[0]:
+            raise PermissionError("it refused our key or our user")
         if not handshake.verify(key, server_nonce, client_nonce, bodies[0]):
             raise PermissionError("it does not know the key itself")
 

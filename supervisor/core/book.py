@@ -6,7 +6,6 @@ until the broker takes it to the journal. Nothing here may be answered to anyone
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
@@ -14,6 +13,7 @@ from enum import Enum
 from supervisor.core.changes import Changes
 from supervisor.core.entry import Attempt, Death, Entry, Failure, Lease, Worker
 from supervisor.core.kind import Kinds
+from supervisor.core.later import LaterQueue
 from supervisor.core.moment import Moment
 from supervisor.core.pace import Pace
 from supervisor.core.ready import ReadyQueue
@@ -32,7 +32,7 @@ _REPORTED = {
 class BatchPolicy:
     """How much a worker is handed in one call: several tasks only while all of them are known to be short."""
 
-    size: int = 16
+    size: int = 64
     seconds: float = 0.002
     """Expected work, in all."""
 
@@ -75,7 +75,7 @@ class Book:
         """Nothing is taken in."""
         self.ended_counts: Counter[str] = Counter()
         """Tasks that ended in each state since this book was opened."""
-        self._later: list[tuple[float, int, Entry]] = []
+        self._later = LaterQueue()
         self._waiting: dict[int, Worker] = {}
         self._next_seq = 1
         self._next_lease = 1
@@ -117,21 +117,9 @@ class Book:
             lease = self.leases[entry.lease]
             lease.cancelling = True
             return Cancelled.STOPPING, lease
-        if entry.state is State.QUEUED:
-            self.ready.discard()
-        self._end(entry, State.CANCELLED)
-        self.changes.attempts.append(
-            Attempt(
-                entry.seq,
-                0,
-                0,
-                0,
-                0,
-                now.wall,
-                now.wall,
-                Failure(Cause.CANCELLED, message="cancelled before it started"),
-            )
-        )
+        line = self.ready if entry.state is State.QUEUED else self._later
+        self._end_unstarted(entry, now)
+        line.discard()
         return Cancelled.REMOVED, None
 
     # -- workers -----------------------------------------------------------------------------------------------
@@ -145,18 +133,18 @@ class Book:
         worker.wants = 0
         return worker
 
-    def ask(self, worker: Worker, most: int) -> int:
+    def ask(self, worker: Worker, most: int, now: Moment) -> int:
         """The worker wants at most ``most`` tasks, so it holds none: leases that it has not answered never reached it,
         and go back; how many there were.
 
         Not one that is fenced: its answer came too late, and the kill that is under way decides what becomes of it.
         """
+        worker.wants = most
         held = list(worker.leases)
         if any(lease.fenced for lease in held):
             return 0
         for lease in reversed(held):
-            self._release(lease)
-        worker.wants = most
+            self._release(lease, now)
         self._waiting[worker.number] = worker
         return len(held)
 
@@ -183,14 +171,17 @@ class Book:
     def complete(self, worker: Worker, report: Report, now: Moment) -> bool:
         """An attempt has ended by the worker's own word; False when the word came too late to count."""
         lease = self.leases.get(report.lease)
-        if lease is None or lease.worker != worker.number or lease.fenced is not None:
+        if lease is None or lease.worker != worker.number:
+            return False
+        if lease.fenced is not None:
+            lease.late = report
             return False
         entry = lease.entry
         self.pace.saw(entry.kind.name, report.seconds)
         entry.files |= report.files
         if report.outcome is Outcome.SUCCEEDED:
             self.changes.results[entry.seq] = report.result
-            self._close(lease, now, None)
+            self._drop(lease)
             self._end(entry, State.SUCCEEDED)
             return True
         error = report.error
@@ -209,11 +200,25 @@ class Book:
         lease.fenced = cause
         return lease
 
-    def revoke(self, worker: Worker, first: int) -> int:
+    def spare(self, number: int, now: Moment) -> bool:
+        """The kill was called off, for the worker had gone on to something else: what it says of this lease, or has
+        said since the fence, counts again. Whether it had said it.
+        """
+        lease = self.leases.get(number)
+        if lease is None or lease.fenced is None:
+            return False
+        lease.fenced = None
+        worker = self.workers[lease.worker]
+        ended = lease.late is not None and self.complete(worker, lease.late, now)
+        if worker.wants:
+            self.ask(worker, worker.wants, now)
+        return ended
+
+    def revoke(self, worker: Worker, first: int, now: Moment) -> int:
         """Take back the leases from ``first`` on, which the worker has not started; how many there were."""
-        back = [lease for lease in worker.leases if lease.number >= first]
+        back = [lease for lease in worker.leases if lease.number >= first and lease.fenced is None]
         for lease in reversed(back):
-            self._release(lease)
+            self._release(lease, now)
         return len(back)
 
     def die(self, number: int, started: int, death: Death, now: Moment) -> Worker | None:
@@ -231,7 +236,7 @@ class Book:
             started = held[0].number
         for lease in reversed(held):
             if lease.number > started:
-                self._release(lease)
+                self._release(lease, now)
             else:
                 self._fail(lease, self._failure(lease, death), now)
         return worker
@@ -245,15 +250,13 @@ class Book:
 
     def tick(self, now: Moment) -> None:
         """Queue what is due."""
-        while self._later and self._later[0][0] <= now.mono:
-            due, _, entry = heapq.heappop(self._later)
-            if entry.state in (State.SCHEDULED, State.RETRYING) and entry.due == due:
-                entry.state = State.QUEUED
-                self._enqueue(entry)
+        for entry in self._later.pop_due(now.mono):
+            entry.state = State.QUEUED
+            self._enqueue(entry)
 
     def next_due(self) -> float | None:
         """The monotonic time of the next :meth:`tick` that can change anything."""
-        return self._later[0][0] if self._later else None
+        return self._later.next_due()
 
     # -- restart -----------------------------------------------------------------------------------------------
 
@@ -265,7 +268,7 @@ class Book:
         if entry.state is State.QUEUED:
             self.ready.push(entry)
         elif entry.state in (State.SCHEDULED, State.RETRYING):
-            heapq.heappush(self._later, (entry.due, entry.seq, entry))
+            self._later.push(entry)
 
     def restore_lease(self, lease: Lease, worker: Worker) -> None:
         """Take in the lease of a task that the journal calls running."""
@@ -279,9 +282,10 @@ class Book:
         self._next_seq = max(self._next_seq, seq)
         self._next_lease = max(self._next_lease, lease)
 
-    def take_changes(self) -> Changes:
-        """What changed since the last call."""
+    def take_changes(self, now: Moment) -> Changes:
+        """What changed since the last call, dated now."""
         taken, self.changes = self.changes, Changes()
+        taken.wall = now.wall
         return taken
 
     # -- inside ------------------------------------------------------------------------------------------------
@@ -323,7 +327,7 @@ class Book:
         entry = lease.entry
         number = entry.attempts + 1
         state = judge(entry, failure.cause)
-        self._close(lease, now, failure, number)
+        self._record(lease, now, failure, number)
         if state is State.QUEUED:
             entry.state = state
             self._enqueue(entry)
@@ -335,24 +339,16 @@ class Book:
         else:
             self._end(entry, state)
 
-    def _close(self, lease: Lease, now: Moment, failure: Failure | None, number: int | None = None) -> None:
-        """The lease is over: nobody can answer for it any more."""
+    def _record(self, lease: Lease, now: Moment, failure: Failure, number: int) -> None:
+        """The lease is over, and not well: nobody can answer for it any more."""
         worker = self._drop(lease)
-        entry = lease.entry
+        pid = worker.pid if worker else 0
         self.changes.attempts.append(
-            Attempt(
-                seq=entry.seq,
-                lease=lease.number,
-                number=entry.attempts + 1 if number is None else number,
-                worker=lease.worker,
-                pid=worker.pid if worker else 0,
-                started_wall=lease.started_wall,
-                ended_wall=now.wall,
-                failure=failure,
-            )
+            Attempt(lease.entry.seq, lease.number, number, lease.worker, pid, lease.started_wall, now.wall, failure)
         )
 
     def _drop(self, lease: Lease) -> Worker | None:
+        """Nobody holds it any more; the worker that did, if it is still known."""
         del self.leases[lease.number]
         worker = self.workers.get(lease.worker)
         if worker is not None and worker.leases:
@@ -362,12 +358,12 @@ class Book:
                 worker.leases.remove(lease)
         return worker
 
-    def _release(self, lease: Lease) -> None:
+    def _release(self, lease: Lease, now: Moment) -> None:
         """Give the task back as if this lease had never been handed out, to the head of its line."""
         self._drop(lease)
         entry = lease.entry
         if lease.cancelling:
-            self._end(entry, State.CANCELLED)
+            self._end_unstarted(entry, now)
             return
         entry.state = State.QUEUED
         self.changes.touched[entry.seq] = entry
@@ -380,10 +376,16 @@ class Book:
 
     def _postpone(self, entry: Entry, state: State, delay: float, now: Moment) -> None:
         entry.state = state
-        entry.due = due = now.mono + delay
+        entry.due = now.mono + delay
         entry.due_wall = now.wall + delay
         self.changes.touched[entry.seq] = entry
-        heapq.heappush(self._later, (due, entry.seq, entry))
+        self._later.push(entry)
+
+    def _end_unstarted(self, entry: Entry, now: Moment) -> None:
+        """End a cancelled task that no worker has begun; recorded under lease 0, as an attempt that was none."""
+        self._end(entry, State.CANCELLED)
+        failure = Failure(Cause.CANCELLED, message="cancelled before it started")
+        self.changes.attempts.append(Attempt(entry.seq, 0, 0, 0, 0, now.wall, now.wall, failure))
 
     def _end(self, entry: Entry, state: State) -> None:
         entry.state = state

@@ -19,11 +19,13 @@ class Changes:
     leases: dict[int, tuple[Lease, int]] = field(default_factory=dict)
     """Leases handed out, with the worker's pid, by seq."""
     attempts: list[Attempt] = field(default_factory=list)
-    """Attempts that ended."""
+    """Attempts that ended otherwise than well; one that succeeded is told by its task's row."""
     results: dict[int, bytes] = field(default_factory=dict)
     """Results of tasks that succeeded, by seq."""
     ended: dict[bytes, Entry] = field(default_factory=dict)
     """Tasks that reached a final state, by id."""
+    wall: float = 0.0
+    """When all this happened: wall-clock seconds."""
 
     def __bool__(self) -> bool:
         return bool(self.touched)

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from supervisor.core.kind import Kind
 from supervisor.states import Cause, State
+from supervisor.wire.messages import Report
 
 
 class Entry(Struct, gc=False):
@@ -51,6 +52,8 @@ class Lease(Struct, gc=False):
     started_wall: float
     fenced: Cause | None = None
     """Why the worker is about to be killed; no answer counts any more."""
+    late: Report | None = None
+    """What came after the fence: it counts after all if the kill is called off."""
     cancelling: bool = False
 
 
@@ -90,7 +93,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt that has ended, for the journal."""
+    """An attempt that has ended otherwise than well, for the journal."""
 
     seq: int
     lease: int
@@ -99,4 +102,4 @@ class Attempt:
     pid: int
     started_wall: float
     ended_wall: float
-    failure: Failure | None
+    failure: Failure

@@ -94,9 +94,8 @@ class Journal:
                 execute(SQL["move_task"], moved)
             if ended:
                 execute(SQL["end_task"], ended)
-            failed = [_attempt_row(attempt) for attempt in changes.attempts if attempt.failure is not None]
-            if failed:
-                execute(SQL["insert_attempt"], failed)
+            if changes.attempts:
+                execute(SQL["insert_attempt"], map(_attempt_row, changes.attempts))
             if pieces.output:
                 execute(SQL["insert_output"], pieces.output)
             if pieces.progress:
@@ -119,23 +118,21 @@ class Journal:
         leased: list[_Row] = []
         moved: list[_Row] = []
         ended: list[_Row] = []
-        now_ended = {attempt.seq: attempt.ended_wall for attempt in changes.attempts}
         for seq, entry in changes.touched.items():
             counts = (entry.failures, entry.crashes, entry.aborts)
             if seq in changes.new:
-                inserted.append(self._insert_row(entry, changes, now_ended))
+                inserted.append(self._insert_row(entry, changes))
             elif entry.state is State.RUNNING:
                 lease, pid = changes.leases[seq]
                 leased.append((lease.number, lease.worker, pid, lease.started_wall, *counts, seq))
             elif entry.state.ended:
                 self._payloads.drop(seq)
-                when = now_ended.get(seq, entry.created_wall)
-                ended.append((entry.state.value, when, *counts, entry.files, changes.results.get(seq), seq))
+                ended.append((entry.state.value, changes.wall, *counts, entry.files, changes.results.get(seq), seq))
             else:
                 moved.append((entry.state.value, entry.due_wall or None, *counts, seq))
         return inserted, leased, moved, ended
 
-    def _insert_row(self, entry: Entry, changes: Changes, now_ended: dict[int, float]) -> tuple[object, ...]:
+    def _insert_row(self, entry: Entry, changes: Changes) -> _Row:
         submission = changes.new[entry.seq]
         lease, pid = changes.leases.get(entry.seq, (None, 0))
         ended = entry.state.ended
@@ -158,7 +155,7 @@ class Journal:
             entry.created_wall,
             entry.due_wall or None,
             lease.started_wall if lease else None,
-            now_ended.get(entry.seq) if ended else None,
+            changes.wall if ended else None,
             self._options_text(entry.kind.options),
             submission.payload,
             changes.results.get(entry.seq),
@@ -232,9 +229,8 @@ class Journal:
         self._connection.execute("COMMIT")
 
 
-def _attempt_row(attempt: Attempt) -> tuple[object, ...]:
+def _attempt_row(attempt: Attempt) -> _Row:
     failure = attempt.failure
-    assert failure is not None
     return (
         attempt.seq,
         attempt.lease,

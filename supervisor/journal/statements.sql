@@ -47,7 +47,9 @@ FROM tasks t LEFT JOIN progress p ON p.seq = t.seq WHERE t.id = ?;
 SELECT result FROM tasks WHERE seq = ?;
 
 -- name: last_attempt
-SELECT lease, cause, type, message, traceback, stack FROM attempts WHERE seq = ? ORDER BY lease DESC LIMIT 1;
+-- Lease 0 is the last word: the task was cancelled while it waited, maybe for another attempt.
+SELECT lease, cause, type, message, traceback, stack FROM attempts WHERE seq = ?
+ORDER BY lease = 0 DESC, lease DESC LIMIT 1;
 
 -- name: output
 SELECT text FROM output WHERE seq = ? AND lease = ? ORDER BY piece;

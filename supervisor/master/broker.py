@@ -25,6 +25,8 @@ class BrokerHandle:
         self._listener = listener
         self._board = board
         self._wake = wake
+        self.bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        """Rung by workers that have sent their last report of several, for the broker to read them all at once."""
         self.process: Started | None = None
         self.channel: Channel | None = None
         self.draining = False
@@ -48,8 +50,15 @@ class BrokerHandle:
         ours.socket.setblocking(False)
         described = spec_file(spec)
         self._board.put(Header.BROKER_BEAT_NS, 0)
-        descriptors = [self._listener.fileno(), theirs.fileno(), self._board.descriptor, self._wake, described]
-        names = ("listener", "channel", "board", "wake", "spec")
+        descriptors = [
+            self._listener.fileno(),
+            theirs.fileno(),
+            self._board.descriptor,
+            self._wake,
+            self.bell,
+            described,
+        ]
+        names = ("listener", "channel", "board", "wake", "bell", "spec")
         arguments = [f"--{name}={descriptor}" for name, descriptor in zip(names, descriptors, strict=True)]
         arguments += [f"--master={os.getpid()}", f"--dir={self._directory}"]
         self.process = start("supervisor.broker", arguments, descriptors)

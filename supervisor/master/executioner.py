@@ -39,10 +39,11 @@ def current_lease(slot: Slot) -> int:
 
 
 class Executioner:
-    """Carries kills through their stages; ``fence(lease, cause)`` asks the broker."""
+    """Carries kills through their stages; ``fence(lease, cause)`` asks the broker, ``spare(lease)`` takes it back."""
 
-    def __init__(self, fence: Callable[[int, Cause], bool]) -> None:
+    def __init__(self, fence: Callable[[int, Cause], bool], spare: Callable[[int], object]) -> None:
         self._fence = fence
+        self._spare = spare
 
     def condemn(self, handle: WorkerHandle, cause: Cause, message: str, now_ns: int, lease: int = 0) -> None:
         """Begin to kill a worker: for one lease, or (0) for whatever it does."""
@@ -101,6 +102,7 @@ class Executioner:
             log.debug("worker %d went on to another task in time: spared", handle.pid)
             handle.kill = None
             handle.excused = kill.lease
+            self._spare(kill.lease)  # it may have reported behind the fence, and would wait for ever
             _signal(handle.pid, signal.SIGCONT)
             return
         if handle.read_stack() is None and kill.lease:

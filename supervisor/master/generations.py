@@ -8,8 +8,8 @@ import signal
 from supervisor.launch import Spec
 from supervisor.log import log
 from supervisor.master.pool import Pool
-from supervisor.master.template import TemplateHandle, start_template
-from supervisor.scoreboard import Header, Scoreboard
+from supervisor.master.template import Shared, TemplateHandle, start_template
+from supervisor.scoreboard import Header
 from supervisor.wire.channel import Imported, Stop
 
 _FIRST_BACKOFF_NS = 1_000_000_000
@@ -20,9 +20,9 @@ _LONGEST_IMPORT_NS = 600_000_000_000
 class Generations:
     """Starts templates, promotes the one whose import succeeded, and lets go of the others."""
 
-    def __init__(self, board: Scoreboard, wake: int, pool: Pool, spec: Spec) -> None:
-        self._board = board
-        self._wake = wake
+    def __init__(self, shared: Shared, pool: Pool, spec: Spec) -> None:
+        self._shared = shared
+        self._board = shared.board
         self._pool = pool
         self.spec = spec
         self.newest = 1
@@ -62,7 +62,7 @@ class Generations:
         limit = min(_LONGEST_IMPORT_NS, int(self.spec.settings.import_timeout * 1e9) << self._slow)
         self._board.put(Header.TEMPLATE_BEAT_NS, 0)
         self.coming = start_template(
-            self.spec, self.newest, self._board, self._wake, bare=self._bare, times=(now_ns, now_ns + limit)
+            self.spec, self.newest, self._shared, bare=self._bare, times=(now_ns, now_ns + limit)
         )
 
     def imported(self, template: TemplateHandle, word: Imported, now_ns: int) -> None:

@@ -40,6 +40,7 @@ from supervisor.wire.channel import (
     ImportFailed,
     Message,
     Opened,
+    Spared,
     Stop,
 )
 
@@ -64,7 +65,10 @@ class Master:
         self.broker = BrokerHandle(directory, listener, board, wake)
         self.generations = Generations(Shared(board, wake, self.broker.bell), self.pool, spec)
         self.memory = MemoryWatch(self.pool)
-        self.executioner = Executioner(lambda lease, cause: self.broker.send(Fence(lease, cause.value)))
+        self.executioner = Executioner(
+            lambda lease, cause: self.broker.send(Fence(lease, cause.value)),
+            lambda lease: self.broker.send(Spared(lease)),
+        )
         self.deaths = DeathReader()
         self.control = ControlServer(directory, self._answer)
         self.guardian = guardian

@@ -10,6 +10,15 @@ from supervisor.scoreboard import Scoreboard
 from supervisor.wire.channel import Channel
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the master shares with every template and worker."""
+
+    board: Scoreboard
+    wake: int
+    bell: int
+
+
 @dataclass(slots=True, eq=False)
 class TemplateHandle:
     """A template's process, and what it said of the application."""
@@ -35,14 +44,14 @@ class TemplateHandle:
 
 
 def start_template(
-    spec: Spec, generation: int, board: Scoreboard, wake: int, *, bare: bool, times: tuple[int, int]
+    spec: Spec, generation: int, shared: Shared, *, bare: bool, times: tuple[int, int]
 ) -> TemplateHandle:
     """Start a template; ``times`` are now and its deadline for importing, in monotonic nanoseconds."""
     ours, theirs = Channel.pair()
     ours.socket.setblocking(False)
     described = spec_file(spec)
-    descriptors = [theirs.fileno(), board.descriptor, wake, described]
-    names = ("channel", "board", "wake", "spec")
+    descriptors = [theirs.fileno(), shared.board.descriptor, shared.wake, shared.bell, described]
+    names = ("channel", "board", "wake", "bell", "spec")
     arguments = [f"--{name}={descriptor}" for name, descriptor in zip(names, descriptors, strict=True)]
     arguments += [f"--master={os.getpid()}", f"--generation={generation}", *(["--bare"] if bare else [])]
     process = start("supervisor.template", arguments, descriptors)

@@ -79,7 +79,7 @@ def _nothing(signum: int, frame: FrameType | None) -> None:
 def main(arguments: list[str]) -> int:
     """Import, then fork on order; the exit code."""
     parser = argparse.ArgumentParser(prog="supervisor.template")
-    for name in ("channel", "board", "wake", "spec", "master", "generation"):
+    for name in ("channel", "board", "wake", "bell", "spec", "master", "generation"):
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--bare", action="store_true")
     chosen = parser.parse_args(arguments)
@@ -105,7 +105,7 @@ def main(arguments: list[str]) -> int:
     if found and not chosen.bare:
         return 0  # the master starts a bare one instead
     board = Scoreboard.attach(chosen.board)
-    birth = Birth(spec, plan, board, chosen.wake, chosen.master, bare=chosen.bare)
+    birth = Birth(spec, plan, board, chosen.wake, chosen.bell, chosen.master, bare=chosen.bare)
     gc.collect()
     gc.freeze()  # so that collections in workers leave the shared pages alone
     log.debug("ready to fork")

@@ -53,6 +53,12 @@ class Fenced(Struct, frozen=True, array_like=True, tag="fenced"):
     kill: bool
 
 
+class Spared(Struct, frozen=True, array_like=True, tag="spared"):
+    """Master → broker: the kill was called off, since the worker had gone on: answers for this lease count again."""
+
+    lease: int
+
+
 class Gone(Struct, frozen=True, array_like=True, tag="gone"):
     """Master → broker, repeated until :class:`Buried` answers: a worker's process has ended."""
 
@@ -132,7 +138,7 @@ class ImportFailed(Struct, frozen=True, array_like=True, tag="import_failed"):
 
 
 Message = (
-    Roster | Opened | Fence | Fenced | Gone | Buried | Promote | Drain | Stop | CancelRunning
+    Roster | Opened | Fence | Fenced | Spared | Gone | Buried | Promote | Drain | Stop | CancelRunning
     | ForkWorker | Forked | Imported | ImportFailed
 )  # fmt: skip
 

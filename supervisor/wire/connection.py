@@ -136,10 +136,9 @@ def prove(connection: Connection, key: bytes) -> None:
         server_nonce += part
     client_nonce = handshake.new_nonce()
     connection.send_body(handshake.answer(key, server_nonce, client_nonce))
-    try:
-        proof = connection.receive_body()
-    except ConnectionResetError:
-        raise PermissionError("it refused our key or our user") from None
+    proof = connection.receive_body()
+    if not proof:
+        raise PermissionError("it refused our key or our user")
     if not handshake.verify(key, server_nonce, client_nonce, proof):
         raise PermissionError("it does not know the key itself")
 

@@ -6,7 +6,7 @@ grows for ever, so it names the attempt, fences late answers, and orders what on
 
 from __future__ import annotations
 
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -17,8 +17,8 @@ TaskId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
-class Files(IntFlag):
-    """Which of a task's payloads lie in files of their own."""
+class Files(IntEnum):
+    """Which of a task's payloads lie in files of their own; added up. (A Flag's ``&`` costs a microsecond.)"""
 
     NONE = 0
     ARGUMENTS = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 
 import msgspec
@@ -23,12 +24,15 @@ class Link:
     that it had already.
     """
 
-    def __init__(self, directory: Directory, hello: Hello, connect_timeout: float) -> None:
+    def __init__(self, directory: Directory, hello: Hello, connect_timeout: float, bell: int) -> None:
         self._directory = directory
         self._hello = hello
         self._connect_timeout = connect_timeout
         self._connection: Connection | None = None
         self._unconfirmed: list[Report] = []
+        self._bell = bell
+        self._unheard = False
+        """Given several tasks, we are not listened to until we ring: one look reads all our reports."""
 
     def connect(self) -> None:
         """Connect and say hello, for as long as it takes: should the master die, so do we."""
@@ -66,13 +70,17 @@ class Link:
                 assert self._connection is not None
                 # Over this connection earlier reports went before; over a new one all that is unconfirmed goes again.
                 self._connection.send((0, "next", (last if first else self._unconfirmed, most)))
+                if self._unheard:
+                    os.eventfd_write(self._bell, 1)
                 reply = self._connection.receive_reply()
             except (OSError, SupervisorError) as error:
                 log.debug("the broker is gone (%s): connecting again", error)
                 self.close()
                 continue
             self._unconfirmed = []
-            return _decode_grants(reply.value)
+            grants = _decode_grants(reply.value)
+            self._unheard = len(grants) > 1
+            return grants
 
     def say(self, last: list[Report]) -> None:
         """Report without asking for more, and leave."""

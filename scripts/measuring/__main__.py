@@ -1,0 +1,244 @@
+"""``scripts/measure [--quick] [SECTION …]``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import signal
+import sqlite3
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import Process
+
+from scripts.measuring import limits, workload
+from scripts.measuring.figures import rates, spread
+from scripts.measuring.tree import Tree, running, wait_ready
+from supervisor import Handle, TaskQueue
+
+
+def say(label: str, figure: str) -> None:
+    """One line of the table."""
+    print(f"{label:58} {figure}", flush=True)
+
+
+def kills(quick: bool) -> None:
+    """How long after its deadline a task is dead and its end in the journal."""
+    late: list[float] = []
+    with running(workers=2, durability="normal") as tree:
+        for _ in range(10 if quick else 100):
+            handle = workload.spin.on(tree.queue).options(timeout=0.2).delay()
+            record = wait_ended(tree, handle)
+            late.append((record.ended_at or 0) - (record.started_at or 0) - 0.2)
+    say("hard kill: past the deadline (target p99 ≤ 50 ms)", spread(late))
+
+
+def wait_ended(tree: Tree, handle: Handle[None]):  # type: ignore[no-untyped-def]
+    """The record, once the task has ended."""
+    while True:
+        record = handle.record()
+        if record.state.ended:
+            return record
+        time.sleep(0.005)
+
+
+def replacements(quick: bool) -> None:
+    """From SIGKILL to a replacement that is ready, with an application that takes 2 s to import."""
+    times: list[float] = []
+    with running({"MEASURE_IMPORT_SECONDS": "2", "MEASURE_HEAP_OBJECTS": "1000000"}, workers=1) as tree:
+        for _ in range(5 if quick else 50):
+            status = wait_ready(tree)
+            pid = status["workers"][0]["pid"]
+            start = time.perf_counter()
+            os.kill(pid, signal.SIGKILL)
+            while True:
+                workers = [worker for worker in tree.status()["workers"] if worker["stage"] == "ready"]
+                if workers and workers[0]["pid"] != pid:
+                    break
+                time.sleep(0.001)
+            times.append(time.perf_counter() - start)
+    say("SIGKILL → replacement READY, 2 s import (target ≤ 150 ms)", spread(times))
+
+
+def latency(quick: bool) -> None:
+    """Submit → first line of the task, on an idle queue."""
+    trips: list[float] = []
+    for durability in ("normal", "full", "off"):
+        with running(workers=1, durability=durability) as tree:
+            delays: list[float] = []
+            task = workload.first_line.on(tree.queue)
+            for _ in range(200 if quick else 1000):
+                start = time.monotonic_ns()
+                delays.append((task.delay().result(timeout=10) - start) / 1e9)
+        trips += limits.ping_pong(0.2)
+        target = " (target p50 ≤ 0.5 ms)" if durability == "normal" else ""
+        say(f"submit → start, idle, {durability}{target}", spread(delays))
+    say("  beside it: Unix-socket ping-pong", spread(trips))
+
+
+def submits(quick: bool) -> None:
+    """Acknowledged submits a second, one by one and in batches."""
+    for durability in ("full", "normal", "off"):
+        one, many, batch = [], [], []
+        for _ in range(1 if quick else 3):
+            with running(workers=1, durability=durability) as tree:
+                one.append(submit_rate(tree.queue, 1.0))
+                many.append(eight_processes(tree))
+                start = time.perf_counter()
+                tree.queue.submit_many(workload.noop, [()] * 20_000)
+                batch.append(20_000 / (time.perf_counter() - start))
+        say(f"acknowledged submits, one by one, {durability}", rates(one))
+        say(f"  from 8 processes at once, {durability}", rates(many))
+        say(f"  in batches of 1,000, {durability}", rates(batch))
+    trip = limits.median_round_trip()
+    say("  beside them: socket round trips", f"{1 / trip:10,.0f} /s")
+    for level in ("FULL", "NORMAL"):
+        say(f"  beside them: SQLite commits of one row, {level}", f"{limits.sqlite_commits(level):10,.0f} /s")
+
+
+def submit_rate(queue: TaskQueue, seconds: float) -> float:
+    """Submits a second, one after the other."""
+    task = workload.noop.on(queue).options(delay=3600)
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        task.delay()
+        count += 1
+    return count / (time.perf_counter() - start)
+
+
+def eight_processes(tree: Tree) -> float:
+    """Submits a second from eight processes together."""
+    before = sum(tree.queue.stats()["unfinished"].values())
+    processes = [Process(target=submit_rate, args=(tree.queue, 1.0)) for _ in range(8)]
+    start = time.perf_counter()
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return (sum(tree.queue.stats()["unfinished"].values()) - before) / (time.perf_counter() - start)
+
+
+def throughput(quick: bool) -> None:
+    """No-op tasks a second, two workers, results kept; beside multiprocessing.Pool in turn."""
+    tasks = 5_000 if quick else 50_000
+    pool: list[float] = []
+    drains: dict[str, list[float]] = {"full": [], "normal": [], "off": []}
+    wholes: dict[str, list[float]] = {"full": [], "normal": [], "off": []}
+    for _ in range(1 if quick else 3):
+        pool.append(limits.pool_rate(tasks, 2))
+        for durability in drains:
+            with running(workers=2, durability=durability) as tree:
+                drain, whole = drain_rate(tree, tasks)
+                drains[durability].append(drain)
+                wholes[durability].append(whole)
+    say("no-op tasks, multiprocessing.Pool(2), apply_async", rates(pool))
+    for durability in drains:
+        ratio = statistics.median(drains[durability]) / statistics.median(pool)
+        say(f"no-op tasks, drain of a filled queue, {durability}", f"{rates(drains[durability])}   × Pool: {ratio:.2f}")
+        ratio = statistics.median(wholes[durability]) / statistics.median(pool)
+        say("  submit (batches) + drain, from the first submit", f"{rates(wholes[durability])}   × Pool: {ratio:.2f}")
+    with running(workers=2, durability="normal", batch_size=1) as tree:
+        drain, _ = drain_rate(tree, tasks)
+    say("no-op tasks, one a call, normal", rates([drain]))
+
+
+def drain_rate(tree: Tree, tasks: int) -> tuple[float, float]:
+    """Tasks a second of a queue that was filled while its workers were held up, and counting the filling."""
+    gate = [tree.queue.submit(time.sleep, 0.001) for _ in range(20)]
+    tree.queue.wait(gate[-1])
+    pids = [worker["pid"] for worker in tree.status()["workers"]]
+    holds = [tree.queue.submit(time.sleep, max(0.3, tasks / 50_000)) for _ in pids]
+    start = time.perf_counter()
+    ids = tree.queue.submit_many(workload.noop, [()] * tasks)
+    filled = time.perf_counter() - start
+    for hold in holds:
+        tree.queue.wait(hold)
+    start = time.perf_counter()
+    done = tree.queue.stats()["ended"].get("succeeded", 0)
+    while (count := tree.queue.stats()["ended"].get("succeeded", 0)) < tasks + len(gate) + len(holds):
+        time.sleep(0.01)
+    assert count == tasks + len(gate) + len(holds)
+    left = count - done
+    with ThreadPoolExecutor(1) as reader:
+        assert reader.submit(tree.queue.get_result, ids[-1]).result() is not None
+    spent = time.perf_counter() - start
+    return left / spent, tasks / (filled + tasks / (left / spent))
+
+
+def memory(quick: bool) -> None:
+    """PSS of the processes, and of one more worker of an application with a heap of 100 MB."""
+    heap = {"MEASURE_HEAP_OBJECTS": "1600000"}
+    sizes: list[int] = []
+    for workers in (2, 3):
+        with running(heap, workers=workers) as tree:
+            for _ in range(20):
+                workload.noop.on(tree.queue).delay().result(timeout=10)
+            sizes.append(sum(map(pss, tree.pids())))
+            if workers == 2:
+                status = tree.status()
+                for role in ("guardian", "master", "broker", "template"):
+                    found = status[role]
+                    pid = found["pid"] if isinstance(found, dict) else found
+                    say(f"memory (PSS), {role}", f"{pss(pid) / 2**20:8.1f} MiB")
+    say("memory (PSS), one more worker (heap about 100 MB)", f"{(sizes[1] - sizes[0]) / 2**20:8.1f} MiB")
+
+
+def pss(pid: int) -> int:
+    """Proportional set size in bytes."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def idle(quick: bool) -> None:
+    """CPU that the whole tree uses while there is nothing to do."""
+    with running(workers=2) as tree:
+        workload.noop.on(tree.queue).delay().result(timeout=10)
+        before, start = sum(map(cpu, tree.pids())), time.perf_counter()
+        time.sleep(5 if quick else 30)
+        used = (sum(map(cpu, tree.pids())) - before) / (time.perf_counter() - start)
+    say("CPU while idle, whole tree (target ≤ 0.5 % of a core)", f"{100 * used:8.3f} %")
+
+
+def cpu(pid: int) -> float:
+    """Seconds of CPU that a process has used, to the nanosecond."""
+    with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
+        return int(file.read().split()[0]) / 1e9
+
+
+SECTIONS: dict[str, Callable[[bool], None]] = {
+    "kills": kills,
+    "replacements": replacements,
+    "latency": latency,
+    "submits": submits,
+    "throughput": throughput,
+    "memory": memory,
+    "idle": idle,
+}
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(prog="scripts/measure")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    chosen = parser.parse_args()
+    for name in chosen.sections:
+        if name not in SECTIONS:
+            sys.exit(f"there is no section {name!r}; there are {', '.join(SECTIONS)}")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} CPUs, Linux {platform.release()},"
+        f" Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}\n"
+    )
+    for name, section in SECTIONS.items():
+        if not chosen.sections or name in chosen.sections:
+            section(chosen.quick)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""The tasks that are measured. Imported by the trees that ``scripts/measure`` starts."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from supervisor import task
+
+if seconds := float(os.environ.get("MEASURE_IMPORT_SECONDS", "0")):
+    time.sleep(seconds)  # an application that takes its time to import
+HEAP = [str(number) for number in range(int(os.environ.get("MEASURE_HEAP_OBJECTS", "0")))]
+
+
+@task
+def noop() -> None:
+    """Nothing."""
+
+
+@task
+def first_line() -> int:
+    """When it started, in monotonic nanoseconds."""
+    return time.monotonic_ns()
+
+
+@task(max_retries=0)
+def spin() -> None:
+    """Never ends."""
+    while True:
+        pass
+
+
+def pool_noop() -> None:
+    """Nothing, for multiprocessing.Pool."""
