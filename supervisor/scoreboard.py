@@ -91,6 +91,16 @@ class Claim:
     deadline_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a worker holds: what it runs, or what it was given and has not begun."""
+
+    lease: int
+    """0 for nothing."""
+    deadline_ns: int
+    """The monotonic nanosecond at which it is due; 0 for never."""
+
+
 class Slot:
     """One worker's words."""
 
@@ -176,18 +186,18 @@ class Slot:
                 return found
         return None
 
-    def deadline_ns(self) -> int:
-        """The monotonic nanosecond at which what this worker holds is due; 0 for never or nothing.
+    def held(self) -> Held:
+        """What this worker holds, and when that is due: of one look, since it may go on to another task at any time.
 
         A claim counts from the broker's hand until the worker says that it started that lease or a later one, so a
         worker that is stopped before its first word still has a deadline.
         """
         claim, running = self.claimed(), self.running()
-        if running is None:
-            return claim.deadline_ns if claim else 0
-        if claim is not None and claim.lease > running.lease:
-            return claim.deadline_ns
-        return running.deadline_ns if running.running else 0
+        if claim is not None and (running is None or claim.lease > running.lease):
+            return Held(claim.lease, claim.deadline_ns)
+        if running is not None and running.running:
+            return Held(running.lease, running.deadline_ns)
+        return Held(0, 0)
 
 
 class Scoreboard:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 
 from supervisor import signals
 from supervisor.log import log
 from supervisor.master.reaper import kill_tree
 from supervisor.master.worker import Kill, KillStage, WorkerHandle
-from supervisor.scoreboard import Slot
 from supervisor.states import Cause
 
 _MS = 1_000_000
@@ -26,16 +24,6 @@ _DUMP_LOOK_NS = 2 * _MS
 UNREAPED_NS = 1_000 * _MS
 """A killed worker that cannot be reaped (it sits in the kernel) is given up after this long, and replaced."""
 _NO_STACK = "(no stack: the process did not write one, as when it blocks every signal or sits in the kernel)"
-
-
-def current_lease(slot: Slot) -> int:
-    """The lease that a worker holds now: what it runs, or what it was given and has not begun; 0 for none."""
-    claim, running = slot.claimed(), slot.running()
-    if running is None:
-        return claim.lease if claim else 0
-    if claim is not None and claim.lease > running.lease:
-        return claim.lease
-    return running.lease if running.running else 0
 
 
 class Executioner:
@@ -50,7 +38,7 @@ class Executioner:
         if handle.kill is not None or handle.who is None:
             return
         handle.kill = Kill(lease, cause, message, KillStage.FENCING, now_ns + _FENCE_NS)
-        target = lease or current_lease(handle.slot)
+        target = lease or handle.slot.held().lease
         if not target or not self._fence(target, cause):
             self._stop(handle, handle.kill, now_ns)
 
@@ -94,21 +82,21 @@ class Executioner:
         return min(kill.until_ns, now_ns + _DUMP_LOOK_NS) if kill.stage is KillStage.DUMPING else kill.until_ns
 
     def _stop(self, handle: WorkerHandle, kill: Kill, now_ns: int) -> None:
-        _signal(handle.pid, signal.SIGSTOP)
+        handle.send(signal.SIGSTOP)
         kill.stage, kill.until_ns = KillStage.STOPPING, now_ns + _STOP_NS
 
     def _look_again(self, handle: WorkerHandle, kill: Kill, now_ns: int) -> None:
-        if kill.lease and current_lease(handle.slot) != kill.lease:
+        if kill.lease and handle.slot.held().lease != kill.lease:
             log.debug("worker %d went on to another task in time: spared", handle.pid)
             handle.kill = None
             handle.excused = kill.lease
             self._spare(kill.lease)  # it may have reported behind the fence, and would wait for ever
-            _signal(handle.pid, signal.SIGCONT)
+            handle.send(signal.SIGCONT)
             return
         if handle.read_stack() is None and kill.lease:
             # Pending while it is stopped, the dump is the first thing it does when it goes on.
-            _signal(handle.pid, signals.DUMP)
-            _signal(handle.pid, signal.SIGCONT)
+            handle.send(signals.DUMP)
+            handle.send(signal.SIGCONT)
             kill.stage, kill.until_ns = KillStage.DUMPING, now_ns + _DUMP_NS
         else:
             self._kill(handle, kill, now_ns)
@@ -125,8 +113,3 @@ class Executioner:
             kill.stack = handle.read_stack() or (_NO_STACK if kill.lease else None)
         kill.stage, kill.until_ns = KillStage.KILLED, now_ns + UNREAPED_NS
         kill_tree(handle.pid)
-
-
-def _signal(pid: int, signum: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signum)

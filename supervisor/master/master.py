@@ -18,15 +18,15 @@ from supervisor.master import reaper
 from supervisor.master.broker import BrokerHandle
 from supervisor.master.control import ControlServer
 from supervisor.master.deaths import DeathReader
-from supervisor.master.executioner import Executioner, current_lease
+from supervisor.master.executioner import Executioner
 from supervisor.master.generations import Generations
 from supervisor.master.memory import MemoryWatch
 from supervisor.master.ownership import Ownership
 from supervisor.master.pool import Pool
 from supervisor.master.status import describe
 from supervisor.master.template import Shared, TemplateHandle
-from supervisor.master.worker import Kill, KillStage, Stage, WorkerHandle
-from supervisor.scoreboard import Header, Scoreboard
+from supervisor.master.worker import Cancel, Kill, KillStage, Stage, WorkerHandle
+from supervisor.scoreboard import Header, Held, Scoreboard
 from supervisor.states import Cause
 from supervisor.system import proc
 from supervisor.wire.channel import (
@@ -46,6 +46,7 @@ from supervisor.wire.channel import (
 
 _BEAT_NS = 500_000_000
 _STOPPED_NS = 500_000_000
+_AGAIN_NS = 50_000_000
 _END_NS = 5_000_000_000
 
 
@@ -111,7 +112,7 @@ class Master:
         """
         until = self._wake_ns(now)
         self.board.put(Header.MASTER_WAKE_NS, until)
-        deadlines = [deadline for handle in self.pool if (deadline := self._deadline(handle))]
+        deadlines = [due.deadline_ns for handle in self.pool if (due := self._due(handle)).deadline_ns]
         until = min([until, *deadlines])
         return max(0.0, (until - now) / 1e9)
 
@@ -124,7 +125,11 @@ class Master:
         ]
         times += [self.generations.next_ns(), self.broker.start_ns if self.broker.process is None else None]
         times += [self.executioner.next_ns(handle, now) for handle in self.pool]
-        times += [handle.cancel_ns or None for handle in self.pool if handle.kill is None]
+        times += [
+            min(handle.cancel.again_ns, handle.cancel.kill_ns)
+            for handle in self.pool
+            if handle.cancel is not None and handle.kill is None
+        ]
         times += [
             handle.spawned_ns + self.pool.boot_limit_ns()
             for handle in self.pool
@@ -132,10 +137,11 @@ class Master:
         ]
         return min(each for each in times if each is not None)
 
-    def _deadline(self, handle: WorkerHandle) -> int:
-        if handle.kill is not None or handle.who is None:
-            return 0
-        return 0 if current_lease(handle.slot) == handle.excused != 0 else handle.slot.deadline_ns()
+    def _due(self, handle: WorkerHandle) -> Held:
+        """What has a deadline to be kept here."""
+        held = handle.slot.held()
+        spared = handle.kill is not None or handle.who is None or held.lease == handle.excused
+        return Held(0, 0) if spared else held
 
     def _watch(self) -> None:
         """Register with epoll what there is now."""
@@ -205,7 +211,7 @@ class Master:
         match message:
             case Fenced():
                 for handle in self.pool:
-                    if handle.kill is not None and (message.lease in (handle.kill.lease, current_lease(handle.slot))):
+                    if handle.kill is not None and message.lease in (handle.kill.lease, handle.slot.held().lease):
                         self.executioner.fenced(handle, message.lease, message.kill, now)
             case Buried():
                 self.broker.buried(message.worker)
@@ -216,14 +222,10 @@ class Master:
     def _cancel(self, order: CancelRunning, now: int) -> None:
         """Ask first: the signal raises in the task, if it is still that one. The kill comes when that did not help."""
         handle = self.pool.workers.get(order.worker)
-        if handle is None or handle.who is None or handle.cancel_lease == order.lease:
+        if handle is None or handle.who is None or (handle.cancel is not None and handle.cancel.lease == order.lease):
             return
-        handle.cancel_lease = order.lease
-        handle.cancel_ns = now + int(self.pool.settings.cancel_grace * 1e9)
-        try:
-            os.kill(handle.pid, signals.CANCEL)
-        except ProcessLookupError:
-            return  # its end will be reaped in a moment
+        handle.cancel = Cancel(order.lease, now + _AGAIN_NS, now + int(self.pool.settings.cancel_grace * 1e9))
+        handle.send(signals.CANCEL)
 
     def _replace_guardian(self) -> None:
         os.close(self.guardian_fd)
@@ -308,24 +310,20 @@ class Master:
         self.pool.look_ready()
         for handle in self.pool:
             self._enforce_one(handle, now)
-        for handle, why in self.memory.over(now):
-            self.executioner.condemn(handle, Cause.MEMORY, why, now, current_lease(handle.slot))
+        for handle, lease, why in self.memory.over(now):
+            self.executioner.condemn(handle, Cause.MEMORY, why, now, lease)
         if self.drain_until_ns is not None and now >= self.drain_until_ns:
             for handle in self.pool:
                 self.executioner.condemn(handle, Cause.SHUTDOWN, "the supervisor stopped", now)
 
     def _enforce_one(self, handle: WorkerHandle, now: int) -> None:
-        deadline = self._deadline(handle)
+        due = self._due(handle)
         if handle.kill is not None:
             self._carry_on(handle, handle.kill, now)
-        elif deadline and now >= deadline:
-            lease = current_lease(handle.slot)
-            self.executioner.condemn(handle, Cause.TIMEOUT, "it ran past its hard limit", now, lease)
-        elif handle.cancel_ns and now >= handle.cancel_ns:
-            if current_lease(handle.slot) == handle.cancel_lease:
-                why = "it was cancelled and did not end by itself"
-                self.executioner.condemn(handle, Cause.CANCELLED, why, now, handle.cancel_lease)
-            handle.cancel_ns = handle.cancel_lease = 0
+        elif due.deadline_ns and now >= due.deadline_ns:
+            self.executioner.condemn(handle, Cause.TIMEOUT, "it ran past its hard limit", now, due.lease)
+        elif handle.cancel is not None:
+            self._enforce_cancel(handle, handle.cancel, now)
         elif handle.stage in (Stage.FORKING, Stage.BOOTING) and now - handle.spawned_ns > self.pool.boot_limit_ns():
             log.error("worker %d did not get ready in %.1f s: replaced", handle.pid, self.pool.boot_limit_ns() / 1e9)
             if handle.who is None:
@@ -334,6 +332,17 @@ class Master:
                 self.executioner.condemn(handle, Cause.EXIT, "it did not get ready in time", now)
         elif handle.stopped_ns:
             self._enforce_stopped(handle, now)
+
+    def _enforce_cancel(self, handle: WorkerHandle, cancel: Cancel, now: int) -> None:
+        if handle.slot.held().lease != cancel.lease:
+            handle.cancel = None  # it has ended
+        elif now >= cancel.kill_ns:
+            why = "it was cancelled and did not end by itself"
+            self.executioner.condemn(handle, Cause.CANCELLED, why, now, cancel.lease)
+            handle.cancel = None
+        elif now >= cancel.again_ns:
+            cancel.again_ns = now + _AGAIN_NS
+            handle.send(signals.CANCEL)
 
     def _carry_on(self, handle: WorkerHandle, kill: Kill, now: int) -> None:
         if kill.stage is KillStage.KILLED and now >= kill.until_ns:

@@ -9,6 +9,7 @@ from supervisor.master.worker import Stage, WorkerHandle
 from supervisor.system import proc
 
 LOOK_NS = 50_000_000
+_WATCHED = (Stage.READY, Stage.RETIRING)
 
 
 class MemoryWatch:
@@ -28,26 +29,26 @@ class MemoryWatch:
         """When to look next."""
         return self._next_ns if self.wanted() else None
 
-    def over(self, now_ns: int) -> Iterator[tuple[WorkerHandle, str]]:
-        """The workers to be killed for their memory, each with the sentence that says why."""
+    def over(self, now_ns: int) -> Iterator[tuple[WorkerHandle, int, str]]:
+        """The workers to be killed for their memory, each with what it held as it was looked at, and why."""
         if now_ns < self._next_ns or not self.wanted():
             return
         self._next_ns = now_ns + LOOK_NS
-        sizes = {
-            handle: proc.tree_resident_bytes(handle.pid) - handle.baseline
-            for handle in self._pool
-            if handle.stage in (Stage.READY, Stage.RETIRING) and handle.kill is None
-        }
+        watched = [handle for handle in self._pool if handle.stage in _WATCHED and handle.kill is None]
+        # What it holds is read before its size: a size that a task had is never held against the next.
+        held = {handle: (handle.slot.held().lease, _limit(handle)) for handle in watched}
+        sizes = {handle: proc.tree_resident_bytes(handle.pid) - handle.baseline for handle in watched}
         for handle, size in sizes.items():
-            limit = _limit(handle)
+            lease, limit = held[handle]
             if limit and size > limit:
-                yield handle, f"it took {size >> 20} MiB, over its memory limit of {limit >> 20} MiB"
+                yield handle, lease, f"it took {size >> 20} MiB, over its memory limit of {limit >> 20} MiB"
         budget = self._pool.settings.memory_budget
         total = sum(sizes.values())
         if budget is not None and total > budget and sizes:
             largest = max(sizes, key=lambda handle: sizes[handle])
             yield (
                 largest,
+                held[largest][0],
                 (
                     f"all workers took {total >> 20} MiB, over the budget of {budget >> 20} MiB,"
                     f" and it took most of it: {sizes[largest] >> 20} MiB"

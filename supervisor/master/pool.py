@@ -86,8 +86,13 @@ class Pool:
         self._recycle(template, now_ns)
 
     def _stays(self, handle: WorkerHandle) -> bool:
-        leaving = handle.stage in (Stage.RETIRING, Stage.DEAD) or handle.kill is not None
-        return not leaving and handle.replaces is None and not handle.spare
+        """Whether it holds its seat: it is not leaving, nor waiting to take the seat of one that is still there.
+
+        Until a kill is decided its worker may yet be spared, and a second one on its seat would be one too many.
+        """
+        leaving = handle.stage in (Stage.RETIRING, Stage.DEAD) or (handle.kill is not None and handle.kill.decided)
+        waiting = handle.replaces is not None and self._stays(handle.replaces)
+        return not leaving and not waiting and not handle.spare
 
     def _recycle(self, template: TemplateHandle, now_ns: int) -> None:
         if any(handle.replaces is not None for handle in self.workers.values()):
@@ -204,8 +209,7 @@ class Pool:
         handle.stage = Stage.RETIRING
         handle.retired_why = why
         if handle.who is not None:
-            with suppress(ProcessLookupError):
-                os.kill(handle.pid, signals.RETIRE)
+            handle.send(signals.RETIRE)
 
     def boot_limit_ns(self) -> int:
         """How long a worker may take to get ready. It grows as long as none does: slow is not hung."""

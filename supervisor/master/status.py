@@ -47,7 +47,7 @@ def _worker(handle: WorkerHandle) -> dict[str, object]:
     running = handle.slot.running()
     now = time.monotonic_ns()
     busy = running is not None and running.running
-    deadline = handle.slot.deadline_ns()
+    deadline = handle.slot.held().deadline_ns
     return {
         "worker": handle.number,
         "seat": handle.seat,

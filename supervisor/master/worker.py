@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
@@ -50,6 +51,22 @@ class Kill:
     stack: str | None = None
     stack_size: int = -1
 
+    @property
+    def decided(self) -> bool:
+        """Whether nothing can spare the worker any more."""
+        return self.stage in (KillStage.DUMPING, KillStage.KILLED)
+
+
+@dataclass(slots=True)
+class Cancel:
+    """A running task that was asked to end."""
+
+    lease: int
+    again_ns: int
+    """When it is asked again: a signal just before a system call that blocks is not seen until that returns."""
+    kill_ns: int
+    """When it is killed."""
+
 
 @dataclass(slots=True, eq=False)
 class WorkerHandle:
@@ -78,9 +95,7 @@ class WorkerHandle:
     kill: Kill | None = None
     excused: int = 0
     """A lease that the broker says is over: its deadline means nothing any more."""
-    cancel_lease: int = 0
-    cancel_ns: int = 0
-    """When a cancelled task is killed if it has not ended by itself."""
+    cancel: Cancel | None = None
     stopped_ns: int = 0
     """Since when it is stopped by somebody else."""
     replaces: WorkerHandle | None = None
@@ -95,6 +110,11 @@ class WorkerHandle:
     def due_for_recycling(self) -> bool:
         """Whether it has run as many tasks as it may; it asks for no more by itself."""
         return bool(self.max_tasks) and self.slot.get(Word.DONE) >= self.max_tasks
+
+    def send(self, signum: int) -> None:
+        """Send it a signal; one that has just ended will be reaped in a moment."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signum)
 
     def read_stack(self) -> str | None:
         """What it wrote into its stack file."""

@@ -25,6 +25,7 @@ from supervisor.wire.messages import ErrorData, Files, Grant, Outcome, Report
 from supervisor.worker.output import Talk
 
 _DUMP_BEFORE_SECONDS = 0.01
+_AGAIN_SECONDS = 0.02
 _GUARDED_TIMEOUT = 1.0
 _LONGEST_TRACEBACK = 64 * 1024
 
@@ -45,6 +46,8 @@ class Executor:
         self._coroutine: asyncio.Task[Any] | None = None
         self._interrupt: BaseException | None = None
         """What a coroutine is being cancelled for."""
+        self._told = 0
+        """The lease that was told of its cancel already; the master repeats itself."""
         self._stale = False
         """A stack was written for a task that ended just in time after all."""
 
@@ -53,11 +56,15 @@ class Executor:
     def on_cancel(self, signum: int, frame: FrameType | None) -> None:
         """A caller wants the running task ended: if it is still that one."""
         grant = self._grant
-        if grant is not None and self._open and self._slot.get(Word.CANCEL_LEASE) == grant.lease:
+        if grant is None or not self._open or self._told == grant.lease:
+            return
+        if self._slot.get(Word.CANCEL_LEASE) == grant.lease:
+            self._told = grant.lease
             self._raise(TaskCancelledError(to_text(grant.id)))
 
     def on_alarm(self, signum: int, frame: FrameType | None) -> None:
         """The soft limit."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
         grant = self._grant
         if grant is not None and self._open and grant.soft_timeout is not None:
             self._raise(SoftTimeoutError(grant.soft_timeout))
@@ -118,7 +125,9 @@ class Executor:
             raise TaskCancelledError(to_text(grant.id))  # before it began
         soft = grant.soft_timeout
         if soft is not None:
-            signal.setitimer(signal.ITIMER_REAL, soft)
+            # Again and again, until our handler runs: a signal that comes just before a system call that blocks is
+            # seen by the interpreter when that returns, and it would sleep through it.
+            signal.setitimer(signal.ITIMER_REAL, soft, _AGAIN_SECONDS)
         try:
             self._open = True
             value = call.function(*call.args, **call.kwargs)
