@@ -17,7 +17,7 @@ from supervisor.tasks import Task
 from tests.conftest import MakeTree
 from tests.support import bad_tasks, tasks
 from tests.support.processes import busy, family, naming
-from tests.support.shared import ended, running
+from tests.support.shared import ended, running, written
 from tests.support.tree import RunningTree
 from tests.support.waiting import until
 
@@ -202,7 +202,7 @@ def test_a_task_given_to_a_stopped_worker_runs_in_another_at_once(make_tree: Mak
 def test_a_running_task_may_be_stopped_and_go_on(shared: RunningTree, tmp_path: Path) -> None:
     path = tmp_path / "pid"
     handle = tasks.sleep.on(shared.queue).delay(2.0, str(path))
-    pid = int(until(lambda: path.exists() and path.read_text(), "the task to start"))
+    pid = int(written(path))
     os.kill(pid, signal.SIGSTOP)
     until(lambda: any(worker["pid"] == pid and worker["stopped"] for worker in _workers(shared)), "it to be stopped")
     os.kill(pid, signal.SIGCONT)

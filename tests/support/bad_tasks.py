@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from supervisor import SoftTimeoutError, TaskCancelledError, current_task, task
 
@@ -268,11 +269,13 @@ def use_an_executor(method: str, numbers: int) -> int:
 @task
 def terminate_a_child(method: str) -> int | None:
     """Asks a multiprocessing child to end with SIGTERM; its exit code."""
-    child = multiprocessing.get_context(method).Process(target=time.sleep, args=(SPAN,))
+    context: Any = multiprocessing.get_context(method)
+    child = context.Process(target=time.sleep, args=(SPAN,))
     child.start()
     child.terminate()
     child.join(10.0)
-    return child.exitcode
+    code: int | None = child.exitcode
+    return code
 
 
 @task

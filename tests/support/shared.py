@@ -33,3 +33,8 @@ def ended(queue: TaskQueue, task_id: str, timeout: float = 30.0) -> TaskRecord:
         return found if found.state.ended else None
 
     return until(record, f"the end of task {task_id}", timeout)
+
+
+def written(path: Path, timeout: float = 20.0) -> str:
+    """What a task has written into a file, once there is something."""
+    return until(lambda: path.read_text() if path.exists() else None, f"something in {path}", timeout)

@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], what: str, timeout: float = 10.0, pause: float = 0.005) -> T:
+def until(condition: Callable[[], T | None], what: str, timeout: float = 10.0, pause: float = 0.005) -> T:
     """The first true value of ``condition``; fails with ``what`` was waited for when it does not come in time."""
     deadline = time.monotonic() + timeout
     while True:
