@@ -37,6 +37,8 @@ class Header(IntEnum):
     BROKER_BEAT_NS = 4
     TEMPLATE_BEAT_NS = 5
     GUARDIAN_PID = 6
+    GENERATION = 7
+    """The newest generation of the code; the master writes it before it tells anybody of it."""
 
 
 class Word(IntEnum):

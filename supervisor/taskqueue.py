@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,8 @@ from supervisor.config import TaskConfig
 from supervisor.directory import DEFAULT, VARIABLE, Directory
 from supervisor.errors import (
     MessageTooLargeError,
+    QueueUnavailableError,
+    SupervisorError,
     TaskCancelledError,
     TaskExpiredError,
     TaskTimeoutError,
@@ -101,7 +104,8 @@ class TaskQueue:
         cannot cross to another process.
         """
         submission = self._submission(func, args, kwargs, config)
-        self._perform(calls.submit(submission, self._timeout))
+        with self._payloads_of(submission):
+            self._perform(calls.submit(submission, self._timeout))
         return to_text(submission.id)
 
     async def asubmit(
@@ -109,7 +113,8 @@ class TaskQueue:
     ) -> str:
         """:meth:`submit` without blocking the event loop."""
         submission = self._submission(func, args, kwargs, config)
-        await self._aperform(calls.submit(submission, self._timeout))
+        with self._payloads_of(submission):
+            await self._aperform(calls.submit(submission, self._timeout))
         return to_text(submission.id)
 
     def submit_many(
@@ -121,7 +126,8 @@ class TaskQueue:
         """
         ids: list[str] = []
         for chunk in self._chunks(func, arguments, config):
-            self._perform(calls.submit_many(chunk, self._timeout))
+            with self._payloads_of(*chunk):
+                self._perform(calls.submit_many(chunk, self._timeout))
             ids += [to_text(submission.id) for submission in chunk]
         return ids
 
@@ -131,9 +137,23 @@ class TaskQueue:
         """:meth:`submit_many` without blocking the event loop."""
         ids: list[str] = []
         for chunk in self._chunks(func, arguments, config):
-            await self._aperform(calls.submit_many(chunk, self._timeout))
+            with self._payloads_of(*chunk):
+                await self._aperform(calls.submit_many(chunk, self._timeout))
             ids += [to_text(submission.id) for submission in chunk]
         return ids
+
+    @contextmanager
+    def _payloads_of(self, *submissions: Submission) -> Iterator[None]:
+        """Remove their files when they were refused (not when nobody answered: they may have been accepted)."""
+        try:
+            yield
+        except QueueUnavailableError:
+            raise
+        except SupervisorError:
+            for submission in submissions:
+                if submission.files & Files.ARGUMENTS:
+                    path_of(self._ends.directory, submission.id, ARGUMENTS).unlink(missing_ok=True)
+            raise
 
     def _chunks(
         self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
@@ -49,7 +50,7 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard) -> Book:
         memory_limit=settings.memory_limit,
     )
     book = Book(Kinds(defaults), settings.queue_limit, BatchPolicy(settings.batch_size, settings.batch_time))
-    now = Moment.now()
+    now, newest = Moment.now(), board.get(Header.GENERATION)
     for count, stored in enumerate(journal.unfinished()):
         if count % _BEAT_ROWS == 0:
             board.put(Header.BROKER_BEAT_NS, time.monotonic_ns())  # a deep queue takes a while, and that is no hang
@@ -57,7 +58,7 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard) -> Book:
             seq=stored.seq,
             id=stored.id,
             kind=book.kinds.get(stored.name, stored.options),
-            generation=stored.generation,
+            generation=min(stored.generation, newest),  # an earlier tree may have counted further
             state=State(stored.state),
             created_wall=stored.created_wall,
             due=now.mono_at(stored.due_wall) if stored.due_wall else 0.0,
@@ -92,6 +93,8 @@ def main(arguments: list[str]) -> int:
         signal.signal(signum, _nothing)
     if not die_with_parent(chosen.master):
         return EXIT_FAILED
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a descriptor a client; two a worker
     spec = read_spec(chosen.spec)
     settings = spec.settings
     configure("broker", settings.log_level)

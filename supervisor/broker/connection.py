@@ -66,7 +66,10 @@ class Connection:
         return self._nonce
 
     def read(self) -> list[bytes] | None:
-        """The frames that have arrived, None at the end. Raises ConnectionError, MessageTooLargeError, and PermissionError for a wrong key."""
+        """The frames that have arrived, None at the end.
+
+        Raises ConnectionError, MessageTooLargeError, and PermissionError for a wrong key.
+        """
         try:
             data = self.socket.recv(_READ)
         except (BlockingIOError, InterruptedError):

@@ -16,7 +16,7 @@ from supervisor.core.moment import Moment
 from supervisor.errors import BadRequestError, QueueClosedError, QueueFullError, UnknownTaskError
 from supervisor.ids import to_text
 from supervisor.journal.journal import Journal
-from supervisor.scoreboard import Scoreboard, Word
+from supervisor.scoreboard import Header, Scoreboard, Word
 from supervisor.wire.channel import CancelRunning
 from supervisor.wire.codec import ERROR, NO_REPLY, RETURN, Request, encode_reply
 from supervisor.wire.messages import Hello, Report, Submission, TaskId, TaskRow
@@ -110,6 +110,10 @@ class Service:
             raise RemoteError(QueueFullError, self.book.limit)
         if submission.again and self.journal.state_of(submission.id) is not None:
             return  # the first try was accepted and only its answer was lost; the task may even be over
+        newest = self.board.get(Header.GENERATION)
+        if submission.generation > newest:
+            # Stamped under a tree that is gone: this one began to count anew, and its code is as new as any.
+            submission = msgspec.structs.replace(submission, generation=newest)
         self.book.submit(submission, self.now)
 
     def _task(self, connection: Connection, ident: int | None, task_id: bytes, with_result: bool) -> object:

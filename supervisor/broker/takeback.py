@@ -5,7 +5,6 @@ from __future__ import annotations
 from supervisor.core.book import Book
 from supervisor.core.entry import Worker
 from supervisor.core.moment import Moment
-from supervisor.core.moment import Moment
 from supervisor.scoreboard import Slot
 
 

@@ -25,23 +25,25 @@ class Waiters:
 
     def __init__(self) -> None:
         self._by_task: dict[bytes, list[Waiter]] = {}
+        self._by_connection: dict[Connection, set[Waiter]] = {}
         self._by_time: list[tuple[float, int, Waiter]] = []
         self._serial = 0
 
     def __len__(self) -> int:
-        return sum(map(len, self._by_task.values()))
+        return sum(map(len, self._by_connection.values()))
 
     def add(self, waiter: Waiter) -> None:
         """Remember a call."""
         self._by_task.setdefault(waiter.task_id, []).append(waiter)
+        self._by_connection.setdefault(waiter.connection, set()).add(waiter)
         self._serial += 1
         heapq.heappush(self._by_time, (waiter.until, self._serial, waiter))
 
     def ended(self, task_id: bytes) -> list[Waiter]:
         """The calls that waited for this task, which are waiting no more."""
-        found = [waiter for waiter in self._by_task.pop(task_id, ()) if not waiter.connection.closed]
+        found = self._by_task.pop(task_id, [])
         for waiter in found:
-            waiter.done = True
+            self._finish(waiter)
         return found
 
     def expired(self, now: float) -> list[Waiter]:
@@ -50,23 +52,29 @@ class Waiters:
         while self._by_time and (self._by_time[0][0] <= now or self._by_time[0][2].done):
             _, _, waiter = heapq.heappop(self._by_time)
             if not waiter.done:
-                waiter.done = True
                 self._remove(waiter)
+                self._finish(waiter)
                 found.append(waiter)
         return found
 
     def _remove(self, waiter: Waiter) -> None:
-        others = self._by_task.get(waiter.task_id, [])
+        others = self._by_task[waiter.task_id]
         others.remove(waiter)
         if not others:
             del self._by_task[waiter.task_id]
 
+    def _finish(self, waiter: Waiter) -> None:
+        waiter.done = True
+        others = self._by_connection[waiter.connection]
+        others.remove(waiter)
+        if not others:
+            del self._by_connection[waiter.connection]
+
     def drop(self, connection: Connection) -> None:
         """The connection is gone, and its calls with it."""
-        for waiters in list(self._by_task.values()):
-            for waiter in [waiter for waiter in waiters if waiter.connection is connection]:
-                waiter.done = True
-                self._remove(waiter)
+        for waiter in self._by_connection.pop(connection, ()):
+            waiter.done = True
+            self._remove(waiter)
 
     def next_time(self) -> float | None:
         """When :meth:`expired` will find somebody."""

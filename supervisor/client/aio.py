@@ -139,6 +139,7 @@ class AsyncClient:
         until = time.monotonic() + call.timeout
         backoff = FIRST_BACKOFF
         tried = False
+        first: OSError | None = None
         while True:
             try:
                 async with asyncio.timeout(max(0.0, until + call.slack - time.monotonic())):
@@ -151,9 +152,10 @@ class AsyncClient:
             except PermissionError as error:
                 raise QueueUnavailableError(str(self._directory), str(error)) from error
             except OSError as error:
+                first = first or error
                 left = until - time.monotonic()
                 if left <= 0:
-                    raise QueueUnavailableError(str(self._directory), reason(error, call.timeout)) from error
+                    raise QueueUnavailableError(str(self._directory), reason(first, call.timeout)) from error
                 if self._revive is not None:
                     await asyncio.to_thread(self._revive, self._directory)
                 await asyncio.sleep(min(backoff, left))

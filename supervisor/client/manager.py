@@ -51,7 +51,7 @@ class QueueProxy(BaseProxy):
         self.directory = directory
         self.connect_timeout = connect_timeout
         self._revive = revive
-        self._idle: deque[Connection] = deque(maxlen=_MOST_IDLE)
+        self._idle: deque[Connection] = deque()
         self._pid = os.getpid()
 
     def perform(self, call: Call[T]) -> T:
@@ -62,6 +62,7 @@ class QueueProxy(BaseProxy):
         until = time.monotonic() + call.timeout
         backoff = FIRST_BACKOFF
         tried = False
+        first: OSError | None = None
         while True:
             left = max(0.0, until - time.monotonic())
             body = encode((0, call.method, call.arguments(left, tried)))
@@ -72,9 +73,10 @@ class QueueProxy(BaseProxy):
             except PermissionError as error:
                 raise QueueUnavailableError(str(self.directory), str(error)) from error
             except OSError as error:
+                first = first or error
                 left = until - time.monotonic()
                 if left <= 0:
-                    raise QueueUnavailableError(str(self.directory), reason(error, call.timeout)) from error
+                    raise QueueUnavailableError(str(self.directory), reason(first, call.timeout)) from error
                 if self._revive is not None:
                     self._revive(self.directory)
                 time.sleep(min(backoff, left))
@@ -88,13 +90,19 @@ class QueueProxy(BaseProxy):
             connection.send_body(body)
             reply = connection.receive_reply()
         except SupervisorError:
-            self._idle.append(connection)  # an error is an answer too
+            self._put_back(connection)  # an error is an answer too
             raise
         except BaseException:
             connection.close()
             raise
-        self._idle.append(connection)
+        self._put_back(connection)
         return reply
+
+    def _put_back(self, connection: Connection) -> None:
+        if len(self._idle) < _MOST_IDLE:
+            self._idle.append(connection)
+        else:
+            connection.close()
 
     def _take(self, until: float) -> Connection:
         if self._pid != os.getpid():
@@ -107,7 +115,7 @@ class QueueProxy(BaseProxy):
 
     def _forget(self) -> None:
         """After a fork: close our copies. The parent's connections stay open, since close does not shut down."""
-        idle, self._idle = self._idle, deque(maxlen=_MOST_IDLE)
+        idle, self._idle = self._idle, deque()
         self._pid = os.getpid()
         for connection in idle:
             connection.close()

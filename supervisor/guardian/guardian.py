@@ -18,6 +18,7 @@ from supervisor import owners
 from supervisor.directory import Directory
 from supervisor.launch import Started, start
 from supervisor.log import log
+from supervisor.master.reaper import kill, sweep
 from supervisor.scoreboard import Header, Scoreboard, Word
 from supervisor.system import proc
 
@@ -113,16 +114,9 @@ class Guardian:
             for slot in self._board.slots:
                 pid = slot.get(Word.PID)
                 for each in [pid, *proc.descendants(pid)] if pid else []:
-                    _kill(each)
-        while time.monotonic() < until:
-            left = proc.children(os.getpid())
-            if not left:
-                return
-            for pid in left:
-                _kill(pid)
-                with suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
-            select.select([], [], [], 0.001)
+                    kill(each)
+        while time.monotonic() < until and not sweep(list).clean:
+            continue
 
     def _rest(self, watched: Watched) -> None:
         if time.monotonic() - watched.since > _STEADY_SECONDS:
@@ -131,8 +125,3 @@ class Guardian:
             log.info("the next master starts in %.1f s", self._backoff)
             select.select([], [], [], self._backoff)
         self._backoff = min(_LONGEST_BACKOFF, max(_FIRST_BACKOFF, self._backoff * 2))
-
-
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, signal.SIGKILL)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from supervisor.ids import to_text
+from supervisor.ids import from_text, to_text
 from supervisor.journal.journal import Journal
+from supervisor.payloads import ARGUMENTS, RESULT
 from supervisor.wire.messages import Files
 
 _SLICE = 500
 _REST_SECONDS = 60.0
+_STRAY_SECONDS = 3600.0
 
 
 class Sweeper:
@@ -40,17 +43,27 @@ class Sweeper:
             kept = has_result or bool(files & Files.RESULT)
             if kept and wall - ended > self._result_ttl:
                 results.append(seq)
-                self._remove(task_id, "result")
+                self._remove(task_id, RESULT)
                 kept = False
             if not kept and wall - ended > self._record_ttl:
                 tasks.append(seq)
-            if files & Files.ARGUMENTS:
-                self._remove(task_id, "args")
+                if files & Files.ARGUMENTS:
+                    self._remove(task_id, ARGUMENTS)
         if tasks or results:
             self._journal.forget(tasks, results)
         if len(rows) < _SLICE:
             self._after = 0
             self._rest_until = wall + _REST_SECONDS
+            self._remove_strays(wall)
+
+    def _remove_strays(self, wall: float) -> None:
+        """Files whose task was never accepted, for its client died, or could not be told."""
+        with os.scandir(self._payloads) as found:
+            old = [entry for entry in found if wall - entry.stat().st_mtime > _STRAY_SECONDS]
+        for entry in old[:_SLICE]:
+            task_id = from_text(entry.name.partition(".")[0])
+            if task_id is None or self._journal.state_of(task_id) is None:
+                os.unlink(entry)
 
     def _remove(self, task_id: bytes, suffix: str) -> None:
         (self._payloads / f"{to_text(task_id)}.{suffix}").unlink(missing_ok=True)

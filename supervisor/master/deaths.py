@@ -23,11 +23,11 @@ class DeathReader:
         running = handle.slot.running()
         if kill is not None and kill.stage is KillStage.KILLED:
             return Death(kill.cause, kill.message, kill.stack)
-        if os.WIFSIGNALED(status):
-            return self._signalled(os.WTERMSIG(status), handle.read_stack())
         busy = running is None or running.running
         if handle.stage is Stage.RETIRING and not busy:
-            return Death(Cause.SHUTDOWN, "the worker was replaced")
+            return Death(Cause.SHUTDOWN, "the worker was replaced")  # however: it may not even have got ready
+        if os.WIFSIGNALED(status):
+            return self._signalled(os.WTERMSIG(status), handle.read_stack())
         code = os.WEXITSTATUS(status)
         where = "in the middle of the task" if busy else "between tasks"
         return Death(Cause.EXIT, f"its process left with exit code {code} {where}", handle.read_stack())

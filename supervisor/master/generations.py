@@ -25,8 +25,9 @@ class Generations:
         self._board = shared.board
         self._pool = pool
         self.spec = spec
-        self.newest = 1
+        self.newest = 0
         """The generation that submits are stamped with from now on."""
+        self._next()
         self.current: TemplateHandle | None = None
         self.coming: TemplateHandle | None = None
         self.failed = ""
@@ -44,12 +45,16 @@ class Generations:
 
     def reload(self, spec: Spec, now_ns: int) -> int:
         """New code is to be imported; its generation. What runs goes on until that has succeeded."""
-        self.newest += 1
+        self._next()
         self.spec = spec
         self._bare = False
         self._failures = 0
         self._start(now_ns)
         return self.newest
+
+    def _next(self) -> None:
+        self.newest += 1
+        self._board.put(Header.GENERATION, self.newest)
 
     def keep(self, now_ns: int) -> None:
         """Start a template where there is none, after failures with a pause."""

@@ -47,6 +47,7 @@ from supervisor.wire.channel import (
 _BEAT_NS = 500_000_000
 _STOPPED_NS = 500_000_000
 _AGAIN_NS = 50_000_000
+_SWEEP_NS = 5_000_000
 _END_NS = 5_000_000_000
 
 
@@ -85,6 +86,8 @@ class Master:
         self._next_beat = 0
         self._sources: dict[str, float] = {}
         self._end_ns = 0
+        self._sweep_ns = self._sweep_pause_ns = 0
+        """When to look again for what dead workers left; 0 when nothing is left."""
 
     # -- the loop ----------------------------------------------------------------------------------------------
 
@@ -122,6 +125,7 @@ class Master:
             self.memory.next_ns(),
             self.pool.next_fork_ns(now),
             self.drain_until_ns,
+            self._sweep_ns or None,
         ]
         times += [self.generations.next_ns(), self.broker.start_ns if self.broker.process is None else None]
         times += [self.executioner.next_ns(handle, now) for handle in self.pool]
@@ -245,10 +249,17 @@ class Master:
     # -- reaping -----------------------------------------------------------------------------------------------
 
     def _reap(self, now: int) -> None:
-        changes = reaper.reap()
-        while changes:
-            deaths = [change for change in changes if self._changed(change, now)]
-            changes = reaper.sweep(self._known) if deaths else []
+        left_over = self._changed_any(reaper.reap(), now) or 0 < self._sweep_ns <= now
+        while left_over:
+            swept = reaper.sweep(self._known)
+            # What cannot be got rid of at once must not keep us from our other duties.
+            self._sweep_pause_ns = 0 if swept.clean else min(2 * self._sweep_pause_ns + _SWEEP_NS, _BEAT_NS)
+            self._sweep_ns = 0 if swept.clean else now + self._sweep_pause_ns
+            left_over = self._changed_any(swept.changes, now)
+
+    def _changed_any(self, changes: list[reaper.Change], now: int) -> bool:
+        """Handle changes of children; whether there may be processes now that dead ones left."""
+        return any([self._changed(change, now) for change in changes])
 
     def _known(self) -> list[int]:
         """Children that are ours. The template's word is read first: a worker's pid is told before it lands here."""

@@ -180,6 +180,8 @@ class Pool:
             handle.slot.put(Word.PID, pid)
             if handle.stage is Stage.FORKING:
                 handle.stage = Stage.BOOTING
+            elif handle.stage is Stage.RETIRING:
+                handle.send(signals.RETIRE)  # it was to leave before anybody knew its pid
         return handle
 
     def look_ready(self) -> None:
@@ -201,11 +203,10 @@ class Pool:
 
     def retire(self, handle: WorkerHandle, why: str) -> None:
         """Ask a worker to leave after the task at hand."""
-        if handle.stage is Stage.DEAD:
-            return
-        if handle.stage is not Stage.RETIRING:
-            log.debug("worker %d retires: %s", handle.pid, why)
-            self.recycled[why] = self.recycled.get(why, 0) + 1
+        if handle.stage in (Stage.DEAD, Stage.RETIRING):
+            return  # asked once is enough: each signal interrupts a system call of the task
+        log.debug("worker %d retires: %s", handle.pid, why)
+        self.recycled[why] = self.recycled.get(why, 0) + 1
         handle.stage = Stage.RETIRING
         handle.retired_why = why
         if handle.who is not None:

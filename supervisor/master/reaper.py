@@ -1,8 +1,12 @@
-"""Waiting for children, and clearing away the processes that dead workers left."""
+"""Waiting for children, and clearing away the processes that dead workers left.
+
+Also for the guardian, whose children are what a dead master left, and for a worker between two tasks.
+"""
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
 from collections.abc import Callable, Iterable
@@ -11,7 +15,8 @@ from dataclasses import dataclass
 
 from supervisor.system import proc
 
-_SWEEP_SECONDS = 0.25
+_SWEEP_SECONDS = 0.1
+_PAUSE_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,16 @@ class Change:
     def stopped(self) -> bool:
         """Whether it was only stopped."""
         return os.WIFSTOPPED(self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What came of a sweep."""
+
+    changes: list[Change]
+    """What was reaped on the way."""
+    clean: bool
+    """Whether none is left. If not, they sit in the kernel or multiply too fast: sweep again, after other duties."""
 
 
 def reap() -> list[Change]:
@@ -46,25 +61,34 @@ def kill_tree(pid: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
     for each in [pid, *family]:
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(each, signal.SIGKILL)
+        kill(each)
 
 
-def sweep(known: Callable[[], Iterable[int]]) -> list[Change]:
-    """Kill and reap every child that is not ``known``, until none is left; what was reaped on the way.
+def sweep(known: Callable[[], Iterable[int]]) -> Swept:
+    """Kill and reap every child that is not ``known``, until none is left or too much time has gone by.
 
     Each worker is a subreaper, so what lands on the master belongs to a worker that is dead. One look is not enough:
-    a family that forks and exits left ten survivors of a single snapshot, and none of repeated ones.
+    a family that forks and exits left ten survivors of a single snapshot, and none of repeated ones. Between a look
+    and its kills nothing else is done, for that is the time in which such a family escapes; what a killed process
+    leaves lands on us, and is seen at the next look.
     """
     changes: list[Change] = []
+    struck: set[int] = set()
     until = time.monotonic() + _SWEEP_SECONDS
-    while time.monotonic() < until:
-        strangers = set(proc.children(os.getpid())) - set(known())
-        if not strangers:
-            break
+    while True:
+        strangers = set(proc.children(os.getpid()))
+        strangers -= set(known())
         for pid in strangers:
-            for each in [pid, *proc.descendants(pid)]:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(each, signal.SIGKILL)
+            kill(pid)
         changes += reap()
-    return changes
+        if not strangers or time.monotonic() > until:
+            return Swept(changes, not strangers)
+        if strangers <= struck:
+            select.select([], [], [], _PAUSE_SECONDS)  # all of them are dying
+        struck |= strangers
+
+
+def kill(pid: int) -> None:
+    """SIGKILL, if it is still there."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)

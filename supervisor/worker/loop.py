@@ -20,6 +20,7 @@ from supervisor.worker.link import Link
 from supervisor.worker.output import Talk
 
 _SHORT_SECONDS = 0.01
+_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,8 @@ class Loop:
         signal.signal(signal.SIGALRM, self._executor.on_alarm)
 
     def _retire(self, signum: int, frame: FrameType | None) -> None:
-        self._retiring = True
-        if self._waiting:
+        first, self._retiring = not self._retiring, True
+        if first and self._waiting:
             self._waiting = False
             raise _RetireNow
 
@@ -100,10 +101,11 @@ class Loop:
         try:
             self._waiting = True
             if self._retiring:
-                return []
+                raise _RetireNow
             grants = self._link.next(last, room)
             self._waiting = False
         except _RetireNow:
+            self._waiting = False
             # What is unconfirmed goes again over a new connection. What may have been granted in this very moment
             # goes back uncounted, for we never began it.
             self._link.close()
@@ -122,8 +124,14 @@ class Loop:
         self._link.say(last)
         self._show("done, waits for its replacement")
         os.eventfd_write(self._wake, 1)
-        while not self._retiring:
-            signal.pause()
+        try:
+            self._waiting = True
+            while not self._retiring:
+                time.sleep(_LOOK_SECONDS)  # the signal ends it; not pause(), which sleeps on if the signal came first
+        except _RetireNow:
+            return
+        finally:
+            self._waiting = False
 
     def _run_all(self, grants: list[Grant]) -> list[Report]:
         """Run what was granted. Each report leaves before the next task starts; the last goes with the next request."""
