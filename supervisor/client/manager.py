@@ -146,4 +146,5 @@ def reason(error: OSError, timeout: float) -> str:
         return "nothing was ever started there, or it was stopped"
     if isinstance(error, ConnectionRefusedError):
         return "nobody listens on its socket"
-    return f"no answer within {timeout:g} s ({error.strerror or error})"
+    detail = error.strerror or str(error)
+    return f"no answer within {timeout:g} s" + (f" ({detail})" if detail else "")
