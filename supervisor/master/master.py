@@ -259,7 +259,8 @@ class Master:
 
     def _changed_any(self, changes: list[reaper.Change], now: int) -> bool:
         """Handle changes of children; whether there may be processes now that dead ones left."""
-        return any([self._changed(change, now) for change in changes])
+        kinds = [self._changed(change, now) for change in changes]
+        return any(kinds)
 
     def _known(self) -> list[int]:
         """Children that are ours. The template's word is read first: a worker's pid is told before it lands here."""
