@@ -1,36 +1,62 @@
-"""Background tasks for Python web applications under Gunicorn, in processes that can really be killed."""
+"""Background tasks for Python web applications under Gunicorn, in processes that can really be killed.
+
+The names below are imported when they are first asked for: the supervisor's own small processes are of this package
+too, and need neither asyncio nor pickling.
+"""
 
 from __future__ import annotations
 
-from supervisor.config import Priority, TaskConfig
-from supervisor.current import CurrentTask, current_task
-from supervisor.errors import (
-    AlreadyRunningError,
-    JournalFullError,
-    QueueClosedError,
-    QueueFullError,
-    QueueUnavailableError,
-    SerializationError,
-    SettingsError,
-    SoftTimeoutError,
-    SupervisorError,
-    TaskCancelledError,
-    TaskExpiredError,
-    TaskFailedError,
-    TaskOptionError,
-    TaskTimeoutError,
-    UnknownTaskError,
-    WaitTimeoutError,
-    WorkerLostError,
-)
-from supervisor.handle import Handle
-from supervisor.hooks import on_worker_start, on_worker_stop
-from supervisor.records import ErrorInfo, Progress, TaskRecord
-from supervisor.states import Cause, State
-from supervisor.taskqueue import TaskQueue, queue
-from supervisor.tasks import Task, task
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from supervisor.config import Priority, TaskConfig
+    from supervisor.current import CurrentTask, current_task
+    from supervisor.errors import (
+        AlreadyRunningError,
+        JournalFullError,
+        QueueClosedError,
+        QueueFullError,
+        QueueUnavailableError,
+        SerializationError,
+        SettingsError,
+        SoftTimeoutError,
+        SupervisorError,
+        TaskCancelledError,
+        TaskExpiredError,
+        TaskFailedError,
+        TaskOptionError,
+        TaskTimeoutError,
+        UnknownTaskError,
+        WaitTimeoutError,
+        WorkerLostError,
+    )
+    from supervisor.handle import Handle
+    from supervisor.hooks import on_worker_start, on_worker_stop
+    from supervisor.records import ErrorInfo, Progress, TaskRecord
+    from supervisor.states import Cause, State
+    from supervisor.taskqueue import TaskQueue, queue
+    from supervisor.tasks import Task, task
 
 __version__ = "0.1.0"
+
+_ERRORS = (
+    "AlreadyRunningError JournalFullError QueueClosedError QueueFullError QueueUnavailableError SerializationError"
+    " SettingsError SoftTimeoutError SupervisorError TaskCancelledError TaskExpiredError TaskFailedError"
+    " TaskOptionError TaskTimeoutError UnknownTaskError WaitTimeoutError WorkerLostError"
+)
+_HOMES = {
+    "supervisor.config": "Priority TaskConfig",
+    "supervisor.current": "CurrentTask current_task",
+    "supervisor.errors": _ERRORS,
+    "supervisor.handle": "Handle",
+    "supervisor.hooks": "on_worker_start on_worker_stop",
+    "supervisor.records": "ErrorInfo Progress TaskRecord",
+    "supervisor.states": "Cause State",
+    "supervisor.taskqueue": "TaskQueue queue",
+    "supervisor.tasks": "Task task",
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "AlreadyRunningError",
@@ -68,3 +94,16 @@ __all__ = [
     "queue",
     "task",
 ]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -7,42 +7,14 @@ them with their task.
 
 from __future__ import annotations
 
-import os
 import pickle
-from pathlib import Path
 
 from supervisor.directory import Directory
 from supervisor.errors import MessageTooLargeError, SerializationError
 from supervisor.functions import dump_by_value
-from supervisor.ids import to_text
+from supervisor.payload_files import ARGUMENTS, RESULT, path_of, write_file
 from supervisor.settings import Settings
 from supervisor.wire.messages import Files, Grant
-
-ARGUMENTS = "args"
-RESULT = "result"
-
-
-def path_of(directory: Directory, task_id: bytes, suffix: str) -> Path:
-    """Where a task's payload lies."""
-    return directory.payloads / f"{to_text(task_id)}.{suffix}"
-
-
-def write_file(path: Path, data: bytes, *, durable: bool) -> None:
-    """Write a payload so that nobody ever sees half of it; ``durable`` also survives a loss of power."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(data)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    temporary.replace(path)
-    if durable:
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 class PayloadStore:

@@ -31,7 +31,8 @@ from supervisor.errors import (
 )
 from supervisor.functions import name_of, pack, unwrap
 from supervisor.ids import from_text, new_id, to_text
-from supervisor.payloads import ARGUMENTS, RESULT, load_result, path_of, write_file
+from supervisor.payload_files import ARGUMENTS, RESULT, path_of, write_file
+from supervisor.payloads import load_result
 from supervisor.records import TaskRecord, record_of, result_in_file
 from supervisor.states import State
 from supervisor.wire.messages import Files, Submission, TaskRow

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from supervisor.ids import from_text, to_text
 from supervisor.journal.journal import Journal
-from supervisor.payloads import ARGUMENTS, RESULT
+from supervisor.payload_files import ARGUMENTS, RESULT
 from supervisor.wire.messages import Files
 
 _SLICE = 500

@@ -50,6 +50,10 @@ class Connection:
         """Hang up."""
         self.socket.close()
 
+    def __del__(self) -> None:
+        """Nobody has to close a queue, so a connection that is dropped is no mistake to be warned of."""
+        self.socket.close()
+
     def __enter__(self) -> Connection:
         return self
 

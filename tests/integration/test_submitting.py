@@ -35,7 +35,7 @@ from supervisor import (
     task,
 )
 from supervisor.directory import Directory
-from supervisor.payloads import ARGUMENTS, RESULT
+from supervisor.payload_files import ARGUMENTS, RESULT
 from tests.conftest import MakeTree
 from tests.support import tasks
 from tests.support.script import run_script
