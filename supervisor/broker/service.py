@@ -162,12 +162,9 @@ class Service:
         return True
 
     def _stats(self, connection: Connection, ident: int | None) -> object:
-        states: dict[str, int] = {}
-        for entry in self.book.tasks.values():
-            states[entry.state.value] = states.get(entry.state.value, 0) + 1
         return {
             **self.info,
-            "unfinished": states,
+            "unfinished": self.book.unfinished(),
             "ready": len(self.book.ready),
             "limit": self.book.limit,
             "draining": self.book.draining,

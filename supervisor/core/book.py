@@ -76,11 +76,19 @@ class Book:
         self.ended_counts: Counter[str] = Counter()
         """Tasks that ended in each state since this book was opened."""
         self._later = LaterQueue()
+        self._retrying = 0
         self._waiting: dict[int, Worker] = {}
         self._next_seq = 1
         self._next_lease = 1
 
     # -- clients -----------------------------------------------------------------------------------------------
+
+    def unfinished(self) -> dict[str, int]:
+        """How many tasks there are in each state, but for those with none. Counted, not gone through."""
+        later = len(self._later) - self._retrying
+        running, queued = len(self.leases), len(self.ready)
+        found = {State.QUEUED: queued, State.RUNNING: running, State.SCHEDULED: later, State.RETRYING: self._retrying}
+        return {state.value: count for state, count in found.items() if count}
 
     def full(self, more: int = 1) -> bool:
         """Whether ``more`` tasks would be too many."""
@@ -118,6 +126,7 @@ class Book:
             lease.cancelling = True
             return Cancelled.STOPPING, lease
         line = self.ready if entry.state is State.QUEUED else self._later
+        self._retrying -= entry.state is State.RETRYING
         self._end_unstarted(entry, now)
         line.discard()
         return Cancelled.REMOVED, None
@@ -251,6 +260,7 @@ class Book:
     def tick(self, now: Moment) -> None:
         """Queue what is due."""
         for entry in self._later.pop_due(now.mono):
+            self._retrying -= entry.state is State.RETRYING
             entry.state = State.QUEUED
             self._enqueue(entry)
 
@@ -268,6 +278,7 @@ class Book:
         if entry.state is State.QUEUED:
             self.ready.push(entry)
         elif entry.state in (State.SCHEDULED, State.RETRYING):
+            self._retrying += entry.state is State.RETRYING
             self._later.push(entry)
 
     def restore_lease(self, lease: Lease, worker: Worker) -> None:
@@ -378,6 +389,7 @@ class Book:
         entry.state = state
         entry.due = now.mono + delay
         entry.due_wall = now.wall + delay
+        self._retrying += state is State.RETRYING
         self.changes.touched[entry.seq] = entry
         self._later.push(entry)
 
