@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from functools import cached_property
 from typing import Any, Self, TypedDict
 
 from supervisor.errors import TaskOptionError
@@ -45,7 +46,7 @@ class _Unset(Enum):
 _UNSET: Any = _Unset.UNSET
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class TaskConfig:
     """Options of a task. Durations are seconds or text such as "5m", sizes bytes or text such as "200M".
 
@@ -71,7 +72,7 @@ class TaskConfig:
     delay: float | str = 0.0
     """Time before it may start."""
     leave_children: bool = False
-    """Whether processes that it leaves behind may live on after it succeeded."""
+    """Whether processes that it leaves behind may live on after it succeeded, for as long as its worker does."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -97,6 +98,7 @@ class TaskConfig:
         chosen = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return TaskConfig.of({**chosen, **options})
 
+    @cached_property
     def wire(self) -> Options:
         """The form that travels."""
         values = {name: getattr(self, name) for name in _TRAVELLING}

@@ -7,11 +7,12 @@ import faulthandler
 import inspect
 import os
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Coroutine
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from supervisor import current
 from supervisor.current import CurrentTask
@@ -37,6 +38,7 @@ class Executor:
         self._slot = slot
         self._talk = talk
         self._stack_file = stack_file
+        self._pid = os.getpid()
         self._resolver = Resolver()
         self._store = PayloadStore(settings)
         self._grant: Grant | None = None
@@ -91,7 +93,10 @@ class Executor:
             # From a thread of its own, so also when the task has blocked the signal that would ask for it.
             faulthandler.dump_traceback_later(dump_in, file=self._stack_file)
         try:
-            return self._outcome(grant, started_ns)
+            report = self._outcome(grant, started_ns)
+            if os.getpid() != self._pid:
+                _leave(report)
+            return report
         finally:
             self._open = False
             if guarded:
@@ -163,6 +168,13 @@ class Executor:
         else:
             outcome = Outcome.RAISED
         return Report(grant.lease, outcome, b"", describe(error), _seconds(started_ns), Files.NONE)
+
+
+def _leave(report: Report) -> NoReturn:
+    """The end of a process that the task forked and that came back from it: it is not for it to go on as a worker."""
+    if report.error is not None:
+        sys.stderr.write(report.error.traceback)
+    os._exit(report.outcome is not Outcome.SUCCEEDED)
 
 
 def describe(error: BaseException) -> ErrorData:

@@ -14,7 +14,7 @@ from supervisor import signals
 from supervisor.log import log
 from supervisor.scoreboard import Slot, Word
 from supervisor.wire.messages import Grant, Outcome, Report
-from supervisor.worker.children import kill_leftovers
+from supervisor.worker.children import Leftovers, free_from_birth
 from supervisor.worker.execute import Executor
 from supervisor.worker.link import Link
 from supervisor.worker.output import Talk
@@ -51,6 +51,7 @@ class Loop:
         self._link = link
         self._talk = talk
         self._executor = executor
+        self._leftovers = Leftovers()
         self._retiring = False
         self._waiting = False
         self._shown = ""
@@ -64,6 +65,7 @@ class Loop:
         signal.signal(signals.RETIRE, self._retire)
         signal.signal(signals.CANCEL, self._executor.on_cancel)
         signal.signal(signal.SIGALRM, self._executor.on_alarm)
+        free_from_birth()
 
     def _retire(self, signum: int, frame: FrameType | None) -> None:
         first, self._retiring = not self._retiring, True
@@ -89,10 +91,13 @@ class Loop:
         last: list[Report] = []
         while not self._retiring:
             grants = self._ask(last)
+            if grants is None:
+                break
             last = self._run_all(grants)
         self._link.say(last)
 
-    def _ask(self, last: list[Report]) -> list[Grant]:
+    def _ask(self, last: list[Report]) -> list[Grant] | None:
+        """Report and ask for work; None when it is time to leave, with ``last`` still to be said."""
         room = self._room()
         if room == 0:
             self._await_replacement(last)
@@ -109,7 +114,7 @@ class Loop:
             # What is unconfirmed goes again over a new connection. What may have been granted in this very moment
             # goes back uncounted, for we never began it.
             self._link.close()
-            return []
+            return None
         last.clear()
         return grants
 
@@ -164,8 +169,13 @@ class Loop:
             report = self._executor.run(grant, deadline, now, guarded=alone)
         finally:
             self._talk.end()
-        if not (grant.leave_children and report.outcome is Outcome.SUCCEEDED):
-            kill_leftovers()
+        if grant.leave_children and report.outcome is Outcome.SUCCEEDED:
+            self._leftovers.keep()
+        elif not self._leftovers.kill():
+            log.warning(
+                "task %s left processes that cannot be got rid of: this worker leaves, with all of them", grant.name
+            )
+            self._retiring = True
         self._slot.finish()
         if alone and report.seconds > _SHORT_SECONDS:
             self._show("")
