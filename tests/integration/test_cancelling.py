@@ -34,7 +34,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTree]:
 def occupy(tree: RunningTree, path: Path, workers: int = 2) -> None:
     """Give every worker something to do until ``path`` is there."""
     for _ in range(workers):
-        tasks.wait_for_file.on(tree.queue).delay(str(path))
+        tree.queue.submit(tasks.wait_for_file, str(path))
     until(lambda: tree.queue.stats()["unfinished"].get("running", 0) == workers, "every worker to be busy")
 
 

@@ -246,6 +246,13 @@ def leave_one_behind(path: str) -> int:
     return pid
 
 
+@task
+def fail_beside_a_child(path: str) -> None:
+    """Leaves a child and fails."""
+    leave_one_behind(path)
+    raise ValueError("as asked")
+
+
 def _square(number: int) -> int:
     return number * number
 
@@ -287,6 +294,17 @@ def crash_in_a_forked_child() -> int:
         os._exit(0)
     _, status = os.waitpid(pid, 0)
     return os.WTERMSIG(status)
+
+
+@task
+def return_twice(path: str) -> str:
+    """Forks, and returns in both processes."""
+    pid = os.fork()
+    if pid == 0:
+        return "child"
+    _, status = os.waitpid(pid, 0)
+    _write(path, str(os.waitstatus_to_exitcode(status)))
+    return "parent"
 
 
 @task
