@@ -1,0 +1,154 @@
+"""New code: HUP, --reload, and what happens to the tasks of the old."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.gunicorn.conftest import MakeServer
+from tests.support.gunicorns import both_releases
+from tests.support.server import Server
+from tests.support.tasks import note
+from tests.support.waiting import until
+
+_JOBS = """
+from supervisor import task
+from tests.support.tasks import note, wait_for_file
+@task
+def version(): return {version}
+@task
+def wait_and_tell(path):
+    wait_for_file(path)
+    return {version}
+"""
+TASKS = ("tests.support.tasks", "tests.support.web_tasks", "jobs")
+
+
+@pytest.fixture
+def deploy(make_server: MakeServer) -> Callable[..., Server]:
+    """Makes a server whose tasks have a version, not started yet."""
+
+    def make(**options: object) -> Server:
+        server = make_server(tasks=TASKS, **options)
+        server.write("jobs.py", _JOBS.format(version=1))
+        return server
+
+    return make
+
+
+def new_version(server: Server, version: int) -> None:
+    """Put new code in place."""
+    server.write("jobs.py", _JOBS.format(version=version))
+
+
+@both_releases
+def test_at_a_hup_a_task_that_runs_finishes_as_what_it_was_and_the_next_is_new(
+    deploy: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = deploy().start()
+    flag = tmp_path / "flag"
+    running = server.submit("jobs:wait_and_tell", str(flag))
+    until(lambda: server.get("/record", id=running)["state"] == "running", "a running task")
+    before = server.web_worker_pids()
+    new_version(server, 2)
+    server.send(signal.SIGHUP)
+    until(lambda: server.says("generation 2 of the application is imported"), "new code")
+    until(lambda: not set(before) & set(server.web_worker_pids()), "new web workers")
+    later = server.submit("jobs:version")
+    flag.touch()
+    assert server.result(running) == 1
+    assert server.result(later) == 2
+
+
+def test_five_hups_leave_the_arbiter_with_as_many_descriptors_and_threads_as_one(
+    deploy: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = deploy(before="control_socket_disable = False; control_socket = './gunicorn.ctl'").start()
+    notes = tmp_path / "notes"
+    counts: list[tuple[int, int]] = []
+    for generation in range(2, 7):
+        new_version(server, generation)
+        server.queue.submit_many(note, [(str(notes), f"{generation}-{number}\n") for number in range(20)])
+        server.send(signal.SIGHUP)
+        server.wait_ready(generation)
+        until(lambda: len(server.web_worker_pids()) == 2, "the old web workers to have left")
+        assert server.result(server.submit("jobs:version")) == generation
+        counts.append((descriptors(server.pid), len(os.listdir(f"/proc/{server.pid}/task"))))
+    until(lambda: server.queue.stats()["unfinished"] == {}, "every task to be done")
+    assert sorted(notes.read_text().split()) == sorted(f"{g}-{n}" for g in range(2, 7) for n in range(20))
+    assert len(set(counts[1:])) == 1, counts
+
+
+def descriptors(pid: int) -> int:
+    """How many descriptors a process has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+@both_releases
+def test_code_that_cannot_be_imported_leaves_the_old_running_also_for_what_is_submitted_later(
+    deploy: Callable[..., Server],
+) -> None:
+    server = deploy().start()
+    server.settings["tasks"] = (*TASKS, "more_jobs")
+    server.write_config()
+    new_version(server, 2)
+    server.write("more_jobs.py", "raise RuntimeError('not today')\n")
+    before = server.web_worker_pids()
+    server.send(signal.SIGHUP)
+    until(lambda: server.says("[ERROR]", "cannot be imported", "the old code goes on"), "a refusal")
+    until(lambda: not set(before) & set(server.web_worker_pids()), "new web workers")
+    assert server.says("RuntimeError: not today")
+    assert server.result(server.submit("jobs:version")) == 1
+    server.write("more_jobs.py", "")
+    server.send(signal.SIGHUP)
+    server.wait_ready(generation=3)
+    assert server.result(server.submit("jobs:version")) == 2
+
+
+@both_releases
+def test_reload_notices_that_the_code_of_the_tasks_has_changed(deploy: Callable[..., Server]) -> None:
+    server = deploy().start("--reload")
+    assert server.result(server.submit("jobs:version")) == 1
+    new_version(server, 2)
+    server.wait_ready(generation=2)
+
+    def told() -> int:
+        with suppress(OSError, http.client.HTTPException):  # Gunicorn's reloader ends a web worker in mid-request
+            return int(server.result(server.submit("jobs:version")))
+        return 0
+
+    until(lambda: told() == 2, "new code")
+
+
+def test_tasks_queued_after_many_hups_outlive_the_death_of_the_master(deploy: Callable[..., Server]) -> None:
+    server = deploy().start()
+    for generation in (2, 3):
+        server.send(signal.SIGHUP)
+        server.wait_ready(generation)
+    master = server.pid_of("master")
+    server.send(signal.SIGKILL, master)
+    until(lambda: (server.status() or {"master": master})["master"] != master, "another master")
+    assert server.result(server.submit("jobs:version")) == 1
+
+
+def test_tasks_queued_after_many_hups_run_after_a_restart(deploy: Callable[..., Server], tmp_path: Path) -> None:
+    server = deploy().start()
+    for generation in (2, 3):
+        server.send(signal.SIGHUP)
+        server.wait_ready(generation)
+    until(lambda: len(server.web_worker_pids()) == 2, "the old web workers to have left")
+    blocker = server.submit("wait_for_file", str(tmp_path / "flag"))
+    queued = server.submit("jobs:version")
+    server.send(signal.SIGTERM)
+    until(lambda: server.says("draining"), "the drain")
+    (tmp_path / "flag").touch()
+    assert server.wait_end() == 0
+    server.start()
+    assert server.result(blocker) == "seen"
+    assert server.result(queued) == 1
