@@ -7,10 +7,14 @@ rows). Being made by the client, an id makes a repeated ``submit`` harmless. The
 from __future__ import annotations
 
 import os
+import random
 import time
 import uuid
 
 _RANDOM_BITS = 62
+# A generator of our own, so that an application that seeds Python's gets no id twice; seeded anew after a fork.
+_random = random.Random()
+os.register_at_fork(after_in_child=_random.seed)
 
 
 def new_id() -> bytes:
@@ -19,8 +23,8 @@ def new_id() -> bytes:
     milliseconds, rest = divmod(nanoseconds, 1_000_000)
     # RFC 9562, method 3: the sub-millisecond fraction fills rand_a, so ids of one process keep their order.
     fraction = (rest << 12) // 1_000_000
-    random = int.from_bytes(os.urandom(8), "big") & ((1 << _RANDOM_BITS) - 1)
-    number = (milliseconds << 80) | (0x7 << 76) | (fraction << 64) | (0b10 << 62) | random
+    tail = _random.getrandbits(_RANDOM_BITS)
+    number = (milliseconds << 80) | (0x7 << 76) | (fraction << 64) | (0b10 << 62) | tail
     return number.to_bytes(16, "big")
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -105,8 +104,7 @@ class TaskQueue:
         cannot cross to another process.
         """
         submission = self._submission(func, args, kwargs, config)
-        with self._payloads_of(submission):
-            self._perform(calls.submit(submission, self._timeout))
+        self._send(calls.submit(submission, self._timeout), submission)
         return to_text(submission.id)
 
     async def asubmit(
@@ -114,8 +112,7 @@ class TaskQueue:
     ) -> str:
         """:meth:`submit` without blocking the event loop."""
         submission = self._submission(func, args, kwargs, config)
-        with self._payloads_of(submission):
-            await self._aperform(calls.submit(submission, self._timeout))
+        await self._asend(calls.submit(submission, self._timeout), submission)
         return to_text(submission.id)
 
     def submit_many(
@@ -127,8 +124,7 @@ class TaskQueue:
         """
         ids: list[str] = []
         for chunk in self._chunks(func, arguments, config):
-            with self._payloads_of(*chunk):
-                self._perform(calls.submit_many(chunk, self._timeout))
+            self._send(calls.submit_many(chunk, self._timeout), *chunk)
             ids += [to_text(submission.id) for submission in chunk]
         return ids
 
@@ -138,23 +134,31 @@ class TaskQueue:
         """:meth:`submit_many` without blocking the event loop."""
         ids: list[str] = []
         for chunk in self._chunks(func, arguments, config):
-            with self._payloads_of(*chunk):
-                await self._aperform(calls.submit_many(chunk, self._timeout))
+            await self._asend(calls.submit_many(chunk, self._timeout), *chunk)
             ids += [to_text(submission.id) for submission in chunk]
         return ids
 
-    @contextmanager
-    def _payloads_of(self, *submissions: Submission) -> Iterator[None]:
-        """Remove their files when they were refused (not when nobody answered: they may have been accepted)."""
+    def _send(self, call: Call[T], *submissions: Submission) -> T:
         try:
-            yield
-        except QueueUnavailableError:
+            return self._perform(call)
+        except SupervisorError as error:
+            self._refused(error, submissions)
             raise
-        except SupervisorError:
-            for submission in submissions:
-                if submission.files & Files.ARGUMENTS:
-                    path_of(self._ends.directory, submission.id, ARGUMENTS).unlink(missing_ok=True)
+
+    async def _asend(self, call: Call[T], *submissions: Submission) -> T:
+        try:
+            return await self._aperform(call)
+        except SupervisorError as error:
+            self._refused(error, submissions)
             raise
+
+    def _refused(self, error: SupervisorError, submissions: Iterable[Submission]) -> None:
+        """Remove the files of what was refused (not when nobody answered: it may have been accepted)."""
+        if isinstance(error, QueueUnavailableError):
+            return
+        for submission in submissions:
+            if submission.files & Files.ARGUMENTS:
+                path_of(self._ends.directory, submission.id, ARGUMENTS).unlink(missing_ok=True)
 
     def _chunks(
         self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig
@@ -188,7 +192,7 @@ class TaskQueue:
             # Written, and safe from a loss of power, before anybody hears of the task.
             write_file(path_of(self._ends.directory, task_id, ARGUMENTS), payload, durable=True)
             payload, files = b"", Files.ARGUMENTS
-        return Submission(task_id, name, payload, config.wire(), float(config.delay), generation.get(), files)
+        return Submission(task_id, name, payload, config.wire, float(config.delay), generation.get(), files)
 
     # -- reading -----------------------------------------------------------------------------------------------
 

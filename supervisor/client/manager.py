@@ -147,4 +147,4 @@ def reason(error: OSError, timeout: float) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "nobody listens on its socket"
     detail = error.strerror or str(error)
-    return f"no answer within {timeout:g} s" + (f" ({detail})" if detail else "")
+    return f"no answer within {timeout:.3g} s" + (f" ({detail})" if detail else "")

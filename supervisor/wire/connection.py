@@ -22,6 +22,7 @@ from supervisor.wire.remote import rebuild
 SERIALIZER = "supervisor"
 LIMIT = 2**31 - 1
 _READ = 64 * 1024
+_CLOSE_ENOUGH = 0.02
 
 
 class Connection:
@@ -33,6 +34,7 @@ class Connection:
         """Seconds that the next receive may take; None for ever."""
         self._limit = limit
         self._ahead = b""
+        self._set: float | None = None
 
     # -- the interface of multiprocessing ----------------------------------------------------------------------
 
@@ -105,11 +107,17 @@ class Connection:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError("the answer did not come in time")
-            self.socket.settimeout(left)
+            self._limit_time(left)
         data = self.socket.recv(min(most, 1 << 20))
         if not data:
             raise ConnectionResetError("the other side hung up")
         return data
+
+    def _limit_time(self, left: float) -> None:
+        """Set the socket's timeout, a system call, unless the one that is set is about right."""
+        if self._set is None or not left <= self._set < left + _CLOSE_ENOUGH:
+            self._set = left + _CLOSE_ENOUGH / 2
+            self.socket.settimeout(self._set)
 
 
 def connect(address: str | Path, authkey: bytes, timeout: float | None = 5.0, limit: int = LIMIT) -> Connection:
@@ -126,7 +134,7 @@ def connect(address: str | Path, authkey: bytes, timeout: float | None = 5.0, li
         connected.close()
         raise
     connected.settimeout(None)
-    connection.timeout = None
+    connection.timeout = connection._set = None
     return connection
 
 

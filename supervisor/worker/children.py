@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
+import threading
 from multiprocessing import forkserver, resource_tracker
 
 from supervisor import signals
@@ -63,6 +64,14 @@ def free_from_birth() -> None:
     ``terminate`` does), and whose crash is not taken for ours. What is exec'd is that in any case.
     """
     ours = {signum: signal.getsignal(signum) for signum in _OURS}
+    mask = threading.local()
+
+    def hold_back() -> None:
+        # A child may be asked to end before it is ready for that: the signal waits until it is.
+        mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, _OURS)
+
+    def go_on() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask.before)
 
     def become_ordinary() -> None:
         for signum, handler in ours.items():
@@ -71,5 +80,6 @@ def free_from_birth() -> None:
                 signal.signal(signum, usual)
         faulthandler.unregister(signals.DUMP)
         faulthandler.enable(file=2)  # into what the task prints
+        go_on()
 
-    os.register_at_fork(after_in_child=become_ordinary)
+    os.register_at_fork(before=hold_back, after_in_parent=go_on, after_in_child=become_ordinary)
