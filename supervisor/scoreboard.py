@@ -132,14 +132,15 @@ class Slot:
     def start(self, lease: int, seq: int, started_ns: int, deadline_ns: int, memory: int) -> None:
         """Worker: this lease runs now."""
         words, base = self._words, self._base
-        words[base + 2] += 1
+        odd = words[base + 2] | 1
+        words[base + 2] = odd
         words[base + 3] = lease
         words[base + 4] = seq
         words[base + 5] = started_ns
         words[base + 6] = deadline_ns
         words[base + 7] = memory
         words[base + 8] = 1
-        words[base + 2] += 1
+        words[base + 2] = odd + 1
 
     def finish(self) -> None:
         """Worker: it runs no more (its lease stays readable)."""
@@ -150,19 +151,21 @@ class Slot:
     def claim(self, lease: int, deadline_ns: int) -> None:
         """Broker: a claim that begins with this lease is about to be answered."""
         words, base = self._words, self._base
-        words[base + 16] += 1
+        odd = words[base + 16] | 1  # it is odd already where a broker died in the middle of a write
+        words[base + 16] = odd
         words[base + 17] = lease
         words[base + 18] = deadline_ns
         words[base + 19] = 0
-        words[base + 16] += 1
+        words[base + 16] = odd + 1
 
     def unclaim(self) -> None:
         """Broker: the last claim never reached the worker."""
         words, base = self._words, self._base
-        words[base + 16] += 1
+        odd = words[base + 16] | 1
+        words[base + 16] = odd
         words[base + 17] = 0
         words[base + 18] = 0
-        words[base + 16] += 1
+        words[base + 16] = odd + 1
 
     def revoke(self, first: int) -> None:
         """Broker: leases of the last claim from ``first`` on must not be started any more."""

@@ -99,15 +99,16 @@ class MasterLine:
         """Sort out, at a start, what the journal calls running: kept by a living worker, or cut off."""
         book, now = service.book, service.now
         alive = {each.worker: each for each in roster.alive}
-        for worker in list(book.workers.values()):
-            living = alive.get(worker.number)
-            if living is None:
-                book.die(worker.number, _ALL, Death(Cause.ABORT, "the whole tree of processes died"), now)
-                continue
-            worker.slot, worker.pid, worker.generation = living.slot, living.pid, living.generation
-            take_back(book, worker, service.board.slots[living.slot], now)
         for living in roster.alive:
             self._remember(service, living)
+        for worker in list(book.workers.values()):
+            known = alive.get(worker.number)
+            if known is None:
+                book.die(worker.number, _ALL, Death(Cause.ABORT, "the whole tree of processes died"), now)
+                continue
+            worker.slot, worker.pid, worker.generation = known.slot, known.pid, known.generation
+            take_back(book, worker, service.board.slots[known.slot], now)
+        for living in roster.alive:
             book.hello(Hello(living.worker, living.slot, living.pid, living.generation))
         self.welcomed = True
 
