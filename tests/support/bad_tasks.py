@@ -353,6 +353,16 @@ def die_first(path: str, times: int) -> int:
 
 
 @task
+def first_sleep_then_return(path: str) -> int:
+    """Writes its pid and sleeps, the first time; then returns its attempt."""
+    attempt = current_task().attempt
+    if attempt == 1:
+        _write(path, f"{os.getpid()}\n")
+        time.sleep(SPAN)
+    return attempt
+
+
+@task
 def short(path: str, number: int, killer: int) -> int:
     """One of many short tasks; a certain one kills the worker."""
     _write(path, f"{number}\n")
