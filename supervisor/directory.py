@@ -26,7 +26,7 @@ class Directory:
         self.start_lock = self.path / "start.lock"
         self.owners = self.path / "owners"
         self.payloads = self.path / "payloads"
-        self.guardian = self.path / "guardian.json"
+        self.guardian_lock = self.path / "guardian.lock"
 
     @classmethod
     def find(cls, path: str | os.PathLike[str] | None = None) -> Directory:

@@ -26,7 +26,7 @@ class AlreadyRunningError(SupervisorError):
     def __init__(self, directory: str, holder: int | None) -> None:
         who = f"process {holder}" if holder else "another process"
         super().__init__(
-            f"a supervisor already runs on {directory} ({who} holds its lock); stop it, or give this one"
+            f"a supervisor already runs on {directory} ({who} owns it); stop it, or give this one"
             " another directory (--dir, SUPERVISOR_DIR)"
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,9 @@ from pathlib import Path
 
 from supervisor.settings import Settings
 
+_OWNERS_OWN = frozenset({"GUNICORN_PID", "GUNICORN_FD", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"})
+_OWNERS_OWN |= {"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"}
+"""Variables that speak to the owner's process alone: whose successor it is, its sockets, systemd's line to it."""
 EXIT_FAILED = 70
 """Our processes end with 0, 1 or this; never with 3 or 4, which Gunicorn up to 26.0 takes for its own workers' word."""
 
@@ -37,6 +41,8 @@ class Spec:
     """For the files that tasks make."""
     reload: bool = False
     """Load task code anew when its files change."""
+    cpus: tuple[int, ...] = ()
+    """Those that the owner may use. A web worker that starts the tree anew is pinned to fewer."""
 
     def to_json(self) -> dict[str, object]:
         """Plain data."""
@@ -49,15 +55,17 @@ class Spec:
             "gid": self.gid,
             "umask": self.umask,
             "reload": self.reload,
+            "cpus": list(self.cpus),
         }
 
     @classmethod
     def from_json(cls, data: dict[str, object]) -> Spec:
         """What :meth:`to_json` wrote."""
-        settings, paths = data["settings"], data["python_path"]
+        settings, paths, cpus = data["settings"], data["python_path"], data.get("cpus", [])
         uid, gid = data["uid"], data["gid"]
         assert isinstance(settings, dict)
         assert isinstance(paths, list)
+        assert isinstance(cpus, list)
         return cls(
             settings=Settings.from_json(settings),
             title=str(data["title"]),
@@ -67,6 +75,7 @@ class Spec:
             gid=gid if isinstance(gid, int) else None,
             umask=int(str(data["umask"])),
             reload=bool(data["reload"]),
+            cpus=tuple(map(int, cpus)),
         )
 
 
@@ -91,6 +100,12 @@ class Started:
     pid: int
     pidfd: int
 
+    def ended(self, timeout: float = 0.0) -> bool:
+        """Whether it has ended, or does within so many seconds, whoever reaps it."""
+        poller = select.poll()
+        poller.register(self.pidfd, select.POLLIN)
+        return bool(poller.poll(timeout * 1000))
+
 
 def start(module: str, arguments: Sequence[str], descriptors: Sequence[int]) -> Started:
     """Run ``python -m module`` with only these descriptors (and the standard ones), in a new session."""
@@ -111,8 +126,7 @@ def start(module: str, arguments: Sequence[str], descriptors: Sequence[int]) -> 
 
 def environment() -> dict[str, str]:
     """Our environment, with the place this package was imported from, in case that is no installed one."""
-    found = dict(os.environ)
-    found.pop("NOTIFY_SOCKET", None)  # systemd hears from the main process alone
+    found = {name: value for name, value in os.environ.items() if name not in _OWNERS_OWN}
     here = str(Path(__file__).resolve().parent.parent)
     if "site-packages" not in here:
         paths = found.get("PYTHONPATH", "").split(os.pathsep)

@@ -11,7 +11,7 @@ import select
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -24,6 +24,7 @@ from supervisor.master.control import ask
 from supervisor.system import lock, proc
 
 _JOIN_SECONDS = 15.0
+_ANSWER_SECONDS = 2.0
 _LOOK_SECONDS = 0.02
 _MARGIN_SECONDS = 10.0
 _REEXEC_VARIABLE = "GUNICORN_PID"
@@ -38,16 +39,21 @@ class Tree:
         self._pid = 0
         self._signals = 0
 
+    @property
+    def owned(self) -> bool:
+        """Whether this process has begun to own one."""
+        return self._spec is not None and self._pid == os.getpid()
+
     @staticmethod
     def check(spec: Spec) -> None:
         """AlreadyRunningError when the directory belongs to somebody who lives, and who did not start us (USR2)."""
         directory = Directory(spec.settings.dir)
         if not directory.owners.is_dir():
             return
-        related = {os.getpid(), os.getppid(), int(os.environ.get(_REEXEC_VARIABLE) or 0)}
-        others = [owner for owner in owners.living(directory.owners) if owner.who.pid not in related]
-        if others and lock.holder(directory.lock) is not None:
-            raise AlreadyRunningError(str(directory), others[-1].who.pid)
+        ours = {os.getpid(), int(os.environ.get(_REEXEC_VARIABLE) or 0)}
+        others = [owner.who.pid for owner in owners.living(directory.owners) if owner.who.pid not in ours]
+        if others:
+            raise AlreadyRunningError(str(directory), others[-1])
 
     def begin(self, spec: Spec) -> None:
         """Become an owner, and start the tree where none runs."""
@@ -55,42 +61,59 @@ class Tree:
         uid = os.geteuid() if spec.uid is None else spec.uid
         gid = os.getegid() if spec.gid is None else spec.gid
         directory.prepare((uid, gid) if spec.uid is not None or spec.gid is not None else None)
+        with lock.held(directory.start_lock, _JOIN_SECONDS):
+            self.check(spec)  # again: of two that start at the same moment, both have found nobody
+            owners.join(directory.owners, spec)
+            try:
+                generation.put(self._join_or_start(directory))
+            except BaseException:
+                owners.leave(directory.owners)
+                raise
         self._spec, self._pid = spec, os.getpid()
-        owners.join(directory.owners, spec)
-        generation.put(self._join_or_start(directory))
 
     def _join_or_start(self, directory: Directory) -> int:
-        """The generation of a master that took us in, or 1 of one that we start.
+        """The generation of a master that took us in, or 1 of one that has yet to start.
 
-        A master may be about to end, since its last owner died: then the lock is waited for.
+        A master that drains has lost its last owner. It is not waited for: its broker goes on to take tasks in, and
+        its guardian, which sees that we have come, lets another master follow it.
         """
         until = time.monotonic() + _JOIN_SECONDS
-        while lock.holder(directory.lock) is not None:
+        while True:
             try:
-                answer = ask(directory, "owners")
+                answer = ask(directory, "owners", timeout=_ANSWER_SECONDS)
+                return 1 if answer.get("draining") else int(str(answer.get("generation", 1)))
             except QueueUnavailableError:
-                answer = {"draining": True}
-            if not answer.get("draining"):
-                return int(str(answer.get("generation", 1)))
-            if time.monotonic() > until:
-                raise AlreadyRunningError(str(directory), lock.holder(directory.lock))
+                if lock.holder(directory.lock) is None:
+                    break
+                if time.monotonic() > until:
+                    raise
             select.select([], [], [], _LOOK_SECONDS)
-        self._guardian = start("supervisor.guardian", [f"--dir={directory}"], [])
+        if lock.holder(directory.guardian_lock) is None:
+            self._guardian = start("supervisor.guardian", [f"--dir={directory}"], [])
         return 1
 
     def reload(self, spec: Spec, log: Any) -> None:
-        """Have the new code imported. What is forked by this process from now on is stamped with its generation."""
-        self._spec = spec
+        """Have the new code imported. What is forked by this process from now on is stamped with its generation.
+
+        Raises nothing: whatever goes wrong here, the web server goes on.
+        """
         directory = Directory(spec.settings.dir)
-        owners.join(directory.owners, spec)
         try:
+            owners.join(directory.owners, spec)
             answer = ask(directory, "reload")
-            generation.put(int(str(answer.get("generation", generation.get()))))
-        except QueueUnavailableError as error:
+        except (SupervisorError, OSError) as error:
             log.error("supervisor: the tasks' code is not reloaded: %s", error)
+            return
+        self._spec = spec
+        if "error" in answer:
+            log.warning("supervisor: the tasks' code is not reloaded now, but with the next start: %s", answer["error"])
+        else:
+            generation.put(int(str(answer["generation"])))
 
     def forget(self) -> None:
         """This process is a fork of the owner, and owns nothing."""
+        if self._guardian is not None:
+            os.close(self._guardian.pidfd)
         self._spec = self._guardian = None
 
     def end(self, log: Any) -> None:
@@ -99,47 +122,37 @@ class Tree:
         It must block: with KillMode=mixed, and where we are PID 1, everything else is SIGKILLed the moment this
         process exits. A signal meanwhile ends the waiting for tasks.
         """
+        if self._spec is None or not self.owned:
+            return
         spec, guardian = self._spec, self._guardian
-        if spec is None or self._pid != os.getpid():
-            return
         directory = Directory(spec.settings.dir)
-        owners.leave(directory.owners)
         self._spec = self._guardian = None
-        if owners.living(directory.owners):
-            self._poke(directory, "owners")
-            log.info("supervisor: another owner lives; the tree goes on for it")
-            return
         with self._count_signals():
+            owners.leave(directory.owners)
+            ending = _Ending(directory, guardian)
             self._poke(directory, "owners")
-            self._wait_for_end(directory, guardian, spec.settings.grace, log)
+            if ending.taken_over:
+                log.info("supervisor: another owner lives; the tree goes on for it")
+            else:
+                self._wait(ending, spec.settings.grace, log)
 
-    def _wait_for_end(self, directory: Directory, guardian: Started | None, grace: float, log: Any) -> None:
+    def _wait(self, ending: _Ending, grace: float, log: Any) -> None:
         until = time.monotonic() + grace + _MARGIN_SECONDS
         hurried = False
-        while lock.holder(directory.lock) is not None or (guardian is not None and _lives(guardian)):
+        while not ending.over():
             if self._signals and not hurried:
                 hurried = True
                 log.info("supervisor: asked again: running tasks are stopped and put back now")
-                self._poke(directory, "stop", grace=0.0)
+                self._poke(ending.directory, "stop", grace=0.0)
             if time.monotonic() > until:
                 log.error("supervisor: the tree did not end in time and is killed")
-                self._kill(directory, guardian)
+                ending.kill()
                 return
             select.select([], [], [], _LOOK_SECONDS)
 
-    def _kill(self, directory: Directory, guardian: Started | None) -> None:
-        master = lock.holder(directory.lock)
-        for pid in (guardian.pid if guardian else None, master):
-            if pid:
-                for each in [pid, *proc.descendants(pid)]:
-                    try:
-                        os.kill(each, signal.SIGKILL)
-                    except ProcessLookupError:
-                        continue
-
     def _poke(self, directory: Directory, what: str, **arguments: object) -> None:
         try:
-            ask(directory, what, arguments, timeout=2.0)
+            ask(directory, what, arguments, timeout=_ANSWER_SECONDS)
         except SupervisorError as error:
             own_log.debug("%s", error)
 
@@ -158,6 +171,35 @@ class Tree:
                 signal.signal(signum, handler)
 
 
-def _lives(started: Started) -> bool:
-    """By pidfd: readable once the process has ended, whoever reaps it."""
-    return not select.select([started.pidfd], [], [], 0)[0]
+class _Ending:
+    """The end of a tree that we have left: of this master and its guardian, not of those that may follow for others."""
+
+    def __init__(self, directory: Directory, guardian: Started | None) -> None:
+        self.directory = directory
+        self._guardian = guardian
+        self._master = lock.holder(directory.lock)
+
+    @property
+    def taken_over(self) -> bool:
+        """Whether somebody else owns the directory by now."""
+        return bool(owners.living(self.directory.owners))
+
+    def over(self) -> bool:
+        """Whether nothing of it is left that we would have to stay for."""
+        holder = lock.holder(self.directory.lock)
+        if holder is not None and holder == self._master:
+            return False
+        if self.taken_over:
+            return True
+        self._master = holder or self._master  # one that was started in the very moment in which we left
+        return holder is None and (self._guardian is None or self._guardian.ended())
+
+    def kill(self) -> None:
+        """SIGKILL what is left."""
+        holder = lock.holder(self.directory.lock)
+        if self.taken_over or holder != self._master:
+            return
+        for pid in (self._guardian.pid if self._guardian and not self._guardian.ended() else None, holder):
+            for each in [pid, *proc.descendants(pid)] if pid else []:
+                with suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)

@@ -6,17 +6,20 @@ starts it; and by a process of its own (never from Gunicorn's arbiter, whose ``w
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
+from contextlib import suppress
 
 from supervisor import owners
 from supervisor.directory import Directory
+from supervisor.errors import AlreadyRunningError
 from supervisor.launch import start
 from supervisor.log import log
-from supervisor.system import lock, proc
+from supervisor.system import lock
 
 _PAUSE = 1.0
+_BOOT_SECONDS = 5.0
+_LOOK_SECONDS = 0.01
 _last: dict[str, float] = {}
 
 
@@ -30,26 +33,19 @@ def revive(directory: Directory) -> None:
         return
     if not any(owner.who.pid != os.getpid() for owner in owners.living(directory.owners)):
         return
-    descriptor = os.open(directory.start_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return  # another client is at it
-    try:
-        if guardian_of(directory) is None:
+    with suppress(AlreadyRunningError), lock.held(directory.start_lock, 0.0):  # or another client is at it
+        if lock.holder(directory.guardian_lock) is None:
             log.error("the supervisor of %s is gone although its owner lives: starting it again", directory)
-            started = start("supervisor.guardian", [f"--dir={directory}"], [])
-            directory.guardian.write_text(str(started.pid))
-            os.close(started.pidfd)
-    finally:
-        os.close(descriptor)
+            _start_guardian(directory)
 
 
-def guardian_of(directory: Directory) -> int | None:
-    """The guardian that a client started last, if it still lives."""
+def _start_guardian(directory: Directory) -> None:
+    """Start one, and wait until it holds its lock, lest the next client starts another meanwhile."""
+    started = start("supervisor.guardian", [f"--dir={directory}"], [])
+    until = time.monotonic() + _BOOT_SECONDS
     try:
-        pid = int(directory.guardian.read_text())
-    except (OSError, ValueError):
-        return None
-    return pid if "guardian" in proc.command(pid) else None
+        while lock.holder(directory.guardian_lock) is None and time.monotonic() < until:
+            if started.ended(_LOOK_SECONDS):
+                break
+    finally:
+        os.close(started.pidfd)

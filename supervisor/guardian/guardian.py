@@ -16,11 +16,13 @@ from dataclasses import dataclass
 
 from supervisor import owners
 from supervisor.directory import Directory
+from supervisor.errors import SupervisorError
 from supervisor.launch import Started, start
 from supervisor.log import log
 from supervisor.master.reaper import kill, sweep
 from supervisor.scoreboard import Header, Scoreboard, Word
 from supervisor.system import proc
+from supervisor.system.lock import DirectoryLock, held
 
 _FIRST_BACKOFF = 0.1
 _LONGEST_BACKOFF = 30.0
@@ -28,6 +30,7 @@ _STEADY_SECONDS = 10.0
 _LOOK_SECONDS = 0.5
 _STOPPED_SECONDS = 0.5
 _CLEAR_SECONDS = 5.0
+_JOIN_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -41,17 +44,24 @@ class Watched:
 
 
 class Guardian:
-    """Keeps a master running on ``directory`` until one ends of its own will, or nobody owns the tree any more."""
+    """Keeps a master running on ``directory`` as long as anybody owns the tree.
 
-    def __init__(self, directory: Directory, board: Scoreboard, wake: int, heartbeat_timeout: float) -> None:
+    A master that ended of its own will has drained, since its last owner left; when somebody has joined meanwhile (a
+    restart that did not wait for the drain), another master follows at once.
+    """
+
+    def __init__(
+        self, directory: Directory, guard: DirectoryLock, board: Scoreboard, wake: int, heartbeat_timeout: float
+    ) -> None:
         self._directory = directory
+        self._guard = guard
         self._board = board
         self._wake = wake
         self._heartbeat_timeout = heartbeat_timeout
         self._backoff = 0.0
 
     def run(self, adopted: Started | None) -> None:
-        """Until the master has ended well, or there is nobody left to run it for."""
+        """Until there is nobody left to run a master for."""
         watched = Watched(adopted, False, time.monotonic()) if adopted else self._start()
         while True:
             ended_well = self._watch(watched)
@@ -59,10 +69,26 @@ class Guardian:
             if not ended_well:
                 log.error("the master (pid %d) died; everything it ran is cleared away", watched.process.pid)
                 self._clear(watched)
-            if not owners.living(self._directory.owners):
+            if self._may_leave():
                 return
-            self._rest(watched)
+            if not ended_well:
+                self._rest(watched)
             watched = self._start()
+
+    def _may_leave(self) -> bool:
+        """Whether nobody is left to guard for; then our lock is given up.
+
+        Under the lock under which owners join: one who joins now is either seen here, or sees that we are gone.
+        """
+        try:
+            with held(self._directory.start_lock, _JOIN_SECONDS):
+                if owners.living(self._directory.owners):
+                    return False
+                self._guard.close()
+                return True
+        except SupervisorError as error:
+            log.error("somebody keeps the lock for joining: %s", error)
+            return not owners.living(self._directory.owners)
 
     def _start(self) -> Watched:
         self._board.clear()

@@ -9,6 +9,9 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -29,6 +32,26 @@ def holder(path: Path) -> int | None:
         return pid if kind != fcntl.F_UNLCK else None
     finally:
         os.close(descriptor)
+
+
+_LOOK_SECONDS = 0.01
+
+
+@contextmanager
+def held(path: Path, timeout: float) -> Iterator[None]:
+    """Hold a lock that everybody keeps for a moment only; AlreadyRunningError when it is not free in time."""
+    with _taken(path, time.monotonic() + timeout):
+        yield
+
+
+def _taken(path: Path, until: float) -> DirectoryLock:
+    while True:
+        try:
+            return DirectoryLock(path)
+        except AlreadyRunningError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(_LOOK_SECONDS)
 
 
 class DirectoryLock:
