@@ -41,13 +41,16 @@ class Directory:
 
         Raises SettingsError when the directory exists and others can look inside, or belongs to somebody else.
         """
+        theirs = owner if owner is not None and os.geteuid() == 0 else None
         for path in (self.path, self.owners, self.payloads):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if owner is not None and os.geteuid() == 0:
-                os.chown(path, *owner)
+            if _make_folder(path) and theirs:  # only what we made: a wrong path must not give away what is there
+                os.chown(path, *theirs)
+        for path in (self.start_lock, self.guardian_lock, self.lock):
+            if _make_file(path) and theirs:
+                os.chown(path, *theirs)
         self.check(owner[0] if owner else os.geteuid())
         if not self.key.exists():
-            self._make_key(owner)
+            self._make_key(theirs)
 
     def check(self, uid: int) -> None:
         """SettingsError unless the directory is closed to others and belongs to ``uid`` (or we are root)."""
@@ -55,17 +58,23 @@ class Directory:
         mode = stat.S_IMODE(found.st_mode)
         if mode & 0o077:
             raise SettingsError([f"{self.path} is open to other users (mode {mode:04o}); run: chmod 0700 {self.path}"])
-        if found.st_uid != uid and os.geteuid() != 0:
-            raise SettingsError(
-                [f"{self.path} belongs to uid {found.st_uid}, not to us (uid {uid}); choose another dir"]
-            )
+        if uid == 0:
+            return
+        for path in filter(Path.exists, (self.path, self.key, self.lock, self.journal)):
+            if path.stat().st_uid != uid:
+                raise SettingsError(
+                    [
+                        f"{path} belongs to uid {path.stat().st_uid}, not to the supervisor's uid {uid}: choose"
+                        f" another dir, or run: chown -R {uid} {self.path}"
+                    ]
+                )
 
     def _make_key(self, owner: tuple[int, int] | None) -> None:
         temporary = self.path / f".key.{os.getpid()}.{secrets.token_hex(4)}"
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(descriptor, "wb") as file:
             file.write(secrets.token_bytes(32))
-            if owner is not None and os.geteuid() == 0:
+            if owner is not None:
                 os.fchown(file.fileno(), *owner)
         try:
             os.link(temporary, self.key)  # whoever links first wins; the key is never seen half written
@@ -80,3 +89,21 @@ class Directory:
             return self.key.read_bytes()
         except OSError as error:
             raise QueueUnavailableError(str(self.path), f"its key cannot be read ({error.strerror})") from error
+
+
+def _make_folder(path: Path) -> bool:
+    """Make a folder that only its owner may enter; whether it was missing."""
+    try:
+        path.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _make_file(path: Path) -> bool:
+    """Make an empty file that only its owner may open; whether it was missing."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return False
+    return True

@@ -41,6 +41,9 @@ def join(folder: Path, spec: Spec, generation: int = 0) -> Owner:
     record = {"joined_at": owner.joined_at, "generation": generation, "spec": spec.to_json()}
     temporary = folder / f".{owner.file_name}"
     temporary.write_text(json.dumps(record))
+    if os.geteuid() == 0:  # the tree may run as another user, and our umask may keep that one from reading it
+        place = folder.stat()
+        os.chown(temporary, place.st_uid, place.st_gid)
     temporary.replace(folder / owner.file_name)
     return owner
 
