@@ -20,6 +20,8 @@ from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from gunicorn.config import validate_callable
+
 from supervisor.directory import VARIABLE
 from supervisor.errors import SupervisorError
 from supervisor.launch import Spec
@@ -35,10 +37,11 @@ _HOOKS = ("on_starting", "when_ready", "on_reload", "post_fork", "post_worker_in
 
 
 def attach(config: MutableMapping[str, Any], **settings: Any) -> None:
-    """Run the supervisor with this Gunicorn; call it as ``attach(globals(), tasks="myapp.tasks", …)``, last in the file.
+    """Run the supervisor with this Gunicorn; call it as ``attach(globals(), tasks="myapp.tasks")``, last in the file.
 
     ``settings`` are those of the settings reference; environment variables win over them. Hooks that the file
-    defines are kept and run first. Raises nothing: faults in settings stop Gunicorn when it starts, with a sentence.
+    defines are kept and run first. Faults in settings are no errors here: they stop Gunicorn when it starts, with a
+    sentence. Raises TypeError for a hook that is named by an import path and cannot be imported.
     """
     attachment = _Attachment(settings)
     for name in _HOOKS:
@@ -46,9 +49,14 @@ def attach(config: MutableMapping[str, Any], **settings: Any) -> None:
 
 
 def web_cpus(**settings: Any) -> int:
-    """How many CPUs the task workers leave for the web, by the environment and these settings."""
-    loaded = Settings.load(attach=settings).settings
-    return len(_plan(loaded).web)
+    """How many CPUs the task workers leave for the web, by the environment and these settings.
+
+    All that there are, while the settings are at fault: Gunicorn says so when it starts.
+    """
+    try:
+        return len(_plan(Settings.load(attach=settings).settings).web)
+    except SupervisorError:
+        return len(os.sched_getaffinity(0))
 
 
 def _plan(settings: Settings) -> CpuPlan:
@@ -58,32 +66,30 @@ def _plan(settings: Settings) -> CpuPlan:
     return plan_cpus(settings.cpus, settings.worker_count, allowed)
 
 
-def _chain(theirs: Hook | None, ours: Hook, name: str) -> Hook:
+def _chain(theirs: Hook | str | None, ours: Hook, name: str) -> Hook:
     """One hook that runs both. Gunicorn looks at the number of arguments, which therefore stays as it is."""
-    theirs = getattr(theirs, _MARK, theirs)  # attached twice: only once
+    found = getattr(theirs, _MARK, theirs)  # attached twice: only once
+    first: Hook = _nothing if found is None else validate_callable(-1)(found)
 
-    if name in ("post_fork",):
+    def with_worker(server: Any, worker: Any) -> None:
+        first(server, worker)
+        ours(server, worker)
 
-        def with_worker(server: Any, worker: Any) -> None:
-            if theirs is not None:
-                theirs(server, worker)
-            ours(server, worker)
+    def alone(server: Any) -> None:
+        first(server)
+        ours(server)
 
-        hook: Hook = with_worker
-    else:
-
-        def alone(server: Any) -> None:
-            if theirs is not None:
-                theirs(server)
-            ours(server)
-
-        hook = alone
-    setattr(hook, _MARK, theirs)
+    hook: Hook = with_worker if name == "post_fork" else alone
+    setattr(hook, _MARK, found)
     return hook
 
 
+def _nothing(*arguments: Any) -> None:
+    """The hook of a file that defines none."""
+
+
 class _Attachment:
-    """One run of the config file; what has to outlive it (HUP makes another) is in :data:`_tree`."""
+    """One run of the config file; what has to outlive it (HUP makes another) is in :data:`_here`."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._chosen = settings
@@ -91,59 +97,85 @@ class _Attachment:
     # -- arbiter -----------------------------------------------------------------------------------------------
 
     def on_starting(self, server: Any) -> None:
-        spec = self._spec(server)
         self._warn_of_overwritten(server)
-        if spec.settings.worker_count:
-            try:
-                Tree.check(spec)
-            except SupervisorError as error:
-                _refuse(server, error)
-
-    def when_ready(self, server: Any) -> None:
-        spec = self._spec(server)
-        queue.use(spec.settings.dir)
-        os.environ[VARIABLE] = str(spec.settings.dir)
-        if not spec.settings.worker_count:
-            server.log.info("supervisor: client only, of %s", spec.settings.dir)
-            return
-        plan = _plan(spec.settings)
-        server.log.info("supervisor: %d task worker(s), %s", spec.settings.worker_count, plan.reason)
         try:
-            _tree.begin(spec)
+            spec = self._read(server, warn=True)
+            if spec.settings.worker_count:
+                Tree.check(spec)
         except SupervisorError as error:
             _refuse(server, error)
 
+    def when_ready(self, server: Any) -> None:
+        if not hasattr(server.cfg.on_starting, _MARK):
+            self._warn_of_overwritten(server)
+        try:
+            spec = self._read(server)
+            _here.spec = spec
+            queue.use(spec.settings.dir)
+            os.environ[VARIABLE] = str(spec.settings.dir)
+            if spec.settings.worker_count:
+                self._begin(server, spec)
+            else:
+                server.log.info("supervisor: client only, of %s", spec.settings.dir)
+        except (SupervisorError, OSError) as error:
+            _refuse(server, error)
+
     def on_reload(self, server: Any) -> None:
-        spec = self._spec(server)
-        queue.use(spec.settings.dir)
-        if spec.settings.worker_count:
-            _tree.reload(spec, server.log)
+        """Nothing that goes wrong here may end the web server."""
+        self._warn_of_overwritten(server)
+        before = _here.spec
+        if before is None:
+            return  # our when_ready never ran
+        try:
+            _here.spec = spec = self._read_again(server, before)
+            if _here.tree.owned:
+                _here.tree.reload(spec, server.log)
+            elif spec.settings.worker_count:
+                self._begin(server, spec)
+        except (SupervisorError, OSError) as error:
+            _complain(server, error)
 
     def on_exit(self, server: Any) -> None:
-        _tree.end(server.log)
+        _here.tree.end(server.log)
 
     # -- web workers -------------------------------------------------------------------------------------------
 
     def post_fork(self, server: Any, worker: Any) -> None:
         _follow(worker.ppid)
-        web = _plan(self._spec(server).settings).web
+        web = _plan(_here.spec.settings).web if _here.spec else frozenset[int]()
         if web and web != frozenset(os.sched_getaffinity(0)):
             os.sched_setaffinity(0, web)
-        _tree.forget()
+        _here.tree.forget()
 
     def post_worker_init(self, worker: Any) -> None:
         _follow(worker.ppid)
 
     # -- inside ------------------------------------------------------------------------------------------------
 
-    def _spec(self, server: Any) -> Spec:
+    def _begin(self, server: Any, spec: Spec) -> None:
+        plan = _plan(spec.settings)
+        server.log.info("supervisor: %d task worker(s), %s", spec.settings.worker_count, plan.reason)
+        _here.tree.begin(spec)
+
+    def _read_again(self, server: Any, before: Spec) -> Spec:
+        """The settings after a HUP, or those before it where these cannot be had."""
+        try:
+            spec = self._read(server, warn=True)
+        except SupervisorError as error:
+            _complain(server, error)
+            server.log.error("supervisor: the settings stay as they were")
+            return before
+        if _here.tree.owned and not spec.settings.worker_count:
+            server.log.warning("supervisor: workers = 0 holds only after Gunicorn is started anew")
+            return before
+        return spec
+
+    def _read(self, server: Any, *, warn: bool = False) -> Spec:
+        """What Gunicorn's effective settings and ours come to."""
         cfg = server.cfg
         home = Path(cfg.chdir)
-        try:
-            loaded = Settings.load(attach=self._chosen, directory=home)
-        except SupervisorError as error:
-            _refuse(server, error)
-        for warning in loaded.warnings:
+        loaded = Settings.load(attach=self._chosen, directory=home)
+        for warning in loaded.warnings if warn else ():
             server.log.warning("supervisor: %s", warning)
         umask = os.umask(0)
         os.umask(umask)
@@ -157,13 +189,15 @@ class _Attachment:
             gid=cfg.gid if cfg.gid != os.getegid() else None,
             umask=umask,
             reload=bool(cfg.reload) or loaded.settings.reload,
+            cpus=tuple(sorted(os.sched_getaffinity(0))),
         )
 
     def _warn_of_overwritten(self, server: Any) -> None:
         for name in _HOOKS:
             if not hasattr(getattr(server.cfg, name), _MARK):
                 server.log.error(
-                    "supervisor: the config file defines %s after attach(...), which switches ours off: call attach last",
+                    "supervisor: the config file defines %s after attach(...), which switches ours off:"
+                    " call attach last",
                     name,
                 )
 
@@ -177,11 +211,22 @@ def _follow(arbiter: int) -> None:
         os._exit(0)
 
 
-def _refuse(server: Any, error: SupervisorError) -> NoReturn:
-    for line in str(error).splitlines():
-        server.log.error("supervisor: %s", line)
+def _refuse(server: Any, error: Exception) -> NoReturn:
+    _complain(server, error)
     raise SystemExit(1)
 
 
-_tree = Tree()
-"""The tree that this process owns. It outlives a HUP, which runs the config file again."""
+def _complain(server: Any, error: Exception) -> None:
+    for line in str(error).splitlines():
+        server.log.error("supervisor: %s", line)
+
+
+class _Here:
+    """What belongs to this process and outlives a HUP, which runs the config file again."""
+
+    def __init__(self) -> None:
+        self.tree = Tree()
+        self.spec: Spec | None = None
+
+
+_here = _Here()

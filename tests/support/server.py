@@ -62,7 +62,7 @@ class Server:
         self.gunicorn = gunicorn
         self.name = f"web-{os.getpid()}-{number}"
         self.host, self.port = str(ipaddress.ip_address("127.0.0.0") + os.getpid() % 2**24), 8000 + number
-        self.dir = folder / "sv"
+        self.dir = Path(settings.pop("dir", folder / "sv"))
         self.log = folder / "log.txt"
         self.config = folder / "config.py"
         self.worker_class = worker_class
@@ -225,8 +225,11 @@ class Server:
 
     def remember(self) -> None:
         """Note every process that belongs to us, to see later that none is left."""
+        roots = [process.pid for process in self._processes]
         master = lock.holder(Directory(self.dir).lock)
-        for root in [process.pid for process in self._processes] + ([master] if master else []):
+        if master and self._names_us(proc.command(master)):
+            roots.append(master)
+        for root in roots:
             for pid in [root, *proc.descendants(root)]:
                 who = proc.identity(pid)
                 if who is not None:
@@ -238,9 +241,12 @@ class Server:
         for name in os.listdir("/proc"):
             if name.isdigit() and int(name) != os.getpid():
                 command = proc.command(int(name))
-                if self.name in command or str(self.folder) in command:
+                if self._names_us(command):
                     living[int(name)] = command
         return [f"{pid} {command}" for pid, command in living.items()]
+
+    def _names_us(self, command: str) -> bool:
+        return self.name in command or str(self.folder) in command
 
     def port_is_free(self) -> bool:
         """Whether somebody else could listen where we did."""
