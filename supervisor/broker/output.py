@@ -86,6 +86,8 @@ class OutputReader:
         for descriptor, _ in self._epoll.poll(0):
             pipes = self._by_fd[descriptor]
             for _ in range(_MOST_READS):
+                # Before it is read: a worker that ends an attempt takes what it left in the raw pipe with it.
+                running = self._board.slots[pipes.slot].running() if descriptor == pipes.raw else None
                 try:
                     data = os.read(descriptor, _READ)
                 except BlockingIOError:
@@ -93,14 +95,12 @@ class OutputReader:
                 if not data:
                     self._forget(descriptor)
                     break
-                self._take(pipes, descriptor, data)
+                if descriptor == pipes.talk:
+                    self._hear(pipes, data)
+                elif running is not None:
+                    self._print(running.lease, data.decode("utf-8", "replace"))
 
-    def _take(self, pipes: _Pipes, descriptor: int, data: bytes) -> None:
-        if descriptor == pipes.raw:
-            running = self._board.slots[pipes.slot].running()
-            if running is not None:
-                self._print(running.lease, data.decode("utf-8", "replace"))
-            return
+    def _hear(self, pipes: _Pipes, data: bytes) -> None:
         for said in pipes.frames.feed(data):
             if said.kind == Kind.OUTPUT:
                 self._print(said.lease, said.data.decode("utf-8", "replace"))

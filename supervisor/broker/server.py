@@ -156,6 +156,7 @@ class Server:
     def _read_rest(self, connection: Connection) -> None:
         try:
             while bodies := connection.read():
+                self._service.output.read()
                 for body in bodies:
                     self._handle(connection, body)
         except (OSError, MessageTooLargeError) as error:
@@ -219,6 +220,7 @@ class Server:
         """A worker has not rung for a while: read what it has reported, and take back what it has not started."""
         heard: list[tuple[Connection, list[bytes]]] = []
         self._hear(connection, select.EPOLLIN, heard)
+        self._service.output.read()  # between receiving and handling, as in every turn
         for _, bodies in heard:
             for body in bodies:
                 self._handle(connection, body)

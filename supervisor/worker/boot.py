@@ -107,7 +107,7 @@ def _redirect(birth: Birth, talk_end: int, raw_end: int) -> Talk:
     os.set_inheritable(stderr, False)
     os.dup2(raw_end, 1)
     os.dup2(raw_end, 2)
-    talk = Talk(talk_end, stderr)
+    talk = Talk(talk_end, raw_end, stderr)
     talk.install()
     configure(f"worker {os.getpid()}", birth.spec.settings.log_level)  # over the streams that talk has put in place
     return talk

@@ -170,7 +170,7 @@ class Loop:
         try:
             report = self._executor.run(grant, deadline, now, guarded=alone)
         finally:
-            self._talk.end()
+            self._talk.end(another_follows=not alone)
         if grant.leave_children and report.outcome is Outcome.SUCCEEDED:
             self._leftovers.keep()
         elif not self._leftovers.kill():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import os
 import sys
@@ -12,15 +13,18 @@ from supervisor.wire.messages import ProgressData
 from supervisor.wire.talk import Kind, frames, progress_frame
 
 _PROGRESS_SECONDS = 0.1
+_PIECE = 64 * 1024
+_LINE_BUFFERED = 1  # _IOLBF of <stdio.h>
 
 
 class Talk:
     """The writing end of the talk pipe, and which attempt is speaking."""
 
-    def __init__(self, pipe: int, outside: int) -> None:
+    def __init__(self, pipe: int, raw: int, outside: int) -> None:
         self.lease = 0
         """The attempt that runs; 0 between tasks, when what is said goes to the supervisor's own stderr."""
         self._pipe = pipe
+        self._raw = os.open(f"/proc/self/fd/{raw}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self._outside = outside
         self._next_progress = 0.0
 
@@ -30,6 +34,8 @@ class Talk:
             raw: Any = _Raw(self, descriptor)  # unbuffered: what is printed must be out before a kill
             stream = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
             setattr(sys, name, stream)
+        libc = ctypes.CDLL(None)  # C would keep what it prints into a pipe until 4 KiB are together
+        libc.setvbuf(ctypes.c_void_p.in_dll(libc, "stdout"), None, _LINE_BUFFERED, ctypes.c_size_t(0))
 
     def write(self, data: bytes) -> None:
         """Say something. A pipe that nobody reads any more is no reason for a task to fail."""
@@ -59,9 +65,22 @@ class Talk:
         self.lease = lease
         self._next_progress = 0.0
 
-    def end(self) -> None:
-        """It is over. Nothing is buffered, so there is nothing to flush."""
+    def end(self, *, another_follows: bool) -> None:
+        """It is over. Nothing is buffered, so there is nothing to flush.
+
+        In a batch the next attempt begins before the broker has looked into the raw pipe. So what is still in it is
+        taken out here, and said again for this attempt.
+        """
+        if another_follows:
+            self._take_raw()
         self.lease = 0
+
+    def _take_raw(self) -> None:
+        try:
+            while data := os.read(self._raw, _PIECE):
+                self.write(data)
+        except BlockingIOError:
+            return
 
 
 class _Raw(io.RawIOBase):
