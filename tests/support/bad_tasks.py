@@ -363,6 +363,14 @@ def first_sleep_then_return(path: str) -> int:
 
 
 @task
+def note_number(path: str, number: int) -> int:
+    """Writes its number and its pid into ``path``, in one line, and takes a moment."""
+    _write(path, f"{number} {os.getpid()}\n")
+    time.sleep(0.006)
+    return number
+
+
+@task
 def short(path: str, number: int, killer: int) -> int:
     """One of many short tasks; a certain one kills the worker."""
     _write(path, f"{number}\n")
