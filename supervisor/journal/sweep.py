@@ -59,11 +59,18 @@ class Sweeper:
     def _remove_strays(self, wall: float) -> None:
         """Files whose task was never accepted, for its client died, or could not be told."""
         with os.scandir(self._payloads) as found:
-            old = [entry for entry in found if wall - entry.stat().st_mtime > _STRAY_SECONDS]
+            old = [entry for entry in found if _age(entry, wall) > _STRAY_SECONDS]
         for entry in old[:_SLICE]:
             task_id = from_text(entry.name.partition(".")[0])
             if task_id is None or self._journal.state_of(task_id) is None:
-                os.unlink(entry)
+                Path(entry).unlink(missing_ok=True)
 
     def _remove(self, task_id: bytes, suffix: str) -> None:
         (self._payloads / f"{to_text(task_id)}.{suffix}").unlink(missing_ok=True)
+
+
+def _age(entry: os.DirEntry[str], wall: float) -> float:
+    try:
+        return wall - entry.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0  # renamed into place, or removed, since the folder was read

@@ -131,13 +131,15 @@ class BookMachine(RuleBasedStateMachine):
     def busy(self) -> list[Worker]:
         return [worker for worker in self.workers() if worker.leases]
 
-    def back(self, leases: Sequence[Lease]) -> dict[bytes, View]:
-        """What must become of tasks whose lease is given back: nothing was counted."""
+    def back(self, leases: Sequence[Lease], cancelled: int = 0) -> dict[bytes, View]:
+        """What must become of tasks whose lease is given back, one of them cancelled: nothing was counted."""
         for lease in leases:
             self.known.returned.add(lease.entry.id)
             self.known.over.append(lease.number)
         return {
-            lease.entry.id: view(lease.entry)._replace(state=State.CANCELLED if lease.cancelling else State.QUEUED)
+            lease.entry.id: view(lease.entry)._replace(
+                state=State.CANCELLED if lease.cancelling or lease.number == cancelled else State.QUEUED
+            )
             for lease in leases
         }
 

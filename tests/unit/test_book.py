@@ -80,16 +80,19 @@ def test_tasks_leave_in_the_order_of_arrival_the_higher_priority_first() -> None
     assert ids(desk.hand_out()) == ids([*high, *low])
 
 
-def test_older_code_never_gets_newer_tasks_while_newer_code_takes_the_older_first() -> None:
+def test_older_code_never_gets_newer_tasks_and_is_not_held_up_by_them() -> None:
     desk = Desk()
-    newer, older = desk.submit(generation=2), desk.submit(generation=1)
-    old = desk.worker(1, generation=1)
+    desk.submit(generation=2)
+    older = desk.submit(generation=1)
+    desk.worker(generation=1)
     assert ids(desk.hand_out()) == ids([older])
-    desk.complete(old, old.leases[0])
-    desk.book.ask(old, 16, NOW)
-    later = desk.submit(generation=1)
-    desk.worker(2, generation=2)
-    assert [ids(handout.leases) for handout in desk.book.assign(NOW)] == [ids([later]), ids([newer])]
+
+
+def test_newer_code_takes_the_tasks_of_every_generation_in_the_order_of_arrival() -> None:
+    desk = Desk()
+    tasks = [desk.submit(generation=generation) for generation in (2, 1, 3, 1, 2)]
+    desk.worker(generation=3)
+    assert ids(desk.hand_out()) == ids(tasks)
 
 
 def test_a_promoted_worker_takes_what_it_was_refused() -> None:
