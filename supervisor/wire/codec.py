@@ -72,7 +72,7 @@ class FrameBuffer:
     def feed(self, data: bytes) -> list[bytes]:
         """Add what was read; the bodies that are complete now. MessageTooLargeError for a length over the limit."""
         buffer = self._buffer
-        if not buffer and len(data) >= 4 and len(data) == 4 + HEADER.unpack_from(data)[0]:
+        if not buffer and 4 <= len(data) == 4 + HEADER.unpack_from(data)[0] <= 4 + self._limit:
             return [data[4:]]  # the common case: one whole frame, nothing to copy twice
         buffer += data
         bodies: list[bytes] = []

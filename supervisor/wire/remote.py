@@ -34,6 +34,10 @@ class RemoteError(Exception):
 
 def rebuild(value: object) -> SupervisorError:
     """The error that the other side meant."""
-    if isinstance(value, list) and len(value) == 2 and value[0] in _CLASSES and isinstance(value[1], list):
-        return _CLASSES[value[0]](*value[1])
+    match value:
+        case [str(name), list(arguments)] if name in _CLASSES:
+            try:
+                return _CLASSES[name](*arguments)
+            except (TypeError, ValueError):  # another version of it builds the error otherwise
+                return BadRequestError(f"{name} {arguments}")
     return BadRequestError(str(value))

@@ -40,11 +40,17 @@ decode_progress = msgspec.msgpack.Decoder(ProgressData).decode
 
 
 def frames(kind: Kind, lease: int, data: bytes) -> list[bytes]:
-    """The writes that carry ``data``."""
-    return [
-        _HEADER.pack(len(piece), kind, lease) + piece
-        for piece in (data[start : start + _MOST] for start in range(0, len(data), _MOST))
-    ]
+    """The writes that carry ``data``; it is cut where no character of UTF-8 is cut in two."""
+    made: list[bytes] = []
+    start = 0
+    while start < len(data):
+        end = start + _MOST
+        while end < len(data) and data[end] & 0xC0 == 0x80 and end > start + _MOST - 4:
+            end -= 1
+        piece = data[start:end]
+        made.append(_HEADER.pack(len(piece), kind, lease) + piece)
+        start = end
+    return made
 
 
 def progress_frame(lease: int, progress: ProgressData) -> bytes:
