@@ -70,9 +70,11 @@ def children(pid: int) -> list[int]:
 
 def descendants(pid: int) -> Iterator[int]:
     """Every living descendant, parents before their children. A snapshot: a forking tree must be asked again."""
-    for child in children(pid):
+    found = children(pid)
+    while found:  # and not by recursion: a task may spawn a chain that is longer than Python's stack
+        child = found.pop()
         yield child
-        yield from descendants(child)
+        found += children(child)
 
 
 def resident_bytes(pid: int) -> int:
