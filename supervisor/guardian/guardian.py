@@ -20,7 +20,7 @@ from supervisor.errors import SupervisorError
 from supervisor.launch import Started, start
 from supervisor.log import log
 from supervisor.master.reaper import kill, sweep
-from supervisor.scoreboard import Header, Scoreboard, Word
+from supervisor.scoreboard import Header, Scoreboard
 from supervisor.system import proc
 from supervisor.system.lock import DirectoryLock, held
 
@@ -30,6 +30,7 @@ _STEADY_SECONDS = 10.0
 _LOOK_SECONDS = 0.5
 _STOPPED_SECONDS = 0.5
 _CLEAR_SECONDS = 5.0
+_PAUSE_SECONDS = 0.001
 _JOIN_SECONDS = 10.0
 
 
@@ -59,6 +60,8 @@ class Guardian:
         self._wake = wake
         self._heartbeat_timeout = heartbeat_timeout
         self._backoff = 0.0
+        self._family: set[proc.Identity] = set()
+        """What an adopted master runs, as it was at the last look."""
 
     def run(self, adopted: Started | None) -> None:
         """Until there is nobody left to run a master for."""
@@ -106,6 +109,7 @@ class Guardian:
         stopped_since: float | None = None
         while not poller.poll(_LOOK_SECONDS * 1000):
             self._reap()
+            self._remember(watched)
             now = time.monotonic()
             if proc.state(watched.process.pid) not in ("T", "t"):
                 stopped_since = None
@@ -133,14 +137,21 @@ class Guardian:
                 with suppress(ChildProcessError):
                     os.waitpid(pid, os.WNOHANG)
 
-    def _clear(self, watched: Watched) -> None:
-        """Kill what the master left: what lands on us until nothing does, or, adopted, what the scoreboard names."""
-        until = time.monotonic() + _CLEAR_SECONDS
+    def _remember(self, watched: Watched) -> None:
+        """Adopted, it is no descendant of ours, so nothing that it leaves lands on us: we have to know it before."""
         if not watched.ours:
-            for slot in self._board.slots:
-                pid = slot.get(Word.PID)
-                for each in [pid, *proc.descendants(pid)] if pid else []:
+            everyone = proc.descendants(watched.process.pid)
+            self._family = {who for pid in everyone if pid != os.getpid() and (who := proc.identity(pid)) is not None}
+
+    def _clear(self, watched: Watched) -> None:
+        """Kill what the master left, until nothing is left: what lands on us, or, adopted, what we remember."""
+        until = time.monotonic() + _CLEAR_SECONDS
+        family, self._family = self._family, set()
+        while time.monotonic() < until and (family := {who for who in family if proc.is_alive(who)}):
+            for who in family:
+                for each in [who.pid, *proc.descendants(who.pid)]:
                     kill(each)
+            select.select([], [], [], _PAUSE_SECONDS)
         while time.monotonic() < until and not sweep(list).clean:
             continue
 

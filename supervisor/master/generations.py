@@ -15,6 +15,7 @@ from supervisor.wire.channel import Imported, Stop
 _FIRST_BACKOFF_NS = 1_000_000_000
 _LONGEST_BACKOFF_NS = 30_000_000_000
 _LONGEST_IMPORT_NS = 600_000_000_000
+_LEAVE_NS = 10_000_000_000
 
 
 class Generations:
@@ -30,6 +31,8 @@ class Generations:
         self._next()
         self.current: TemplateHandle | None = None
         self.coming: TemplateHandle | None = None
+        self.leaving: list[TemplateHandle] = []
+        """Those that were told to stop, and may still have something to tell of a worker."""
         self.failed = ""
         """Why the newest code cannot be imported; empty when it could."""
         self.unserved = 0
@@ -41,7 +44,7 @@ class Generations:
 
     def templates(self) -> list[TemplateHandle]:
         """Those whose processes run."""
-        return [template for template in (self.current, self.coming) if template is not None]
+        return [*filter(None, (self.current, self.coming)), *self.leaving]
 
     def reload(self, spec: Spec, now_ns: int) -> int:
         """New code is to be imported; its generation. What runs goes on until that has succeeded."""
@@ -97,7 +100,8 @@ class Generations:
         log.info("generation %d of the application is imported (%.2f s)", template.generation, word.seconds)
         if old is not None:
             old.channel.send(Stop())
-            old.channel.close()
+            old.deadline_ns = now_ns + _LEAVE_NS
+            self.leaving.append(old)
 
     def import_failed(self, template: TemplateHandle, reason: str, now_ns: int) -> None:
         """Its import failed: the old one, if there is one, stands in."""
@@ -116,7 +120,7 @@ class Generations:
         """A process was reaped; whether it was a template of ours."""
         for template in self.templates():
             if template.process.pid == pid:
-                if template.imported or not self.failed:
+                if template not in self.leaving and (template.imported or not self.failed):
                     log.error("the template (pid %d) died; a new one is started", pid)
                 self._lost(template, now_ns)
                 return True
@@ -131,10 +135,15 @@ class Generations:
             self.current = None
             if self._pool.template is template:
                 self._pool.template = None
+        if template in self.leaving:
+            self.leaving.remove(template)
         template.close()
 
     def check(self, now_ns: int) -> None:
         """Kill a template whose import takes too long, or which hangs."""
+        for template in self.leaving:
+            if now_ns > template.deadline_ns:
+                signal.pidfd_send_signal(template.process.pidfd, signal.SIGKILL)
         coming = self.coming
         if coming is not None and now_ns > coming.deadline_ns:
             self._slow = min(self._slow + 1, 6)

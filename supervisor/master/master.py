@@ -75,6 +75,7 @@ class Master:
         self.control = ControlServer(directory, self._answer)
         self.guardian = guardian
         self.guardian_fd = os.pidfd_open(guardian)
+        self._guardian_stopped = False
         self.drain_until_ns: int | None = None
         """Draining, until then at the latest; None while work is handed out."""
         self.ending = False
@@ -283,11 +284,20 @@ class Master:
             if not self.ending:
                 log.error("the broker (pid %d) died: a new one is started", change.pid)
             self.broker.ended(now)
-        elif not self.generations.ended(change.pid, now) and change.pid != self.guardian:
+        elif self.generations.ended(change.pid, now):
+            self._orders_lost(change.pid, now)
+            return True  # it may have been in the middle of forking
+        elif change.pid != self.guardian:
             self._statuses[change.pid] = change.status
             while len(self._statuses) > 100:
                 self._statuses.pop(next(iter(self._statuses)))
         return False
+
+    def _orders_lost(self, template: int, now: int) -> None:
+        """A template has ended: whom it was to fork, and of whom it told nothing, does not come any more."""
+        for handle in self.pool.unforked(template):
+            handle.stage = Stage.RETIRING
+            self._finalise(handle, Death(Cause.SHUTDOWN, "its template died"), now)
 
     def _stopped(self, pid: int, handle: WorkerHandle | None, now: int) -> None:
         if handle is not None:
@@ -401,6 +411,7 @@ class Master:
         if self.broker.silent_ns(now) > settings.heartbeat_timeout * 1e9:
             self.broker.kill("hangs")
         self.generations.check(now)
+        self._check_guardian()
         if (
             self.drain_until_ns is None
             and self.generations.spec.reload
@@ -408,6 +419,14 @@ class Master:
         ):
             log.info("the code of the tasks has changed: reloading")
             self.generations.reload(self.generations.spec, now)
+
+    def _check_guardian(self) -> None:
+        """One that is stopped would not notice our end."""
+        stopped = self.guardian_fd >= 0 and proc.state(self.guardian) in ("T", "t")
+        if stopped and self._guardian_stopped:
+            log.error("the guardian (pid %d) is stopped: killed", self.guardian)
+            signal.pidfd_send_signal(self.guardian_fd, signal.SIGKILL)
+        self._guardian_stopped = stopped
 
     # -- owners ------------------------------------------------------------------------------------------------
 

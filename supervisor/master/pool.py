@@ -116,9 +116,12 @@ class Pool:
                 and handle.kill is None
                 and handle.generation >= self.serves
             ):
+                try:
+                    os.write(handle.go, b"%d" % seat)
+                except BrokenPipeError:
+                    continue  # it has just died
                 handle.spare = False
                 handle.seat = seat
-                os.write(handle.go, b"%d" % seat)
                 return True
         return False
 
@@ -144,6 +147,7 @@ class Pool:
             generation=max(self.serves, template.generation),
             max_tasks=self._most_tasks(),
             spawned_ns=now_ns,
+            template=template.process.pid,
             talk=talk,
             raw=raw,
             stack_file=stack,
@@ -215,6 +219,10 @@ class Pool:
     def boot_limit_ns(self) -> int:
         """How long a worker may take to get ready. It grows as long as none does: slow is not hung."""
         return int(min(600.0, self.settings.ready_timeout * 2**self._failures) * 1e9)
+
+    def unforked(self, template: int) -> list[WorkerHandle]:
+        """Those whom this template was told to fork, and of whom it has not told."""
+        return [handle for handle in self.workers.values() if handle.who is None and handle.template == template]
 
     def remove(self, handle: WorkerHandle, now_ns: int) -> None:
         """It is dead: free what it held."""

@@ -80,6 +80,8 @@ class WorkerHandle:
     max_tasks: int
     """Tasks after which it is replaced; 0 for never."""
     spawned_ns: int
+    template: int
+    """The pid of the template that was told to fork it."""
     talk: int
     """Reading end of its talk pipe. Held here too, so that the pipe does not break while a broker is replaced."""
     raw: int
