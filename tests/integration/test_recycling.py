@@ -52,7 +52,7 @@ class Watch:
 
     def fewest_ready(self) -> int:
         """The fewest workers that were seen ready at once."""
-        return min(status["ready"] for status in self.seen)
+        return min(int(status["ready"]) for status in self.seen)
 
 
 RULES: dict[str, dict[str, Any]] = {

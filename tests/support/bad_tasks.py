@@ -371,6 +371,31 @@ def note_number(path: str, number: int) -> int:
 
 
 @task
+def note_and_wait(path: str, go: str) -> int:
+    """Writes its pid into ``path``, and ends when ``go`` is there."""
+    _write(path, f"{os.getpid()}\n")
+    until = time.monotonic() + SPAN
+    while not os.path.exists(go) and time.monotonic() < until:
+        time.sleep(0.005)
+    return os.getpid()
+
+
+@task
+def kill_the_master(path: str) -> None:
+    """Takes the whole tree of processes down with it."""
+    _write(path, "run\n")
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(SPAN)
+
+
+@task
+def imported_by(module: str) -> int:
+    """The pid of the process that imported a module which notes that."""
+    found: int = sys.modules[module].PID
+    return found
+
+
+@task
 def short(path: str, number: int, killer: int) -> int:
     """One of many short tasks; a certain one kills the worker."""
     _write(path, f"{number}\n")
