@@ -40,7 +40,9 @@ def join(folder: Path, spec: Spec, generation: int = 0) -> Owner:
     owner = Owner(who, time.time(), generation, spec)
     record = {"joined_at": owner.joined_at, "generation": generation, "spec": spec.to_json()}
     temporary = folder / f".{owner.file_name}"
-    temporary.write_text(json.dumps(record))
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        json.dump(record, file)
     if os.geteuid() == 0:  # the tree may run as another user, and our umask may keep that one from reading it
         place = folder.stat()
         os.chown(temporary, place.st_uid, place.st_gid)
