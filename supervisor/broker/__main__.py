@@ -72,6 +72,7 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard) -> Book:
         book.restore(entry)
         if entry.state is State.RUNNING:
             lease = Lease(stored.lease, entry, stored.worker, 0, stored.started_wall or now.wall)
+            lease.cancelling = bool(stored.cancelling)
             book.restore_lease(lease, Worker(stored.worker, 0, stored.pid, 0))
     seq, lease_number = journal.highest()
     book.count_from(seq + 1, lease_number + 1)

@@ -108,6 +108,9 @@ class MasterLine:
                 continue
             worker.slot, worker.pid, worker.generation = known.slot, known.pid, known.generation
             take_back(book, worker, service.board.slots[known.slot], now)
+        for lease in book.leases.values():
+            if lease.cancelling:
+                service.ask_to_end(lease)  # the broker before us may not have got round to it
         for living in roster.alive:
             book.hello(Hello(living.worker, living.slot, living.pid, living.generation))
         self.welcomed = True

@@ -176,10 +176,10 @@ class Server:
         turn, service.turn = service.turn, Turn()
         for handout in handouts:
             self._hand_out(handout)
-        for connection, data in turn.replies:
-            connection.send(data, self._blocked)
         for word in turn.words:
             self._line.send(word)
+        for connection, data in turn.replies:
+            connection.send(data, self._blocked)
         for task_id in changes.ended:
             for waiter in service.waiters.ended(task_id):
                 self._answer_waiter(waiter)

@@ -12,6 +12,7 @@ from supervisor.broker.output import OutputReader
 from supervisor.broker.turn import Turn
 from supervisor.broker.waiters import Waiter, Waiters
 from supervisor.core.book import Book, Cancelled
+from supervisor.core.entry import Lease
 from supervisor.core.moment import Moment
 from supervisor.errors import BadRequestError, QueueClosedError, QueueFullError, UnknownTaskError
 from supervisor.ids import to_text
@@ -156,10 +157,14 @@ class Service:
                 raise RemoteError(UnknownTaskError, to_text(task_id))
             return False
         if lease is not None:
-            worker = self.book.workers[lease.worker]
-            self.board.slots[worker.slot].put(Word.CANCEL_LEASE, lease.number)
-            self.turn.words.append(CancelRunning(worker.number, worker.slot, lease.number))
+            self.ask_to_end(lease)
         return True
+
+    def ask_to_end(self, lease: Lease) -> None:
+        """Have the master see to the end of a task that runs."""
+        worker = self.book.workers[lease.worker]
+        self.board.slots[worker.slot].put(Word.CANCEL_LEASE, lease.number)
+        self.turn.words.append(CancelRunning(worker.number, worker.slot, lease.number))
 
     def _stats(self, connection: Connection, ident: int | None) -> object:
         return {

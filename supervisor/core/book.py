@@ -124,6 +124,7 @@ class Book:
         if entry.state is State.RUNNING:
             lease = self.leases[entry.lease]
             lease.cancelling = True
+            self.changes.cancelling.append(entry.seq)  # its caller is told so, and that must outlive all of us
             return Cancelled.STOPPING, lease
         line = self.ready if entry.state is State.QUEUED else self._later
         self._retrying -= entry.state is State.RETRYING

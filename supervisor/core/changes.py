@@ -20,6 +20,8 @@ class Changes:
     """Leases handed out, with the worker's pid, by seq."""
     attempts: list[Attempt] = field(default_factory=list)
     """Attempts that ended otherwise than well; one that succeeded is told by its task's row."""
+    cancelling: list[int] = field(default_factory=list)
+    """Running tasks that were asked to end, by seq."""
     results: dict[int, bytes] = field(default_factory=dict)
     """Results of tasks that succeeded, by seq."""
     ended: dict[bytes, Entry] = field(default_factory=dict)
@@ -28,4 +30,4 @@ class Changes:
     """When all this happened: wall-clock seconds."""
 
     def __bool__(self) -> bool:
-        return bool(self.touched)
+        return bool(self.touched or self.cancelling)

@@ -82,24 +82,11 @@ class Journal:
 
     def write(self, changes: Changes, pieces: Pieces) -> None:
         """Commit one turn. When this returns, what the durability level promises holds for all of it."""
-        execute = self._connection.executemany
         self._begin(durable=bool(changes.new))
         try:
-            inserted, leased, moved, ended = self._sort(changes)
-            if inserted:
-                execute(SQL["insert_task"], inserted)
-            if leased:
-                execute(SQL["lease_task"], leased)
-            if moved:
-                execute(SQL["move_task"], moved)
-            if ended:
-                execute(SQL["end_task"], ended)
-            if changes.attempts:
-                execute(SQL["insert_attempt"], map(_attempt_row, changes.attempts))
-            if pieces.output:
-                execute(SQL["insert_output"], pieces.output)
-            if pieces.progress:
-                execute(SQL["save_progress"], pieces.progress)
+            for statement, rows in self._rows(changes, pieces):
+                if rows:
+                    self._connection.executemany(SQL[statement], rows)
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
@@ -112,6 +99,20 @@ class Journal:
             self._connection.execute(f"PRAGMA synchronous = {wanted}")
             self._synchronous = wanted
         self._connection.execute("BEGIN IMMEDIATE")
+
+    def _rows(self, changes: Changes, pieces: Pieces) -> list[tuple[str, list[_Row]]]:
+        """What to write, by statement, in this order."""
+        inserted, leased, moved, ended = self._sort(changes)
+        return [
+            ("insert_task", inserted),
+            ("lease_task", leased),
+            ("cancel_task", [(seq,) for seq in changes.cancelling]),
+            ("move_task", moved),
+            ("end_task", ended),
+            ("insert_attempt", [_attempt_row(attempt) for attempt in changes.attempts]),
+            ("insert_output", pieces.output),
+            ("save_progress", pieces.progress),
+        ]
 
     def _sort(self, changes: Changes) -> tuple[list[_Row], list[_Row], list[_Row], list[_Row]]:
         inserted: list[_Row] = []

@@ -44,6 +44,7 @@ class StoredTask:
     created_wall: float
     due_wall: float | None
     started_wall: float | None
+    cancelling: int
     options: Options
 
 

@@ -14,6 +14,7 @@ CREATE TABLE tasks (
     crashes     INTEGER NOT NULL,
     aborts      INTEGER NOT NULL,
     files       INTEGER NOT NULL,          -- 1: arguments, 2: result lie in files
+    cancelling  INTEGER NOT NULL DEFAULT 0, -- 1: a caller asked for its end while it ran
     created_at  REAL    NOT NULL,
     due_at      REAL,
     started_at  REAL,

@@ -14,6 +14,9 @@ UPDATE tasks SET state = ?, due_at = ?, failures = ?, crashes = ?, aborts = ? WH
 UPDATE tasks SET state = ?, ended_at = ?, due_at = NULL, failures = ?, crashes = ?, aborts = ?, files = ?, result = ?
 WHERE seq = ?;
 
+-- name: cancel_task
+UPDATE tasks SET cancelling = 1 WHERE seq = ?;
+
 -- name: insert_attempt
 INSERT OR REPLACE INTO attempts (seq, lease, number, worker, pid, started_at, ended_at, cause, type, message, traceback, stack)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
@@ -26,7 +29,7 @@ INSERT OR REPLACE INTO progress (seq, done, total, message) VALUES (?, ?, ?, ?);
 
 -- name: unfinished
 SELECT seq, id, name, state, generation, lease, worker, pid, failures, crashes, aborts, files, created_at, due_at,
-    started_at, options
+    started_at, cancelling, options
 FROM tasks INDEXED BY tasks_unfinished WHERE ended_at IS NULL ORDER BY seq;
 
 -- name: highest

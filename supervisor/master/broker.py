@@ -9,7 +9,8 @@ import socket
 from supervisor.directory import Directory
 from supervisor.launch import Spec, Started, spec_file, start
 from supervisor.log import log
-from supervisor.scoreboard import Header, Scoreboard
+from supervisor.master.template import Shared
+from supervisor.scoreboard import Header
 from supervisor.wire.channel import Alive, Channel, Drain, Gone, Message, Promote, Roster, Stop
 
 _FIRST_BACKOFF_NS = 100_000_000
@@ -20,13 +21,11 @@ _STEADY_NS = 10_000_000_000
 class BrokerHandle:
     """Starts the broker, brings it back, and tells a new one what the old one knew."""
 
-    def __init__(self, directory: Directory, listener: socket.socket, board: Scoreboard, wake: int) -> None:
+    def __init__(self, directory: Directory, listener: socket.socket, shared: Shared) -> None:
         self._directory = directory
         self._listener = listener
-        self._board = board
-        self._wake = wake
-        self.bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        """Rung by workers that have sent their last report of several, for the broker to read them all at once."""
+        self._shared = shared
+        self._stopping = False
         self.process: Started | None = None
         self.channel: Channel | None = None
         self.draining = False
@@ -49,13 +48,13 @@ class BrokerHandle:
         ours, theirs = Channel.pair()
         ours.socket.setblocking(False)
         described = spec_file(spec)
-        self._board.put(Header.BROKER_BEAT_NS, 0)
+        self._shared.board.put(Header.BROKER_BEAT_NS, 0)
         descriptors = [
             self._listener.fileno(),
             theirs.fileno(),
-            self._board.descriptor,
-            self._wake,
-            self.bell,
+            self._shared.board.descriptor,
+            self._shared.wake,
+            self._shared.bell,
             described,
         ]
         names = ("listener", "channel", "board", "wake", "bell", "spec")
@@ -104,6 +103,7 @@ class BrokerHandle:
 
     def stop(self) -> None:
         """Ask it to close and leave."""
+        self._stopping = True
         self.send(Stop())
 
     def kill(self, why: str) -> None:
@@ -114,6 +114,8 @@ class BrokerHandle:
 
     def ended(self, now_ns: int) -> None:
         """It was reaped: say when the next one may start."""
+        if not self._stopping:
+            log.error("the broker (pid %d) died: a new one is started", self.pid)
         if self.process is not None:
             os.close(self.process.pidfd)
         if self.channel is not None:
@@ -125,6 +127,10 @@ class BrokerHandle:
         self.start_ns = now_ns + self._backoff_ns
         self._backoff_ns = min(_LONGEST_BACKOFF_NS, max(_FIRST_BACKOFF_NS, 2 * self._backoff_ns))
 
+    def next_ns(self) -> int | None:
+        """When one is to be started; None while one runs."""
+        return self.start_ns if self.process is None else None
+
     def silent_ns(self, now_ns: int) -> int:
         """How long it has not moved; loading a deep queue counts from its start."""
-        return now_ns - max(self._board.get(Header.BROKER_BEAT_NS), self._started_ns) if self.process else 0
+        return now_ns - max(self._shared.board.get(Header.BROKER_BEAT_NS), self._started_ns) if self.process else 0

@@ -45,22 +45,26 @@ class ControlServer:
         """Callers that have connected and may speak."""
         return list(self._callers)
 
-    def accept(self) -> int | None:
-        """Take a caller in; its descriptor."""
+    def serve(self, ready: set[int]) -> None:
+        """Take callers in, and answer those that have spoken."""
+        if self._listener.fileno() in ready:
+            self._accept()
+        for descriptor in ready & self._callers.keys():
+            self._serve(self._callers.pop(descriptor))
+
+    def _accept(self) -> None:
         try:
             caller, _ = self._listener.accept()
         except OSError:
-            return None
+            return
         if not may_connect(peer_uid(caller)):
             caller.close()
-            return None
+            return
         caller.setblocking(False)
         self._callers[caller.fileno()] = caller
-        return caller.fileno()
 
-    def serve(self, descriptor: int) -> None:
+    def _serve(self, caller: socket.socket) -> None:
         """Answer one caller, and hang up."""
-        caller = self._callers.pop(descriptor)
         with caller, suppress(OSError):
             request = caller.recv(_LONGEST)
             if not request:

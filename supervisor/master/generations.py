@@ -41,10 +41,23 @@ class Generations:
         self._slow = 0
         self._failures = 0
         self._retry_ns = 0
+        self._modified: dict[str, float] = {}
+        self._closing = False
 
     def templates(self) -> list[TemplateHandle]:
         """Those whose processes run."""
         return [*filter(None, (self.current, self.coming)), *self.leaving]
+
+    def close(self) -> None:
+        """Nothing is forked any more: the templates may leave."""
+        self._closing = True
+        for template in self.templates():
+            template.channel.send(Stop())
+
+    def kill(self) -> None:
+        """End those templates that have not left."""
+        for template in self.templates():
+            signal.pidfd_send_signal(template.process.pidfd, signal.SIGKILL)
 
     def reload(self, spec: Spec, now_ns: int) -> int:
         """New code is to be imported; its generation. What runs goes on until that has succeeded."""
@@ -120,7 +133,8 @@ class Generations:
         """A process was reaped; whether it was a template of ours."""
         for template in self.templates():
             if template.process.pid == pid:
-                if template not in self.leaving and (template.imported or not self.failed):
+                expected = self._closing or template in self.leaving
+                if not expected and (template.imported or not self.failed):
                     log.error("the template (pid %d) died; a new one is started", pid)
                 self._lost(template, now_ns)
                 return True
@@ -169,14 +183,16 @@ class Generations:
             return self.coming.deadline_ns
         return self._retry_ns if self.current is None else None
 
-    def sources_changed(self, seen: dict[str, float]) -> bool:
-        """Whether a file of the imported code has changed since ``seen`` (which is brought up to date)."""
+    def sources_changed(self) -> bool:
+        """Whether a file of the imported code has changed since the last look, where ``reload`` is on."""
+        if not self.spec.reload:
+            return False
         changed = False
         for path in self.current.sources if self.current else []:
             try:
                 modified = os.stat(path).st_mtime
             except OSError:
                 continue
-            changed |= seen.setdefault(path, modified) != modified
-            seen[path] = modified
+            changed |= self._modified.setdefault(path, modified) != modified
+            self._modified[path] = modified
         return changed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from supervisor import owners
 from supervisor.directory import Directory
@@ -22,6 +23,7 @@ class Ownership:
     """The living owners of a directory; NoOwnerError when there is none to begin with."""
 
     def __init__(self, directory: Directory) -> None:
+        self.since = time.time()
         self._folder = directory.owners
         self._owners: dict[str, Owner] = {}
         self._pidfds: dict[str, int] = {}

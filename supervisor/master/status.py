@@ -21,7 +21,7 @@ def describe(master: Master) -> dict[str, object]:
         "directory": str(master.directory),
         "title": generations.spec.title,
         "master": os.getpid(),
-        "guardian": master.guardian,
+        "guardian": master.guardian.pid,
         "broker": {"pid": master.broker.pid, "restarts": master.broker.restarts},
         "template": {
             "pid": current.process.pid if current else 0,
@@ -33,11 +33,11 @@ def describe(master: Master) -> dict[str, object]:
         },
         "generation": generations.newest,
         "owners": master.ownership.pids(),
-        "uptime": time.time() - master.started,
-        "draining": master.drain_until_ns is not None,
+        "uptime": time.time() - master.ownership.since,
+        "draining": master.ending.begun,
         "wanted": pool.target,
         "ready": pool.ready(),
-        "deaths": master.kills,
+        "deaths": master.undertaker.kills,
         "recycled": pool.recycled,
         "workers": [_worker(handle) for handle in pool],
     }

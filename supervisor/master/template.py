@@ -12,11 +12,13 @@ from supervisor.wire.channel import Channel
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What the master shares with every template and worker."""
+    """What the master shares with broker, templates and workers."""
 
     board: Scoreboard
     wake: int
-    bell: int
+    """Wakes the master: a worker is ready, or a deadline has come that is earlier than it knows of."""
+    bell: int = field(default_factory=lambda: os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK))
+    """Rung by workers that have sent their last report of several, for the broker to read them all at once."""
 
 
 @dataclass(slots=True, eq=False)
