@@ -58,6 +58,7 @@ class Journal:
 
     def _open(self) -> sqlite3.Connection:
         off = self.durability is Durability.OFF
+        connection: sqlite3.Connection | None = None
         try:
             if not off:
                 os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -68,6 +69,8 @@ class Journal:
             connection.execute("PRAGMA cache_size = -32768")
             migrate(connection)
         except (sqlite3.Error, OSError) as error:
+            if connection is not None:
+                connection.close()
             raise JournalError(
                 str(self.path), f"{error}; see `supervisor check`, or move it away to start afresh"
             ) from error
