@@ -82,6 +82,11 @@ class BrokerHandle:
         self._gone[gone.worker] = gone
         self.send(gone)
 
+    def remind(self) -> None:
+        """Say again what it has not confirmed: its ears may have been full."""
+        for gone in self._gone.values():
+            self.send(gone)
+
     def buried(self, worker: int) -> None:
         """It is in the journal."""
         self._gone.pop(worker, None)

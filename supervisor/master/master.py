@@ -175,6 +175,8 @@ class Master:
         self.shared.board.put(Header.MASTER_BEAT_NS, now)
         if self.broker.silent_ns(now) > self.generations.spec.settings.heartbeat_timeout * 1e9:
             self.broker.kill("hangs")
+        self.broker.remind()
+        self.pool.remind()
         self.generations.check(now)
         self.guardian.check()
         if not self.ending.begun and self.generations.sources_changed():

@@ -216,6 +216,20 @@ class Pool:
         if handle.who is not None:
             handle.send(signals.RETIRE)
 
+    def remind(self) -> None:
+        """Ask again those that are to leave and have nothing to do: a signal just before a system call that blocks is
+        not seen until that returns.
+        """
+        for handle in self.workers.values():
+            running = handle.slot.running()
+            if (
+                handle.stage is Stage.RETIRING
+                and handle.who is not None
+                and running is not None
+                and not running.running
+            ):
+                handle.send(signals.RETIRE)
+
     def boot_limit_ns(self) -> int:
         """How long a worker may take to get ready. It grows as long as none does: slow is not hung."""
         return int(min(600.0, self.settings.ready_timeout * 2**self._failures) * 1e9)

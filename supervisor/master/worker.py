@@ -11,6 +11,9 @@ from supervisor.scoreboard import Slot, Word
 from supervisor.states import Cause
 from supervisor.system.proc import Identity
 
+_STACK_BYTES = 32 * 1024
+"""Twice this must fit into a message to the broker."""
+
 
 class Stage(Enum):
     """How far a worker is in its life."""
@@ -119,10 +122,13 @@ class WorkerHandle:
             os.kill(self.pid, signum)
 
     def read_stack(self) -> str | None:
-        """What it wrote into its stack file."""
+        """What it wrote into its stack file; of a long text the beginning and the end, where the main thread is."""
         size = os.fstat(self.stack_file).st_size
-        text = os.pread(self.stack_file, min(size, 256 * 1024), 0).decode("utf-8", "replace").strip()
-        return text or None
+        data = os.pread(self.stack_file, _STACK_BYTES, 0)
+        if size > len(data):
+            rest = os.pread(self.stack_file, _STACK_BYTES, max(len(data), size - _STACK_BYTES))
+            data += b"\n[...]\n" + rest
+        return data.decode("utf-8", "replace").strip() or None
 
     def close(self) -> None:
         """Let go of the pipes; the broker has read them."""
