@@ -17,7 +17,7 @@ from supervisor.tasks import Task
 from tests.conftest import MakeTree
 from tests.support import bad_tasks, tasks
 from tests.support.processes import family, naming
-from tests.support.shared import ended, running, written
+from tests.support.shared import ended, running, stack_of, written
 from tests.support.tree import RunningTree
 from tests.support.waiting import until
 
@@ -107,8 +107,7 @@ def test_a_running_task_that_does_not_end_is_killed(shared: RunningTree, tmp_pat
     assert record.ended_at is not None
     assert GRACE * 0.9 <= record.ended_at - cancelled_at < GRACE + 3
     assert proc.state(pid) in (None, "Z")
-    assert record.error is not None
-    assert record.error.stack is not None
+    assert stack_of(record)
 
 
 def test_a_cancelled_task_takes_its_family_along(shared: RunningTree, tmp_path: Path) -> None:

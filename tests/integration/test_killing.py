@@ -17,7 +17,7 @@ from supervisor.tasks import Task
 from tests.conftest import MakeTree
 from tests.support import bad_tasks, tasks
 from tests.support.processes import busy, family, naming
-from tests.support.shared import ended, running, written
+from tests.support.shared import ended, running, stack_of, written
 from tests.support.tree import RunningTree
 from tests.support.waiting import until
 
@@ -67,9 +67,7 @@ def test_a_hang_is_dead_at_its_deadline_and_says_where_it_hung(shared: RunningTr
     assert record.cause is Cause.TIMEOUT
     assert 0 <= lateness(record, 1.5) < LATE
     assert hang.prints in record.output
-    assert record.error is not None
-    assert record.error.stack is not None
-    assert hang.line in record.error.stack
+    assert hang.line in stack_of(record)
     assert hang.line in str(caught.value)
     assert record.worker is not None
     assert proc.state(record.worker) in (None, "Z")
@@ -87,21 +85,23 @@ def test_a_short_limit_is_kept_as_well(shared: RunningTree, hang: Hang) -> None:
 def test_where_no_stack_can_be_had_a_sentence_says_why(shared: RunningTree) -> None:
     task = tasks.block_all_signals.options(timeout=0.3, max_retries=0)
     record = ended(shared.queue, task.on(shared.queue).delay().id)
-    assert record.error is not None
-    assert record.error.stack is not None
-    assert "no stack" in record.error.stack
-    assert "blocks every signal" in record.error.stack
+    assert "no stack" in stack_of(record)
+    assert "blocks every signal" in stack_of(record)
 
 
-def test_a_stack_of_many_threads_is_kept_within_bounds(shared: RunningTree) -> None:
-    task = bad_tasks.hang_with_many_threads.options(timeout=2.0, max_retries=0)
-    record = ended(shared.queue, task.on(shared.queue).delay(90).id)
-    assert record.state is State.TIMED_OUT
-    assert record.error is not None
-    assert record.error.stack is not None
-    assert "in dig" in record.error.stack
-    assert len(record.error.stack) < 150_000
-    assert tasks.add.on(shared.queue).delay(1, 2).result(timeout=20) == 3
+def test_stacks_of_many_threads_are_kept_within_bounds(shared: RunningTree) -> None:
+    """What one message cannot hold, and what many at once do."""
+    broker = shared.pid_of("broker")
+    task = bad_tasks.hang_with_many_threads.options(timeout=4.0, max_retries=0, crash_budget=1)
+    handles = task.on(shared.queue).map([(90,)] * 3)
+    crashed = task.on(shared.queue).delay(90, "SIGABRT")
+    for handle in [*handles, crashed]:
+        record = ended(shared.queue, handle.id, 60)
+        assert record.state is (State.LOST if handle is crashed else State.TIMED_OUT)
+        assert "in dig" in stack_of(record)
+        assert len(stack_of(record)) < 150_000
+    assert "in hang_with_many_threads" in stack_of(crashed.record())
+    assert shared.pid_of("broker") == broker
 
 
 def test_a_worker_is_ready_again_after_each_kill(shared: RunningTree) -> None:
@@ -172,10 +172,8 @@ def test_a_task_that_ends_at_the_last_moment_leaves_nothing_for_the_next(make_tr
     until(in_time, "a task that ends within its last milliseconds", 60)
     crash = bad_tasks.die.options(crash_budget=1).on(tree.queue).delay(str(tmp_path / "runs"), "segfault")
     record = ended(tree.queue, crash.id)
-    assert record.error is not None
-    assert record.error.stack is not None
-    assert record.error.stack.startswith("Fatal Python error: Segmentation fault")
-    assert "last_moment" not in record.error.stack
+    assert stack_of(record).startswith("Fatal Python error: Segmentation fault")
+    assert "last_moment" not in stack_of(record)
 
 
 # -- stopped by somebody ---------------------------------------------------------------------------------------

@@ -36,8 +36,8 @@ def search_for_ever() -> bool:
 
 
 @task
-def hang_with_many_threads(count: int) -> None:
-    """Hangs with a long stack in each of many threads."""
+def hang_with_many_threads(count: int, signum: str = "") -> None:
+    """Hangs, or dies, with a long stack in each of many threads."""
     print("about to hang with threads")
 
     def dig(depth: int) -> None:
@@ -48,6 +48,8 @@ def hang_with_many_threads(count: int) -> None:
 
     for _ in range(count):
         threading.Thread(target=dig, args=(95,), daemon=True).start()
+    if signum:
+        os.kill(os.getpid(), getattr(signal, signum))
     time.sleep(SPAN)
 
 

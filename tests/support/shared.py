@@ -38,3 +38,10 @@ def ended(queue: TaskQueue, task_id: str, timeout: float = 30.0) -> TaskRecord:
 def written(path: Path, timeout: float = 20.0) -> str:
     """What a task has written into a file, once there is something."""
     return until(lambda: path.read_text() if path.exists() else None, f"something in {path}", timeout)
+
+
+def stack_of(record: TaskRecord) -> str:
+    """The stack in a record that has one."""
+    assert record.error is not None
+    assert record.error.stack is not None
+    return record.error.stack
