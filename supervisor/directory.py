@@ -39,8 +39,15 @@ class Directory:
     def prepare(self, owner: tuple[int, int] | None = None) -> None:
         """Make what is missing, for our eyes only, and give it to ``owner`` (uid, gid) if one is named.
 
-        Raises SettingsError when the directory exists and others can look inside, or belongs to somebody else.
+        Raises SettingsError when it cannot be made, or exists and others can look inside, or is somebody else's.
         """
+        try:
+            self._prepare(owner)
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename not in (None, str(self.path)) else ""
+            raise SettingsError([f"{self.path} cannot be used: {error.strerror}{where}; choose another dir"]) from error
+
+    def _prepare(self, owner: tuple[int, int] | None) -> None:
         theirs = owner if owner is not None and os.geteuid() == 0 else None
         for path in (self.path, self.owners, self.payloads):
             if _make_folder(path) and theirs:  # only what we made: a wrong path must not give away what is there

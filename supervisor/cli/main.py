@@ -1,48 +1,25 @@
-"""The command ``supervisor``, and its exit codes.
+"""Where the command ``supervisor`` begins.
 
-0 for a good end, 1 for a refusal with a sentence on stderr, 2 for a command line that cannot be read. Never 3 or 4,
-which Gunicorn up to 26.0 takes for its own workers' word.
+PyPI's ``supervisor`` (supervisord), installed after this package, writes over some of our modules, so that nothing
+can be imported. That must be told in a sentence: this module needs none of those that both packages have.
 """
 
 from __future__ import annotations
 
-import click
+import importlib
+import sys
 
-from supervisor import __version__
-from supervisor.cli.check import check
-from supervisor.cli.run import run
-from supervisor.cli.status import status
-from supervisor.errors import SupervisorError
-
-
-class _Refusal(click.ClickException):
-    exit_code = 1
-
-    def show(self, file: object = None) -> None:
-        for line in self.format_message().splitlines():
-            click.echo(f"supervisor: {line}" if line else "", err=True)
-
-
-class _Commands(click.Group):
-    """Turns our errors, whichever command raises them, into a refusal."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except SupervisorError as error:
-            raise _Refusal(str(error)) from error
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="gunicorn-supervisor")
-def cli() -> None:
-    """Background tasks for web applications, in processes that can really be killed."""
-
-
-for command in (run, status, check):
-    cli.add_command(command)
+from supervisor.cli.checks import clash
 
 
 def main() -> None:
     """Run it."""
-    cli()
+    try:
+        commands = importlib.import_module("supervisor.cli.commands")
+    except ImportError:
+        sentence = clash.sentence()
+        if sentence is None:
+            raise
+        sys.stderr.write(f"supervisor: {sentence}\n")
+        raise SystemExit(1) from None
+    commands.cli()

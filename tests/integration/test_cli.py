@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -20,7 +21,8 @@ from supervisor.directory import Directory
 from supervisor.system import proc
 from tests.conftest import MakeTree
 from tests.support import tasks
-from tests.support.command import Ran, Terminal, command, environment, run
+from tests.support.command import REPOSITORY, Ran, Terminal, command, environment, run
+from tests.support.script import run_file
 from tests.support.tree import RunningTree
 from tests.support.waiting import until
 
@@ -132,12 +134,42 @@ def test_run_refuses_an_open_directory(app: Path) -> None:
     assert f"run: chmod 0700 {app / 'sv'}" in ran.error
 
 
+@pytest.mark.parametrize("place", ["/proc/supervisor", "/dev/null/supervisor"])
+def test_run_refuses_a_directory_that_cannot_be_made(app: Path, place: str) -> None:
+    ran = run("run", "mytasks", "--dir", place, cwd=app)
+    assert ran.code == 1
+    assert ran.error.splitlines()[-1].startswith(f"supervisor: {place} cannot be used: ")
+
+
 def test_run_reads_the_environment_and_pyproject(app: Path) -> None:
     (app / "pyproject.toml").write_text('[tool.supervisor]\ngrace = "nonsense"\n')
     ran = run("run", "mytasks", cwd=app, env={"SUPERVISOR_RETRY_DELAY": "-3"})
     assert ran.code == 1
     assert f"[tool.supervisor] of {app / 'pyproject.toml'} says 'nonsense'" in ran.error
     assert "SUPERVISOR_RETRY_DELAY says '-3'" in ran.error
+
+
+def test_hup_imports_the_tasks_code_anew(alone: CommandTree, app: Path) -> None:
+    alone.start()
+    script = app / "ask.py"
+    script.write_text("import mytasks; print(mytasks.double.delay(10).result(timeout=30))\n")
+    assert run_file(alone, script) == "20\n"
+    (app / "mytasks.py").write_text(TASKS.replace("2 * number", "2 * number + 1"))
+    alone.signal(signal.SIGHUP)
+    until(lambda: run_file(alone, script) == "21\n", "the new code", 30.0)
+    assert alone.stop() == 0
+
+
+def test_titles_say_who_does_what(alone: CommandTree) -> None:
+    alone.start()
+    for role in ("guardian", "master", "broker"):
+        assert proc.command(alone.pid_of(role)).startswith(f"mytasks supervisor: {role} [")
+    assert proc.command(alone.pid_of("template")).startswith("mytasks supervisor: template, generation 1 [")
+    task_id = busy(alone)
+    titles = until(lambda: sorted(map(proc.command, alone.worker_pids())), "the titles")
+    assert [title.partition(" ")[0] for title in titles] == ["mytasks", "mytasks"]
+    assert any("runs tests.support.tasks.sleep" in title for title in titles), titles
+    alone.queue.cancel(task_id)
 
 
 def test_ctrl_c_ends_run_with_0(app: Path) -> None:
@@ -276,9 +308,9 @@ def test_status_finds_the_directory_by_itself(alone: CommandTree, app: Path) -> 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_status_of_a_stranger_says_that_it_is_closed_to_us(tree: RunningTree) -> None:
-    script = "import os; os.setgid(65534); os.setuid(65534); from supervisor.cli.main import cli; cli()"
+    script = "import os; os.setgid(65534); os.setuid(65534); supervisor.cli.commands.cli()"
     # Imported before the change of user, who may not be able to read this Python.
-    words = [*command()[:1], "-c", f"import supervisor.cli.main; {script}", "status", "--dir", str(tree.dir)]
+    words = [*command()[:1], "-c", f"import supervisor.cli.commands; {script}", "status", "--dir", str(tree.dir)]
     done = subprocess.run(words, cwd="/", env=environment(), capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "is closed to us (uid 65534)" in done.stderr
@@ -431,6 +463,20 @@ def test_check_finds_the_other_package_of_the_same_name(app: Path) -> None:
     elsewhere = app / "elsewhere"
     elsewhere.mkdir()
     assert verdicts(run("check", "--json", cwd=elsewhere), "name")[0][0] == "ok"
+
+
+def test_every_command_tells_of_the_other_package_when_it_has_written_over_ours(app: Path) -> None:
+    shutil.copytree(REPOSITORY / "supervisor", app / "site" / "supervisor")
+    (app / "site" / "supervisor" / "__init__.py").write_text("#\n")
+    (app / "site" / "supervisor" / "states.py").write_text("class ProcessStates: pass\n")
+    information = app / "site" / "supervisor-4.3.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: supervisor\nVersion: 4.3.0\n")
+    for words in (("check", "mytasks"), ("run", "mytasks"), ("status",)):
+        ran = run(*words, cwd=app, env={"PYTHONPATH": str(app / "site")})
+        assert ran.code == 1
+        (line,) = ran.error.splitlines()
+        assert line.startswith("supervisor: PyPI's supervisor 4.3.0 (supervisord) is in this environment too")
 
 
 @pytest.mark.parametrize(

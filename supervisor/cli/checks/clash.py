@@ -13,14 +13,21 @@ _OTHER = "supervisor"
 
 def check() -> Iterator[Finding]:
     """Whether it is installed in this environment."""
+    found = sentence()
+    if found is None:
+        yield ok(_SUBJECT, "no other package that installs `supervisor` is in this environment")
+    else:
+        yield fault(_SUBJECT, found)
+
+
+def sentence() -> str | None:
+    """What is wrong and what to do; None when it is not here."""
     try:
         other = distribution(_OTHER)
     except PackageNotFoundError:
-        yield ok(_SUBJECT, "no other package that installs `supervisor` is in this environment")
-        return
-    yield fault(
-        _SUBJECT,
+        return None
+    return (
         f"PyPI's supervisor {other.version} (supervisord) is in this environment too ({other.locate_file('')}) and"
         " installs files of the same names; put it into an environment of its own, then install gunicorn-supervisor"
-        " again",
+        " again (pip install --force-reinstall)"
     )

@@ -1,0 +1,43 @@
+"""All commands together, and their exit codes.
+
+0 for a good end, 1 for a refusal with a sentence on stderr, 2 for a command line that cannot be read. Never 3 or 4,
+which Gunicorn up to 26.0 takes for its own workers' word.
+"""
+
+from __future__ import annotations
+
+import click
+
+from supervisor import __version__
+from supervisor.cli.check import check
+from supervisor.cli.run import run
+from supervisor.cli.status import status
+from supervisor.errors import SupervisorError
+
+
+class _Refusal(click.ClickException):
+    exit_code = 1
+
+    def show(self, file: object = None) -> None:
+        for line in self.format_message().splitlines():
+            click.echo(f"supervisor: {line}" if line else "", err=True)
+
+
+class _Commands(click.Group):
+    """Turns our errors, whichever command raises them, into a refusal."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except SupervisorError as error:
+            raise _Refusal(str(error)) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gunicorn-supervisor")
+def cli() -> None:
+    """Background tasks for web applications, in processes that can really be killed."""
+
+
+for command in (run, status, check):
+    cli.add_command(command)
