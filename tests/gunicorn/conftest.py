@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,16 @@ def gunicorn(request: pytest.FixtureRequest) -> Gunicorn:
 @pytest.fixture
 def make_server(tmp_path: Path, gunicorn: Gunicorn) -> Iterator[MakeServer]:
     """Makes servers, not started yet; each is ended after the test, and nothing of it may be left."""
-    made: list[Server] = []
+    with ExitStack() as stack:
 
-    def make(*, name: str = "app", **options: Any) -> Server:
-        folder = tmp_path / name
-        folder.mkdir(exist_ok=True)
-        made.append(Server(folder, gunicorn, **options))
-        return made[-1]
+        def make(*, name: str = "app", **options: Any) -> Server:
+            folder = tmp_path / name
+            folder.mkdir(exist_ok=True)
+            server = Server(folder, gunicorn, **options)
+            stack.callback(server.close)
+            return server
 
-    yield make
-    for server in made:
-        server.close()
+        yield make
 
 
 @pytest.fixture

@@ -205,8 +205,7 @@ def test_a_faulty_setting_at_a_hup_leaves_everything_as_it_was(server: Server) -
     server.send(signal.SIGHUP)
     until(lambda: server.says("[ERROR]", "workers must be"), "a sentence")
     assert server.result(server.submit("add", 1, 1)) == 2
-    assert server.process is not None
-    assert server.process.poll() is None
+    assert server.lives()
 
 
 def test_a_hup_brings_new_settings(server: Server) -> None:

@@ -80,6 +80,9 @@ class Server:
         """Words before Gunicorn's own command."""
         self.environment: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
+        """What was started last."""
+        self.arbiters: list[proc.Identity] = []
+        """The arbiters, in the order in which they came; signals are for the last."""
         self._processes: list[subprocess.Popen[bytes]] = []
         self._seen: dict[proc.Identity, str] = {}
 
@@ -131,7 +134,26 @@ class Server:
                 start_new_session=True,
             )
         self._processes.append(process)
+        self._arrived(process.pid)
         return process
+
+    def upgrade(self) -> int:
+        """USR2; the pid of the new arbiter, once it has its web workers. It is the last one from now on."""
+        self.send(signal.SIGUSR2)
+        old = self.pid
+
+        def found() -> int:
+            return next((pid for pid in proc.children(old) if len(self.web_worker_pids(pid)) == 2), 0)
+
+        pid = until(found, f"a new arbiter; the log says:\n{self.tail()}", 30.0)
+        self._arrived(pid)
+        self.remember()
+        return pid
+
+    def _arrived(self, pid: int) -> None:
+        who = proc.identity(pid)
+        assert who is not None
+        self.arbiters.append(who)
 
     def wait_ready(self, generation: int = 0) -> dict[str, Any]:
         """Wait until the web answers and all task workers are ready with code of ``generation`` or newer."""
@@ -149,9 +171,8 @@ class Server:
         """Wait until a web worker answers, by saying who it is."""
 
         def answer() -> dict[str, Any] | None:
-            assert self.process is not None
-            if self.process.poll() is not None:
-                raise AssertionError(f"Gunicorn ended ({self.process.returncode}); the log says:\n{self.tail()}")
+            if not self.lives():
+                raise AssertionError(f"Gunicorn ended; the log says:\n{self.tail()}")
             with suppress(OSError, http.client.HTTPException):
                 found: dict[str, Any] = self.get("/who")
                 return found
@@ -195,10 +216,13 @@ class Server:
         return status
 
     def pid_of(self, role: str) -> int:
-        """The pid of ``master``, ``guardian``, ``broker`` or ``template``."""
-        status = until(self.status, f"a master that answers; the log says:\n{self.tail()}")
-        found = status[role]
-        return int(found["pid"] if isinstance(found, dict) else found)
+        """The pid of ``master``, ``guardian``, ``broker`` or ``template``, once there is one."""
+
+        def pid() -> int:
+            found = (self.status() or {}).get(role, 0)
+            return int(found["pid"] if isinstance(found, dict) else found)
+
+        return until(pid, f"a {role}; the log says:\n{self.tail()}")
 
     def task_worker_pids(self) -> list[int]:
         """The pids of the task workers."""
@@ -209,9 +233,12 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """The arbiter's pid."""
-        assert self.process is not None
-        return self.process.pid
+        """The last arbiter's pid."""
+        return self.arbiters[-1].pid
+
+    def lives(self) -> bool:
+        """Whether the last arbiter lives."""
+        return proc.is_alive(self.arbiters[-1])
 
     def web_worker_pids(self, arbiter: int | None = None) -> list[int]:
         """The pids of an arbiter's web workers: its children but for the guardian and other arbiters."""
@@ -225,7 +252,7 @@ class Server:
 
     def remember(self) -> None:
         """Note every process that belongs to us, to see later that none is left."""
-        roots = [process.pid for process in self._processes]
+        roots = [who.pid for who in self.arbiters if proc.is_alive(who)]
         master = lock.holder(Directory(self.dir).lock)
         if master and self._names_us(proc.command(master)):
             roots.append(master)
@@ -263,10 +290,12 @@ class Server:
     def send(self, signum: int, pid: int | None = None) -> None:
         """Send the arbiter, or another of our processes, a signal."""
         self.remember()
-        os.kill(self.pid if pid is None else pid, signum)
+        target = self.pid if pid is None else pid
+        assert target > 1, "0 and less would be a whole group"
+        os.kill(target, signum)
 
     def wait_end(self, timeout: float = 30.0) -> int:
-        """Wait until the arbiter has ended; its exit code."""
+        """Wait until the arbiter that was started last has ended; its exit code."""
         assert self.process is not None
         try:
             return self.process.wait(timeout)
@@ -290,8 +319,7 @@ class Server:
         self.queue.close()
         self.remember()
         try:
-            for process in self._processes:
-                self._end(process)
+            self._end_arbiters()
             until(lambda: not self.left_over(), f"the end of every process; left: {self.left_over()}", 15.0)
         finally:
             for line in self.left_over():
@@ -300,13 +328,14 @@ class Server:
             for process in self._processes:
                 process.wait(5.0)
 
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
+    def _end_arbiters(self) -> None:
         for patience in (1.5, 15.0):  # a second signal ends at once
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-                process.send_signal(signal.SIGCONT)
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(patience)
+            for who in self.arbiters:
+                if proc.is_alive(who):
+                    os.kill(who.pid, signal.SIGTERM)
+                    os.kill(who.pid, signal.SIGCONT)
+            with suppress(AssertionError):
+                until(lambda: not any(map(proc.is_alive, self.arbiters)), "the end of the arbiters", patience)
 
     def says(self, *words: str) -> bool:
         """Whether one line of the log holds all of these words."""
