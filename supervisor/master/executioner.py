@@ -43,14 +43,13 @@ class Executioner:
             self._stop(handle, handle.kill, now_ns)
 
     def fenced(self, handle: WorkerHandle, lease: int, kill: bool, now_ns: int) -> None:
-        """The broker has answered."""
+        """The broker has answered; if it was busy, when the next stage has begun already."""
         under_way = handle.kill
-        if under_way is None or under_way.stage is not KillStage.FENCING:
+        if under_way is None or under_way.stage is KillStage.KILLED:
             return
         if not kill and under_way.lease == lease:
-            handle.kill = None  # it ended in time
-            handle.excused = lease
-        else:
+            self._call_off(handle, under_way)  # it ended in time, and may have been given another task
+        elif under_way.stage is KillStage.FENCING:
             self._stop(handle, under_way, now_ns)
 
     def stopped(self, handle: WorkerHandle, now_ns: int) -> None:
@@ -88,10 +87,8 @@ class Executioner:
     def _look_again(self, handle: WorkerHandle, kill: Kill, now_ns: int) -> None:
         if kill.lease and handle.slot.held().lease != kill.lease:
             log.debug("worker %d went on to another task in time: spared", handle.pid)
-            handle.kill = None
-            handle.excused = kill.lease
             self._spare(kill.lease)  # it may have reported behind the fence, and would wait for ever
-            handle.send(signal.SIGCONT)
+            self._call_off(handle, kill)
             return
         if handle.read_stack() is None and kill.lease:
             # Pending while it is stopped, the dump is the first thing it does when it goes on.
@@ -100,6 +97,13 @@ class Executioner:
             kill.stage, kill.until_ns = KillStage.DUMPING, now_ns + _DUMP_NS
         else:
             self._kill(handle, kill, now_ns)
+
+    def _call_off(self, handle: WorkerHandle, kill: Kill) -> None:
+        handle.kill = None
+        handle.excused = kill.lease
+        if kill.stage is not KillStage.FENCING:
+            os.ftruncate(handle.stack_file, 0)
+            handle.send(signal.SIGCONT)
 
     def _dumped(self, handle: WorkerHandle, kill: Kill) -> bool:
         """Whether the stack is written: there, and no longer growing."""

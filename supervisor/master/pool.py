@@ -140,6 +140,7 @@ class Pool:
         (talk, talk_end), (raw, raw_end) = _pipe(), _pipe()
         go_end, go = os.pipe2(os.O_CLOEXEC) if spare else (-1, -1)
         stack = os.memfd_create("supervisor-stack", os.MFD_CLOEXEC)
+        fcntl.fcntl(stack, fcntl.F_SETFL, os.O_APPEND)  # what is written after it was emptied begins at its beginning
         handle = WorkerHandle(
             number=number,
             seat=seat,
