@@ -56,12 +56,14 @@ def read_task(connection: sqlite3.Connection, task_id: bytes, *, with_result: bo
     seq, _, name, state, priority, ended_attempts, lease, created, due, started, ended, pid, options, files, *told = row
     attempt = connection.execute(SQL["last_attempt"], (seq,)).fetchone() if state != "succeeded" else None
     result = connection.execute(SQL["result"], (seq,)).fetchone()[0] if with_result and state == "succeeded" else None
+    # What ends so counts on no budget, but was an attempt all the same; lease 0 is a cancel of what did not run.
+    counts = state in ("running", "succeeded") or (state == "cancelled" and attempt is not None and attempt[0] != 0)
     return TaskRow(
         id=task_id,
         name=name,
         state=state,
         priority=priority,
-        attempt=ended_attempts + (1 if state in ("running", "succeeded") else 0),
+        attempt=ended_attempts + (1 if counts else 0),
         created_at=created,
         due_at=due,
         started_at=started,

@@ -79,6 +79,9 @@ class Server:
         self.wrap: list[str] = []
         """Words before Gunicorn's own command."""
         self.environment: dict[str, str] = {}
+        self.cwd = folder
+        self.probe = "/who"
+        """What is asked to see whether the web server answers."""
         self.process: subprocess.Popen[bytes] | None = None
         """What was started last."""
         self.arbiters: list[proc.Identity] = []
@@ -129,7 +132,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=self.folder,
+                cwd=self.cwd,
                 env={**kept, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": ":".join(paths), **self.environment},
                 start_new_session=True,
             )
@@ -174,7 +177,7 @@ class Server:
             if not self.lives():
                 raise AssertionError(f"Gunicorn ended; the log says:\n{self.tail()}")
             with suppress(OSError, http.client.HTTPException):
-                found: dict[str, Any] = self.get("/who")
+                found: dict[str, Any] = self.get(self.probe)
                 return found
             return None
 
