@@ -18,6 +18,7 @@ from typing import Any
 from supervisor import generation, owners
 from supervisor.directory import Directory
 from supervisor.errors import AlreadyRunningError, QueueUnavailableError, SupervisorError
+from supervisor.guardian.stopped import put_away
 from supervisor.launch import Spec, Started, start
 from supervisor.log import log as own_log
 from supervisor.master.control import ask
@@ -88,6 +89,7 @@ class Tree:
                 if time.monotonic() > until:
                     raise
             select.select([], [], [], _LOOK_SECONDS)
+        put_away(directory)
         if lock.holder(directory.guardian_lock) is None:
             self._guardian = start("supervisor.guardian", [f"--dir={directory}"], [])
         return 1
@@ -192,7 +194,10 @@ class _Ending:
         if self.taken_over:
             return True
         self._master = holder or self._master  # one that was started in the very moment in which we left
-        return holder is None and (self._guardian is None or self._guardian.ended())
+        if holder is not None:
+            return False
+        put_away(self.directory)
+        return lock.holder(self.directory.guardian_lock) is None and (self._guardian is None or self._guardian.ended())
 
     def kill(self) -> None:
         """SIGKILL what is left."""

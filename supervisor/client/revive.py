@@ -1,7 +1,8 @@
 """The last resort: a client that finds the supervisor gone starts it again, if an owner of it still lives.
 
-It comes to this only when guardian and master were killed at once. Under a lock, so that of many web workers one
-starts it; and by a process of its own (never from Gunicorn's arbiter, whose ``waitpid`` would be in the way).
+It comes to this only when guardian and master were killed at once, or one was stopped and the other killed. Under a
+lock, so that of many web workers one starts it; and by a process of its own (never from Gunicorn's arbiter, whose
+``waitpid`` would be in the way).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from contextlib import suppress
 from supervisor import owners
 from supervisor.directory import Directory
 from supervisor.errors import AlreadyRunningError
+from supervisor.guardian.stopped import put_away
 from supervisor.launch import start
 from supervisor.log import log
 from supervisor.system import lock
@@ -34,6 +36,7 @@ def revive(directory: Directory) -> None:
     if not any(owner.who.pid != os.getpid() for owner in owners.living(directory.owners)):
         return
     with suppress(AlreadyRunningError), lock.held(directory.start_lock, 0.0):  # or another client is at it
+        put_away(directory)
         if lock.holder(directory.guardian_lock) is None:
             log.error("the supervisor of %s is gone although its owner lives: starting it again", directory)
             _start_guardian(directory)
