@@ -80,13 +80,17 @@ def test_a_part_that_fails_under_load_is_back_and_nothing_is_lost(
         assert set(runs.values()) == {1}
 
 
-def test_guardian_and_master_at_once_are_brought_back_by_the_next_call(make_tree: MakeTree, tmp_path: Path) -> None:
+@pytest.mark.parametrize("signum", SIGNALS.values(), ids=SIGNALS)
+def test_guardian_and_master_at_once_are_brought_back_by_the_next_call(
+    make_tree: MakeTree, tmp_path: Path, signum: int
+) -> None:
+    """The master is killed, the guardian killed or stopped."""
     tree = make_tree(tasks=MODULES, cpus="off", workers=2)
     with Load(tree, tmp_path / "runs") as load:
         guardian, master = tree.pid_of("guardian"), tree.pid_of("master")
         tree.remember()
         os.kill(master, signal.SIGSTOP)
-        os.kill(guardian, signal.SIGKILL)
+        os.kill(guardian, signum)
         os.kill(master, signal.SIGKILL)
         assert recover(tree) < BACK
         complete(tree, {guardian, master})
@@ -94,6 +98,15 @@ def test_guardian_and_master_at_once_are_brought_back_by_the_next_call(make_tree
     records = load.records()
     assert Counter(record.state for record in records) == {State.SUCCEEDED: len(load.accepted)}
     assert set(load.accepted) <= set(load.runs())
+
+
+def test_a_tree_whose_guardian_is_stopped_ends_with_its_owner(make_tree: MakeTree) -> None:
+    tree = make_tree(tasks=MODULES, cpus="off", workers=1)
+    guardian = tree.pid_of("guardian")
+    os.kill(guardian, signal.SIGSTOP)
+    assert tree.stop() == 0
+    assert proc.state(guardian) in (None, "Z")
+    assert tree.left_over() == []
 
 
 # -- running tasks ---------------------------------------------------------------------------------------------
