@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from supervisor.errors import (
         AlreadyRunningError,
         JournalFullError,
+        MessageTooLargeError,
         QueueClosedError,
         QueueFullError,
         QueueUnavailableError,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ERRORS = (
-    "AlreadyRunningError JournalFullError QueueClosedError QueueFullError QueueUnavailableError SerializationError"
+    "AlreadyRunningError JournalFullError MessageTooLargeError QueueClosedError QueueFullError QueueUnavailableError SerializationError"
     " SettingsError SoftTimeoutError SupervisorError TaskCancelledError TaskExpiredError TaskFailedError"
     " TaskOptionError TaskTimeoutError UnknownTaskError WaitTimeoutError WorkerLostError"
 )
@@ -65,6 +66,7 @@ __all__ = [
     "ErrorInfo",
     "Handle",
     "JournalFullError",
+    "MessageTooLargeError",
     "Priority",
     "Progress",
     "QueueClosedError",

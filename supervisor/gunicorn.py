@@ -28,7 +28,6 @@ from supervisor.launch import Spec
 from supervisor.settings import Settings
 from supervisor.system.cpus import CpuPlan, plan_cpus
 from supervisor.system.prctl import die_with_parent
-from supervisor.taskqueue import queue
 from supervisor.tree import Tree
 
 Hook = Callable[..., Any]
@@ -111,7 +110,8 @@ class _Attachment:
         try:
             spec = self._read(server)
             _here.spec = spec
-            queue.use(spec.settings.dir)
+            # What is forked and executed from here on finds it by this. The queue itself is not imported here: it
+            # brings asyncio, which gevent's web workers must be able to import after they have patched the library.
             os.environ[VARIABLE] = str(spec.settings.dir)
             if spec.settings.worker_count:
                 self._begin(server, spec)

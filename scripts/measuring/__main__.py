@@ -129,15 +129,15 @@ def throughput(quick: bool) -> None:
     wholes: dict[str, list[float]] = {"full": [], "normal": [], "off": []}
     for _ in range(1 if quick else 3):
         pool.append(limits.pool_rate(tasks, 2))
-        for durability in drains:
+        for durability, figures in drains.items():
             with running(workers=2, durability=durability) as tree:
                 drain, whole = drain_rate(tree, tasks)
-                drains[durability].append(drain)
+                figures.append(drain)
                 wholes[durability].append(whole)
     say("no-op tasks, multiprocessing.Pool(2), apply_async", rates(pool))
-    for durability in drains:
-        ratio = statistics.median(drains[durability]) / statistics.median(pool)
-        say(f"no-op tasks, drain of a filled queue, {durability}", f"{rates(drains[durability])}   × Pool: {ratio:.2f}")
+    for durability, figures in drains.items():
+        ratio = statistics.median(figures) / statistics.median(pool)
+        say(f"no-op tasks, drain of a filled queue, {durability}", f"{rates(figures)}   × Pool: {ratio:.2f}")
         ratio = statistics.median(wholes[durability]) / statistics.median(pool)
         say("  submit (batches) + drain, from the first submit", f"{rates(wholes[durability])}   × Pool: {ratio:.2f}")
     with running(workers=2, durability="normal", batch_size=1) as tree:

@@ -47,6 +47,12 @@ BIG = 5 << 20
 WAIT = 30.0
 
 
+@pytest.fixture
+def make_tree(make_tree: MakeTree) -> MakeTree:
+    """Trees whose workers are of ordinary niceness, so that a busy machine does not starve them."""
+    return functools.partial(make_tree, cpus="off")
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTree]:
     with running(tmp_path_factory.mktemp("submitting")) as tree:
@@ -673,3 +679,8 @@ def test_a_large_argument_survives_retries_and_a_kill(queue: TaskQueue, tmp_path
 def test_many_middling_payloads_in_one_round_trip(queue: TaskQueue) -> None:
     ids = queue.submit_many(tasks.length, [(b"x" * 50_000,) for _ in range(200)])
     assert {queue.wait(task_id, timeout=WAIT).result for task_id in ids} == {50_000}
+
+
+def test_a_task_that_submits_a_task_finds_its_own_supervisor(tree: RunningTree) -> None:
+    inner = tree.queue.wait(tree.queue.submit(tasks.submit_another, 2, 3), timeout=30).result
+    assert tree.queue.wait(inner, timeout=30).result == 5

@@ -20,6 +20,12 @@ def add(left: int, right: int) -> int:
 
 
 @task
+def submit_another(left: int, right: int) -> str:
+    """Submits from inside a task; the id."""
+    return add.delay(left, right).id
+
+
+@task
 def noop() -> None:
     return None
 
