@@ -42,9 +42,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ERRORS = (
-    "AlreadyRunningError JournalFullError MessageTooLargeError QueueClosedError QueueFullError QueueUnavailableError SerializationError"
-    " SettingsError SoftTimeoutError SupervisorError TaskCancelledError TaskExpiredError TaskFailedError"
-    " TaskOptionError TaskTimeoutError UnknownTaskError WaitTimeoutError WorkerLostError"
+    "AlreadyRunningError JournalFullError MessageTooLargeError QueueClosedError QueueFullError"
+    " QueueUnavailableError SerializationError SettingsError SoftTimeoutError SupervisorError"
+    " TaskCancelledError TaskExpiredError TaskFailedError TaskOptionError TaskTimeoutError"
+    " UnknownTaskError WaitTimeoutError WorkerLostError"
 )
 _HOMES = {
     "supervisor.config": "Priority TaskConfig",
