@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -242,3 +244,10 @@ def test_chdir_and_pythonpath_of_the_command_line_hold_for_the_tasks(make_server
     server.start("--chdir", str(server.folder / "here"), "--pythonpath", paths)
     assert server.result(server.submit("jobs:where")) == "here"
     assert server.result(server.submit("more_jobs:where")) == "there"
+
+
+def test_attaching_brings_nothing_into_the_arbiter_that_gevent_must_patch_first() -> None:
+    program = "import sys, supervisor.gunicorn; print([name for name in sys.argv[1:] if name in sys.modules])"
+    names = ["asyncio", "concurrent.futures", "multiprocessing", "sqlite3", "supervisor.taskqueue"]
+    told = subprocess.run([sys.executable, "-c", program, *names], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
