@@ -22,6 +22,12 @@ WAIT = 60.0
 KEPT = ["full", "normal"]
 
 
+@pytest.fixture
+def make_tree(make_tree: MakeTree) -> MakeTree:
+    """Trees whose workers are of ordinary niceness, so that a busy machine does not starve them."""
+    return functools.partial(make_tree, cpus="off")
+
+
 def everybody(tree: RunningTree) -> list[int]:
     """Every process of the tree, the guardian first, so that nobody sees another die."""
     assert tree.process is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import functools
 import multiprocessing
 import os
 import signal
@@ -27,6 +28,12 @@ from tests.support.waiting import until
 LIMIT = 64 * 1024
 FLOOD = 20_000_000
 WAIT = 60.0
+
+
+@pytest.fixture
+def make_tree(make_tree: MakeTree) -> MakeTree:
+    """Trees whose workers are of ordinary niceness, so that a busy machine does not starve them."""
+    return functools.partial(make_tree, cpus="off")
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pickle
 import socket
@@ -37,6 +38,12 @@ from tests.support.tree import RunningTree
 from tests.support.waiting import until
 
 WAIT = 60.0
+
+
+@pytest.fixture
+def make_tree(make_tree: MakeTree) -> MakeTree:
+    """Trees whose workers are of ordinary niceness, so that a busy machine does not starve them."""
+    return functools.partial(make_tree, cpus="off")
 
 
 @pytest.fixture(scope="module")
