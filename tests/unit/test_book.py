@@ -22,7 +22,7 @@ NOW = Moment(1000.0, 1_700_000_000.0)
 ALL = 2**62
 
 TestTheBookDrivenAtRandom = BookMachine.TestCase
-TestTheBookDrivenAtRandom.settings = settings(max_examples=200, stateful_step_count=40)
+TestTheBookDrivenAtRandom.settings = settings(max_examples=120, stateful_step_count=40)
 
 
 class Desk:

@@ -161,7 +161,7 @@ SETTINGS = Settings(
 )
 
 TestTheBookThroughRestarts = JournaledBook.TestCase
-TestTheBookThroughRestarts.settings = settings(max_examples=60, stateful_step_count=30, report_multiple_bugs=False)
+TestTheBookThroughRestarts.settings = settings(max_examples=40, stateful_step_count=30, report_multiple_bugs=False)
 
 
 class Shelf:
