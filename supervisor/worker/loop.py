@@ -20,6 +20,7 @@ from supervisor.worker.link import Link
 from supervisor.worker.output import Talk
 
 _SHORT_SECONDS = 0.01
+_MOST_NAMES = 1000
 _LOOK_SECONDS = 1.0
 
 
@@ -55,6 +56,7 @@ class Loop:
         self._retiring = False
         self._waiting = False
         self._shown = ""
+        self._brief: set[str] = set()
 
     def listen_to_signals(self) -> None:
         """TERM and INT may reach the whole group; they are not for us. Handlers that do nothing, rather than ignoring
@@ -89,6 +91,7 @@ class Loop:
     def run(self) -> None:
         """Until it is time to leave."""
         last: list[Report] = []
+        self._show("idle")
         while not self._retiring:
             grants = self._ask(last)
             if grants is None:
@@ -165,8 +168,8 @@ class Loop:
             return None
         if grant.memory_limit:
             os.eventfd_write(self._wake, 1)  # the master watches only while there is something to watch
-        if alone:
-            self._show(grant.name)
+        if alone and grant.name not in self._brief:
+            self._show(f"runs {grant.name}")
         try:
             report = self._executor.run(grant, deadline, now, guarded=alone)
         finally:
@@ -179,13 +182,21 @@ class Loop:
             )
             self._retiring = True
         self._slot.finish()
-        if alone and report.seconds > _SHORT_SECONDS:
-            self._show("")
+        if alone:
+            self._show("idle")
+            self._remember(grant.name, brief=report.seconds <= _SHORT_SECONDS)
         return report
 
+    def _remember(self, name: str, *, brief: bool) -> None:
+        """Tasks that were brief the last time are not shown: there may be thousands a second."""
+        if not brief:
+            self._brief.discard(name)
+        elif len(self._brief) < _MOST_NAMES:
+            self._brief.add(name)
+
     def _show(self, what: str) -> None:
-        """Say in the process title what is going on; not for each of thousands of short tasks a second."""
+        """Say in the process title what is going on."""
         if what != self._shown:
             self._shown = what
-            setproctitle(f"{self._title} {'runs ' + what if what else 'idle'}")
-            log.debug("%s", what or "idle")
+            setproctitle(f"{self._title} {what}")
+            log.debug("%s", what)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from supervisor.system import proc
 from tests.conftest import MakeTree
 from tests.gunicorn.conftest import MakeServer
 from tests.support.gunicorns import both_releases
@@ -110,6 +111,18 @@ def test_what_the_command_line_says_governs_workers_and_titles(make_server: Make
         "template",
         "worker",
     }
+
+
+def test_the_title_of_a_task_worker_says_what_it_does(server: Server, tmp_path: Path) -> None:
+    (pid,) = server.task_worker_pids()
+    title = f"{server.name} supervisor: worker 0"
+    until(lambda: proc.command(pid) == f"{title} idle", "a worker that says it is idle")
+    task_id = server.submit("wait_for_file", str(tmp_path / "flag"))
+    until(lambda: proc.command(pid) == f"{title} runs tests.support.tasks.wait_for_file", "what it runs")
+    (tmp_path / "flag").touch()
+    assert server.result(task_id) == "seen"
+    assert server.result(server.submit("add", 1, 1)) == 2
+    until(lambda: proc.command(pid) == f"{title} idle", "a worker that is idle again")
 
 
 def test_web_workers_and_task_workers_have_cpus_of_their_own(server: Server) -> None:
