@@ -189,6 +189,7 @@ class _Attachment:
             gid=cfg.gid if cfg.gid != os.getegid() else None,
             umask=umask,
             reload=bool(cfg.reload) or loaded.settings.reload,
+            log=str(home / cfg.errorlog) if cfg.errorlog and cfg.errorlog != "-" else "",
             cpus=tuple(sorted(os.sched_getaffinity(0))),
         )
 

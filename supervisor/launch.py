@@ -41,6 +41,8 @@ class Spec:
     """For the files that tasks make."""
     reload: bool = False
     """Load task code anew when its files change."""
+    log: str = ""
+    """The file that our own lines go to; empty for stderr."""
     cpus: tuple[int, ...] = ()
     """Those that the owner may use. A web worker that starts the tree anew is pinned to fewer."""
 
@@ -55,6 +57,7 @@ class Spec:
             "gid": self.gid,
             "umask": self.umask,
             "reload": self.reload,
+            "log": self.log,
             "cpus": list(self.cpus),
         }
 
@@ -75,6 +78,7 @@ class Spec:
             gid=gid if isinstance(gid, int) else None,
             umask=int(str(data["umask"])),
             reload=bool(data["reload"]),
+            log=str(data.get("log", "")),
             cpus=tuple(map(int, cpus)),
         )
 

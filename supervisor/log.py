@@ -1,8 +1,9 @@
-"""The logger ``supervisor``: plain lines on stderr, which Gunicorn's or systemd's log takes up."""
+"""The logger ``supervisor``: plain lines on stderr, which systemd takes up, or in Gunicorn's error log."""
 
 from __future__ import annotations
 
 import logging
+import logging.handlers
 import sys
 
 log = logging.getLogger("supervisor")
@@ -19,9 +20,17 @@ class _Role(logging.Filter):
         return True
 
 
-def configure(role: str, level: str) -> None:
-    """Write what the logger gets from ``level`` on to stderr, each line naming the process and its role."""
-    handler = logging.StreamHandler(sys.stderr)
+def configure(role: str, level: str, path: str = "") -> None:
+    """Write what the logger gets from ``level`` on, each line naming the process and its role.
+
+    To the file ``path``, which may be rotated at any time; to stderr where none is named or it cannot be opened.
+    """
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    if path:
+        try:
+            handler = logging.handlers.WatchedFileHandler(path, encoding="utf-8")
+        except OSError as error:
+            sys.stderr.write(f"supervisor {role}: {path} cannot be written, so this goes on here: {error}\n")
     handler.setFormatter(logging.Formatter(_FORMAT, "%Y-%m-%d %H:%M:%S %z"))
     handler.addFilter(_Role(role))
     log.handlers[:] = [handler]

@@ -98,7 +98,7 @@ def main(arguments: list[str]) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a descriptor a client; two a worker
     spec = read_spec(chosen.spec)
     settings = spec.settings
-    configure("broker", settings.log_level)
+    configure("broker", settings.log_level, spec.log)
     setproctitle(f"{spec.title} supervisor: broker [{chosen.dir}]")
     directory = Directory(chosen.dir)
     try:

@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
     if not living:
         return EXIT_FAILED
     spec = living[-1].spec
-    configure("guardian", spec.settings.log_level)
+    configure("guardian", spec.settings.log_level, spec.log)
     become(spec.uid, spec.gid)
     try:
         lock = DirectoryLock(directory.guardian_lock)

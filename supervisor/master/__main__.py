@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
     if not living:
         return 0
     spec = living[-1].spec
-    configure("master", spec.settings.log_level)
+    configure("master", spec.settings.log_level, spec.log)
     ours, theirs = socket.socketpair()
     for end in (ours, theirs):
         end.setblocking(False)

@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> int:
     if not die_with_parent(chosen.master):
         return EXIT_FAILED
     spec = read_spec(chosen.spec)
-    configure("template", spec.settings.log_level)
+    configure("template", spec.settings.log_level, spec.log)
     setproctitle(f"{spec.title} supervisor: template, generation {chosen.generation} [{spec.settings.dir}]")
     channel = Channel.inherited(chosen.channel)
     started = time.monotonic()

@@ -109,7 +109,8 @@ def _redirect(birth: Birth, talk_end: int, raw_end: int) -> Talk:
     os.dup2(raw_end, 2)
     talk = Talk(talk_end, raw_end, stderr)
     talk.install()
-    configure(f"worker {os.getpid()}", birth.spec.settings.log_level)  # over the streams that talk has put in place
+    # Only now, for stderr is what talk has put in its place.
+    configure(f"worker {os.getpid()}", birth.spec.settings.log_level, birth.spec.log)
     return talk
 
 

@@ -113,6 +113,21 @@ def test_what_the_command_line_says_governs_workers_and_titles(make_server: Make
     }
 
 
+def test_what_the_supervisor_says_stands_in_gunicorns_error_log_also_after_that_was_rotated(
+    make_server: MakeServer,
+) -> None:
+    server = make_server()
+    server.start("--error-logfile", "errors.txt")
+    errors = server.folder / "errors.txt"
+    assert "supervisor master: ready to take tasks" in errors.read_text()
+    errors.rename(server.folder / "errors.txt.1")
+    server.send(signal.SIGUSR1)
+    lost = server.submit("kill_myself", 9)
+    until(lambda: errors.exists() and "was killed by SIGKILL" in errors.read_text(), "a line in the new file")
+    server.queue.cancel(lost)
+    assert "supervisor " not in server.tail()
+
+
 def test_the_title_of_a_task_worker_says_what_it_does(server: Server, tmp_path: Path) -> None:
     (pid,) = server.task_worker_pids()
     title = f"{server.name} supervisor: worker 0"
