@@ -11,7 +11,7 @@ from supervisor.launch import Spec, Started, spec_file, start
 from supervisor.log import log
 from supervisor.master.template import Shared
 from supervisor.scoreboard import Header
-from supervisor.wire.channel import Alive, Channel, Drain, Gone, Message, Promote, Roster, Stop
+from supervisor.wire.channel import Alive, Channel, Drain, Fence, Gone, Message, Promote, Roster, Stop
 
 _FIRST_BACKOFF_NS = 100_000_000
 _LONGEST_BACKOFF_NS = 30_000_000_000
@@ -43,8 +43,10 @@ class BrokerHandle:
         """0 while there is none."""
         return self.process.pid if self.process else 0
 
-    def start(self, spec: Spec, alive: list[Alive], now_ns: int) -> None:
-        """Start one. The first things it hears: who died, who lives, whether work is handed out at all."""
+    def start(self, spec: Spec, alive: list[Alive], fences: list[Fence], now_ns: int) -> None:
+        """Start one. The first things it hears: who died, who is being killed, who lives, whether work is handed out
+        at all. It hears it before any worker can report.
+        """
         ours, theirs = Channel.pair()
         ours.socket.setblocking(False)
         described = spec_file(spec)
@@ -67,6 +69,8 @@ class BrokerHandle:
         os.close(described)
         for gone in self._gone.values():
             ours.send(gone)
+        for fence in fences:
+            ours.send(fence)
         if self.draining:
             ours.send(Drain())
         ours.send(Roster(alive))

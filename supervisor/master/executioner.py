@@ -1,7 +1,8 @@
 """Killing a worker for what it runs, so that nothing else is ever hit.
 
 Fence, stop, look again, dump, kill. The fence comes first: a dump signal makes hung C calls return, and the task
-would "succeed" after its deadline. The stop comes before the second look: what a stopped worker runs cannot change.
+would "succeed" after its deadline. So where the broker is too busy to answer, the worker is held, and in the end
+killed without a dump. The stop comes before the second look: what a stopped worker runs cannot change.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from supervisor.states import Cause
 _MS = 1_000_000
 _FENCE_NS = 25 * _MS
 _STOP_NS = 5 * _MS
+_HOLD_NS = 75 * _MS
 _DUMP_NS = 20 * _MS
 _DUMP_LOOK_NS = 2 * _MS
 UNREAPED_NS = 1_000 * _MS
 """A killed worker that cannot be reaped (it sits in the kernel) is given up after this long, and replaced."""
 _NO_STACK = "(no stack: the process did not write one, as when it blocks every signal or sits in the kernel)"
+
+_NOT_ASKED = "(no stack: the queue was too busy to be told before, and a process that is asked for it may go on)"
 
 
 class Executioner:
@@ -40,17 +44,22 @@ class Executioner:
         handle.kill = Kill(lease, cause, message, KillStage.FENCING, now_ns + _FENCE_NS)
         target = lease or handle.slot.held().lease
         if not target or not self._fence(target, cause):
+            handle.kill.fenced = True
             self._stop(handle, handle.kill, now_ns)
 
     def fenced(self, handle: WorkerHandle, lease: int, kill: bool, now_ns: int) -> None:
-        """The broker has answered; if it was busy, when the next stage has begun already."""
+        """The broker has answered; if it was busy, when the worker is held already."""
         under_way = handle.kill
         if under_way is None or under_way.stage is KillStage.KILLED:
             return
         if not kill and under_way.lease == lease:
             self._call_off(handle, under_way)  # it ended in time, and may have been given another task
-        elif under_way.stage is KillStage.FENCING:
+            return
+        under_way.fenced = True
+        if under_way.stage is KillStage.FENCING:
             self._stop(handle, under_way, now_ns)
+        elif under_way.stage is KillStage.HOLDING:
+            self._dump(handle, under_way, now_ns)
 
     def stopped(self, handle: WorkerHandle, now_ns: int) -> None:
         """The worker has stopped."""
@@ -89,7 +98,12 @@ class Executioner:
             log.debug("worker %d went on to another task in time: spared", handle.pid)
             self._spare(kill.lease)  # it may have reported behind the fence, and would wait for ever
             self._call_off(handle, kill)
-            return
+        elif kill.fenced:
+            self._dump(handle, kill, now_ns)
+        else:
+            kill.stage, kill.until_ns = KillStage.HOLDING, now_ns + _HOLD_NS
+
+    def _dump(self, handle: WorkerHandle, kill: Kill, now_ns: int) -> None:
         if handle.read_stack() is None and kill.lease:
             # Pending while it is stopped, the dump is the first thing it does when it goes on.
             handle.send(signals.DUMP)
@@ -114,6 +128,7 @@ class Executioner:
 
     def _kill(self, handle: WorkerHandle, kill: Kill, now_ns: int) -> None:
         if kill.stage is not KillStage.KILLED:
-            kill.stack = handle.read_stack() or (_NO_STACK if kill.lease else None)
+            excuse = _NO_STACK if kill.fenced else _NOT_ASKED
+            kill.stack = handle.read_stack() or (excuse if kill.lease else None)
         kill.stage, kill.until_ns = KillStage.KILLED, now_ns + UNREAPED_NS
         kill_tree(handle.pid)

@@ -159,7 +159,7 @@ class Master:
         if self.ending.closing:
             return
         if self.broker.process is None and now >= self.broker.start_ns:
-            self.broker.start(self.generations.spec, self.pool.alive(), now)
+            self.broker.start(self.generations.spec, self.pool.alive(), self.pool.fences(), now)
             self.pool.opened = list(self.pool)
         if not self.ending.begun:
             self.generations.keep(now)

@@ -16,7 +16,7 @@ from supervisor.master.worker import Stage, WorkerHandle
 from supervisor.scoreboard import Scoreboard, Slot, Word
 from supervisor.settings import Settings
 from supervisor.system import proc
-from supervisor.wire.channel import Alive, ForkWorker
+from supervisor.wire.channel import Alive, Fence, ForkWorker
 
 _FIRST_BACKOFF_NS = 100_000_000
 _LONGEST_BACKOFF_NS = 30_000_000_000
@@ -62,6 +62,11 @@ class Pool:
                 lease = running.lease if running else 0
                 found.append(Alive(handle.number, handle.slot.number, handle.pid, handle.generation, lease))
         return found
+
+    def fences(self) -> list[Fence]:
+        """For a new broker: of which leases no answer may count any more."""
+        kills = [handle.kill for handle in self.workers.values() if handle.kill is not None]
+        return [Fence(kill.lease, kill.cause.value) for kill in kills if kill.lease]
 
     def ready(self) -> int:
         """How many can take tasks."""

@@ -34,6 +34,8 @@ class KillStage(Enum):
     """The broker was asked to let no answer count any more."""
     STOPPING = "stopping"
     """SIGSTOP was sent: what the slot says can no longer change under our eyes."""
+    HOLDING = "holding"
+    """It has stopped, and the broker has not answered yet."""
     DUMPING = "dumping"
     """It writes its stack."""
     KILLED = "killed"
@@ -51,6 +53,8 @@ class Kill:
     stage: KillStage
     until_ns: int
     """When the next stage comes, even if what it waits for does not."""
+    fenced: bool = False
+    """Whether no answer counts any more: the broker has said so, or the next one hears of it first of all."""
     stack: str | None = None
     stack_size: int = -1
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,6 +162,28 @@ def test_an_end_after_the_fence_does_not_count(shared: RunningTree) -> None:
     for _ in range(5):
         task = tasks.hold_the_gil.options(timeout=0.4, max_retries=0).on(shared.queue)
         assert ended(shared.queue, task.delay().id).state is State.TIMED_OUT
+
+
+def test_a_kill_does_not_wait_for_a_broker_that_is_busy(make_tree: MakeTree) -> None:
+    """Nor does it dump then: the task would return, and its end be there before the fence."""
+    tree = make_tree(workers=2, max_retries=0, cpus="off")
+    handle = tasks.hold_the_gil.options(timeout=1.0).on(tree.queue).delay()
+    until(lambda: handle.state() is State.RUNNING, "it to run")
+    pid = handle.record().worker
+    assert pid is not None
+    with (
+        closing(sqlite3.connect(tree.dir / "journal.db", isolation_level=None)) as journal,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        journal.execute("BEGIN IMMEDIATE")
+        other = pool.submit(tasks.add.on(tree.queue).delay, 1, 2)  # the broker cannot commit it
+        until(lambda: proc.state(pid) in (None, "Z"), "the end of the worker")
+        assert not other.done()
+        journal.execute("ROLLBACK")
+        assert other.result(30).result(timeout=30) == 3
+    record = ended(tree.queue, handle.id)
+    assert (record.state, record.cause) == (State.TIMED_OUT, Cause.TIMEOUT)
+    assert "too busy" in stack_of(record)
 
 
 def test_a_task_that_ends_at_the_last_moment_leaves_nothing_for_the_next(make_tree: MakeTree, tmp_path: Path) -> None:

@@ -95,13 +95,26 @@ def test_a_kill_goes_from_the_fence_over_the_stop_and_the_dump_to_its_end(scene:
 
 
 def test_a_broker_that_does_not_answer_delays_a_kill_and_does_not_prevent_it(scene: Scene) -> None:
+    """No dump then: the signal makes a hung call return, and the task would succeed after its deadline."""
     scene.condemn()
-    for turn, stage in enumerate((KillStage.STOPPING, KillStage.DUMPING, KillStage.KILLED), 1):
+    for turn, stage in enumerate((KillStage.STOPPING, KillStage.HOLDING, KillStage.KILLED), 1):
         scene.executioner.step(scene.handle, turn * LATER)
         assert scene.stage() is stage
         if stage is KillStage.STOPPING:
             scene.wait_for("T")
     assert scene.process.wait(20) == -signal.SIGKILL
+    assert scene.handle.kill is not None
+    assert "too busy" in (scene.handle.kill.stack or "")
+
+
+def test_a_broker_that_answers_late_lets_the_kill_go_on(scene: Scene) -> None:
+    scene.condemn()
+    scene.executioner.step(scene.handle, LATER)
+    scene.wait_for("T")
+    scene.executioner.stopped(scene.handle, LATER)
+    assert scene.stage() is KillStage.HOLDING
+    scene.executioner.fenced(scene.handle, 5, True, LATER)
+    assert scene.stage() is KillStage.DUMPING
 
 
 def test_without_a_broker_the_worker_is_stopped_at_once(scene: Scene) -> None:
@@ -109,6 +122,8 @@ def test_without_a_broker_the_worker_is_stopped_at_once(scene: Scene) -> None:
     scene.condemn()
     assert scene.stage() is KillStage.STOPPING
     scene.wait_for("T")
+    scene.executioner.stopped(scene.handle, 0)
+    assert scene.stage() is KillStage.DUMPING, "the next broker hears of the fence before anything else"
 
 
 def test_a_task_that_ended_before_the_fence_is_excused(scene: Scene) -> None:
@@ -130,12 +145,12 @@ def test_a_worker_that_went_on_before_it_was_stopped_is_spared_and_the_broker_is
 
 
 def test_a_broker_that_answers_late_that_the_task_had_ended_calls_the_kill_off_in_time(scene: Scene) -> None:
-    """The dump has made a hung call return, say, and its report was there before the fence."""
+    """Its report was there before the fence."""
     scene.condemn()
     scene.executioner.step(scene.handle, LATER)
     scene.wait_for("T")
     scene.executioner.stopped(scene.handle, 0)
-    until(scene.handle.read_stack, "the stack", 20.0)
+    os.write(scene.handle.stack_file, b"written just before the deadline, for a task with a limit over a second")
     scene.executioner.fenced(scene.handle, 5, False, 0)
     assert scene.handle.kill is None
     assert scene.handle.read_stack() is None, "the next kill finds no old stack"
