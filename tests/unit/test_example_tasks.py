@@ -308,9 +308,7 @@ def test_the_segmentation_fault_is_one() -> None:
 
 
 def members(marker: str) -> list[psutil.Process]:
-    return [
-        process for process in psutil.process_iter(["cmdline"]) if marker in (process.info["cmdline"] or [])
-    ]
+    return [process for process in psutil.process_iter(["cmdline"]) if marker in (process.info["cmdline"] or [])]
 
 
 def is_gone(process: psutil.Process, marker: str) -> bool:

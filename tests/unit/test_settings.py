@@ -100,9 +100,7 @@ def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
 
 def test_none_is_a_value_in_attach_and_absence_on_the_command_line(tmp_path: Path) -> None:
     given = {"timeout": None, "tasks": ()}
-    loaded = Settings.load(
-        command_line=given, attach={"timeout": 9, "tasks": "a"}, environ={}, directory=tmp_path
-    )
+    loaded = Settings.load(command_line=given, attach={"timeout": 9, "tasks": "a"}, environ={}, directory=tmp_path)
     assert (loaded.settings.timeout, loaded.settings.tasks) == (9, ("a",))
     assert load(tmp_path, {"timeout": None}).settings.timeout is None
 
@@ -167,9 +165,7 @@ def test_a_pyproject_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
 
 
 def test_an_unknown_setting_names_the_nearest_one(tmp_path: Path) -> None:
-    assert faults(tmp_path, {"wrokers": 3}) == [
-        "unknown setting 'wrokers' in attach(...): did you mean 'workers'?"
-    ]
+    assert faults(tmp_path, {"wrokers": 3}) == ["unknown setting 'wrokers' in attach(...): did you mean 'workers'?"]
     assert faults(tmp_path, {"MAX-TASKS": 3})[0].endswith("did you mean 'max_tasks'?")
     assert faults(tmp_path, {"zzz": 3}) == ["unknown setting 'zzz' in attach(...)"]
 
@@ -203,9 +199,7 @@ def test_all_faults_are_told_at_once_each_with_its_source(tmp_path: Path) -> Non
     assert "attach(...)" in lines[1]
     assert "SUPERVISOR_WORKERS says 'many'" in lines[2]
     assert lines[3] == "nice must be a whole number from 0 to 19; --nice says 20"
-    assert lines[4].startswith(
-        "max_tasks_jitter = 5 (attach(...)) is not below max_tasks = 5 (attach(...)): "
-    )
+    assert lines[4].startswith("max_tasks_jitter = 5 (attach(...)) is not below max_tasks = 5 (attach(...)): ")
 
 
 def test_a_fault_is_told_even_where_a_stronger_source_is_right(tmp_path: Path) -> None:

@@ -113,6 +113,4 @@ def _colours(palette: str) -> list[bytes]:
 def _blend(stops: list[bytes], turn: float) -> bytes:
     at = int(turn)
     share = (1 - math.cos(math.pi * (turn - at))) / 2
-    return bytes(
-        round(a + (b - a) * share) for a, b in zip(stops[at], stops[(at + 1) % len(stops)], strict=True)
-    )
+    return bytes(round(a + (b - a) * share) for a, b in zip(stops[at], stops[(at + 1) % len(stops)], strict=True))
