@@ -62,7 +62,10 @@ def _plan(settings: Settings) -> CpuPlan:
     allowed = frozenset(os.sched_getaffinity(0))
     if settings.worker_count == 0:
         return CpuPlan(allowed, (), "no task workers here")
-    return plan_cpus(settings.cpus, settings.worker_count, allowed)
+    try:
+        return plan_cpus(settings.cpus, settings.worker_count, allowed)
+    except ValueError as error:  # they were taken away after the settings had been checked
+        return CpuPlan(allowed, (), str(error))
 
 
 def _chain(theirs: Hook | str | None, ours: Hook, name: str) -> Hook:

@@ -79,15 +79,22 @@ def test_five_hups_leave_the_arbiter_with_as_many_descriptors_and_threads_as_one
         server.wait_ready(generation)
         until(lambda: len(server.web_worker_pids()) == 2, "the old web workers to have left")
         assert server.result(server.submit("jobs:version")) == generation
-        counts.append((descriptors(server.pid), len(os.listdir(f"/proc/{server.pid}/task"))))
+        counts.append(held_by(server.pid))
     until(lambda: server.queue.stats()["unfinished"] == {}, "every task to be done")
     assert sorted(notes.read_text().split()) == sorted(f"{g}-{n}" for g in range(2, 7) for n in range(20))
     assert len(set(counts[1:])) == 1, counts
 
 
-def descriptors(pid: int) -> int:
-    """How many descriptors a process has open."""
-    return len(os.listdir(f"/proc/{pid}/fd"))
+def held_by(pid: int) -> tuple[int, int]:
+    """How many descriptors and threads a process has, once they were the same twice in a row."""
+    seen = [(0, 0)]
+
+    def same() -> bool:
+        seen.append((len(os.listdir(f"/proc/{pid}/fd")), len(os.listdir(f"/proc/{pid}/task"))))
+        return seen[-1] == seen[-2]
+
+    until(same, "the same count twice", pause=0.1)
+    return seen[-1]
 
 
 @both_releases

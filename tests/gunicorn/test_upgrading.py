@@ -14,7 +14,7 @@ import pytest
 
 from supervisor.system import proc
 from tests.gunicorn.conftest import MakeServer
-from tests.gunicorn.test_reloading import TASKS, descriptors, new_version
+from tests.gunicorn.test_reloading import TASKS, held_by, new_version
 from tests.support.gunicorns import both_releases
 from tests.support.server import RefusedError, Server
 from tests.support.waiting import until
@@ -142,7 +142,7 @@ def test_an_upgrade_may_be_followed_by_another_and_by_a_hup(make_server: MakeSer
     new_version(server, 1)
     server.start()
     master = server.pid_of("master")
-    counts: list[int] = []
+    counts: list[tuple[int, int]] = []
     for version in (2, 3):
         new_version(server, version)
         old = server.arbiters[-1]
@@ -151,7 +151,7 @@ def test_an_upgrade_may_be_followed_by_another_and_by_a_hup(make_server: MakeSer
         until(lambda old=old: not proc.is_alive(old), "the end of the old one", 20.0)  # type: ignore[misc]
         until(lambda: server.says(f"[{server.pid}]", "Master has been promoted"), "a Gunicorn that allows the next")
         server.wait_ready(generation=version)
-        counts.append(descriptors(server.pid))
+        counts.append(held_by(server.pid))
         assert server.result(server.submit("jobs:version")) == version
     new_version(server, 4)
     server.send(signal.SIGHUP)
