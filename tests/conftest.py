@@ -11,6 +11,23 @@ import pytest
 from tests.support.tree import RunningTree
 
 MakeTree = Callable[..., RunningTree]
+SAMPLE = {
+    "test_submitting.py",
+    "test_crashes.py",
+    "test_killing.py",
+    "test_web_workers.py",
+    "test_wire.py",
+    "test_functions.py",
+    "test_book.py",
+}
+"""What is run with each Python that is installed."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the sample."""
+    for item in items:
+        if item.path.name in SAMPLE:
+            item.add_marker(pytest.mark.versions)
 
 
 @pytest.fixture
@@ -34,3 +51,4 @@ def make_tree(tmp_path: Path) -> Iterator[MakeTree]:
 def tree(make_tree: MakeTree) -> RunningTree:
     """A tree with two workers."""
     return make_tree()
+
