@@ -23,6 +23,7 @@ from supervisor.master.reaper import kill, sweep
 from supervisor.scoreboard import Header, Scoreboard
 from supervisor.system import proc
 from supervisor.system.lock import DirectoryLock, held
+from supervisor.system.pulse import Pulse
 
 _FIRST_BACKOFF = 0.1
 _LONGEST_BACKOFF = 30.0
@@ -107,6 +108,7 @@ class Guardian:
         poller = select.poll()
         poller.register(watched.process.pidfd, select.POLLIN)
         stopped_since: float | None = None
+        pulse = Pulse()
         while not poller.poll(_LOOK_SECONDS * 1000):
             self._reap()
             self._remember(watched)
@@ -115,8 +117,7 @@ class Guardian:
                 stopped_since = None
             elif stopped_since is None:
                 stopped_since = now
-            beat = self._board.get(Header.MASTER_BEAT_NS) / 1e9
-            silent = now - max(beat, watched.since)
+            silent = pulse.silent_ns(self._board.get(Header.MASTER_BEAT_NS), time.monotonic_ns()) / 1e9
             if silent > self._heartbeat_timeout or (stopped_since and now - stopped_since >= _STOPPED_SECONDS):
                 log.error(
                     "the master (pid %d) is stopped or hung (silent for %.1f s): killed", watched.process.pid, silent

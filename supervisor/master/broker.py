@@ -11,6 +11,7 @@ from supervisor.launch import Spec, Started, spec_file, start
 from supervisor.log import log
 from supervisor.master.template import Shared
 from supervisor.scoreboard import Header
+from supervisor.system.pulse import Pulse
 from supervisor.wire.channel import Alive, Channel, Drain, Fence, Gone, Message, Promote, Roster, Stop
 
 _FIRST_BACKOFF_NS = 100_000_000
@@ -34,6 +35,7 @@ class BrokerHandle:
         self._gone: dict[int, Gone] = {}
         """Deaths that no broker has confirmed yet."""
         self._started_ns = 0
+        self._pulse = Pulse()
         self._backoff_ns = 0
         self.start_ns = 0
         """When the next one may be started."""
@@ -65,6 +67,7 @@ class BrokerHandle:
         self.process = start("supervisor.broker", arguments, descriptors)
         self.channel = ours
         self._started_ns = now_ns
+        self._pulse = Pulse()
         theirs.close()
         os.close(described)
         for gone in self._gone.values():
@@ -142,4 +145,4 @@ class BrokerHandle:
 
     def silent_ns(self, now_ns: int) -> int:
         """How long it has not moved; loading a deep queue counts from its start."""
-        return now_ns - max(self._shared.board.get(Header.BROKER_BEAT_NS), self._started_ns) if self.process else 0
+        return self._pulse.silent_ns(self._shared.board.get(Header.BROKER_BEAT_NS), now_ns) if self.process else 0

@@ -10,6 +10,7 @@ from supervisor.log import log
 from supervisor.master.pool import Pool
 from supervisor.master.template import Shared, TemplateHandle, start_template
 from supervisor.scoreboard import Header
+from supervisor.system.pulse import Pulse
 from supervisor.wire.channel import Imported, Stop
 
 _FIRST_BACKOFF_NS = 1_000_000_000
@@ -43,6 +44,8 @@ class Generations:
         self._retry_ns = 0
         self._modified: dict[str, float] = {}
         self._closing = False
+        self._pulse = Pulse()
+        """The current template's."""
 
     def templates(self) -> list[TemplateHandle]:
         """Those whose processes run."""
@@ -104,6 +107,7 @@ class Generations:
         template.seconds = word.seconds
         template.sources = template.sources or word.sources
         old, self.current, self.coming = self.current, template, None
+        self._pulse = Pulse()
         self.failed = ""
         self._failures = self._slow = 0
         self._pool.template = template
@@ -167,11 +171,16 @@ class Generations:
             self.coming = None
             self._retry_ns = now_ns
         current = self.current
-        if current is not None and self.coming is None:
-            beat = max(self._board.get(Header.TEMPLATE_BEAT_NS), current.started_ns)
-            if now_ns - beat > self.spec.settings.heartbeat_timeout * 1e9:
-                log.error("the template (pid %d) hangs: killed", current.process.pid)
-                signal.pidfd_send_signal(current.process.pidfd, signal.SIGKILL)
+        if current is not None and self.coming is None and self._silent_seconds(now_ns) > self._patience:
+            log.error("the template (pid %d) hangs: killed", current.process.pid)
+            signal.pidfd_send_signal(current.process.pidfd, signal.SIGKILL)
+
+    @property
+    def _patience(self) -> float:
+        return self.spec.settings.heartbeat_timeout
+
+    def _silent_seconds(self, now_ns: int) -> float:
+        return self._pulse.silent_ns(self._board.get(Header.TEMPLATE_BEAT_NS), now_ns) / 1e9
 
     def _drop(self, template: TemplateHandle) -> None:
         signal.pidfd_send_signal(template.process.pidfd, signal.SIGKILL)
