@@ -37,7 +37,7 @@ from supervisor.journal.payloads import PayloadCache
 from supervisor.journal.rows import Pieces
 from supervisor.journal.statements import SQL, parse
 from supervisor.journal.sweep import Sweeper
-from supervisor.scoreboard import Header, Scoreboard, Word
+from supervisor.scoreboard import Header, Held, Scoreboard, Word
 from supervisor.settings import Settings
 from supervisor.states import Cause, State
 from supervisor.wire.channel import Alive, Channel, Roster
@@ -48,6 +48,17 @@ from tests.support.waiting import until
 
 NOW = Moment(1000.0, 1_700_000_000.0)
 ROOT = Path(__file__).parents[2]
+
+
+def welcome(book: Book, journal: Journal, board: Scoreboard, now: Moment, alive: list[Alive]) -> None:
+    """What the master tells a new broker first, and what that makes of it."""
+    ours, theirs = Channel.pair()
+    service = Service(book, journal, board, OutputReader(book, board, 1000))
+    service.now = now
+    ours.send(Roster(alive))
+    MasterLine(theirs, -1).receive(service, lambda worker: None)
+    for end in (ours, theirs):
+        end.close()
 
 
 # -- the mirror -------------------------------------------------------------------------------------------------
@@ -93,7 +104,7 @@ class JournaledBook(BookMachine):
                 wanted |= {each.entry.id: after(view(each.entry), each.entry.kind, Cause.ABORT) for each in held}
                 self.known.over += [lease.number for lease in held]
         with self.becomes(wanted):
-            self.welcome(alive)
+            welcome(self.book, self.journal, self.board, self.now, alive)
         assert set(self.book.workers) == {each.worker for each in alive}
 
     def write_slot(self, living: Alive, held: list[Lease], cancelled: int) -> None:
@@ -120,16 +131,6 @@ class JournaledBook(BookMachine):
             assert self.journal.payload(entry.seq) == entry.kind.name.encode()
         self.known.returned.clear()
         self.known.fresh = {entry.id for entry in self.book.tasks.values() if entry.state is State.QUEUED}
-
-    def welcome(self, alive: list[Alive]) -> None:
-        """What the master tells a new broker first."""
-        ours, theirs = Channel.pair()
-        service = Service(self.book, self.journal, self.board, OutputReader(self.book, self.board, 1000))
-        service.now = self.now
-        ours.send(Roster(alive))
-        MasterLine(theirs, -1).receive(service, lambda worker: None)
-        for end in (ours, theirs):
-            end.close()
 
     def teardown(self) -> None:
         try:
@@ -476,20 +477,84 @@ def test_an_attempt_that_was_put_back_is_not_counted_in_what_is_read(shelf: Shel
     assert shelf.task(task_id).attempt == 1
 
 
-def test_numbers_given_out_before_a_restart_are_not_given_out_again(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path)
-    shelf.submit(3)
-    shelf.report(shelf.start())
-    lease = shelf.start()
-    assert shelf.journal.highest() == (3, lease.number)
+# -- a new broker -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def board() -> Iterator[Scoreboard]:
+    made = Scoreboard.create()
+    yield made
+    os.close(made.descriptor)
+
+
+def restart(shelf: Shelf, board: Scoreboard, *alive: Alive) -> None:
+    """A new broker takes over the journal, and hears who lives."""
     shelf.journal.close()
-    board = Scoreboard.create()
-    with closing(Journal(shelf.path, Durability.NORMAL)) as journal:
-        shelf.journal, shelf.book = journal, open_book(journal, SETTINGS, board)
-        shelf.submit()
-        assert shelf.start(9).number > lease.number
-        assert journal.highest()[0] == 4
-    os.close(board.descriptor)
+    shelf.journal = Journal(shelf.path, Durability.NORMAL)
+    shelf.book = open_book(shelf.journal, SETTINGS, board)
+    welcome(shelf.book, shelf.journal, board, shelf.now, list(alive))
+    shelf.commit()
+
+
+def test_what_an_attempt_has_used_up_is_used_up_after_a_restart_too(shelf: Shelf, board: Scoreboard) -> None:
+    (task_id,) = shelf.submit()
+    shelf.report(shelf.start(1), Outcome.RAISED)
+    restart(shelf, board)
+    shelf.pass_time(10.0)
+    lease = shelf.start(2)
+    shelf.book.die(2, lease.number, Death(Cause.SIGNAL), shelf.now)
+    shelf.commit()
+    restart(shelf, board)
+    shelf.start(3)
+    restart(shelf, board)  # worker 3 is not among the living
+    restart(shelf, board)
+    assert view(shelf.book.tasks[task_id]) == View(State.QUEUED, failures=1, crashes=1, aborts=1)
+    assert shelf.task(task_id).attempt == 3
+
+
+def test_a_worker_that_lives_keeps_its_task_through_a_restart_and_what_it_says_counts(
+    shelf: Shelf, board: Scoreboard
+) -> None:
+    (task_id,) = shelf.submit()
+    lease = shelf.start(1)
+    board.slots[1].start(lease.number, 1, 1, 1, 0)
+    restart(shelf, board, Alive(1, 1, 4711, 1, lease.number))
+    shelf.report(lease, result=b"kept")
+    assert (shelf.task(task_id).state, shelf.task(task_id).result) == ("succeeded", b"kept")
+
+
+def test_a_cancel_under_way_is_not_forgotten_by_a_new_broker(shelf: Shelf, board: Scoreboard) -> None:
+    (task_id,) = shelf.submit()
+    lease = shelf.start(1)
+    board.slots[1].start(lease.number, 1, 1, 1, 0)
+    board.slots[1].put(Word.CANCEL_LEASE, lease.number)
+    restart(shelf, board, Alive(1, 1, 4711, 1, lease.number))
+    shelf.report(lease, Outcome.CANCELLED)
+    assert shelf.task(task_id).state == "cancelled"
+
+
+def test_numbers_given_out_before_a_restart_are_not_given_out_again(shelf: Shelf, board: Scoreboard) -> None:
+    shelf.submit(3)
+    for _ in range(3):
+        shelf.report(shelf.start())
+    restart(shelf, board)
+    shelf.submit()
+    assert shelf.start(9).number == 4
+    assert shelf.journal.highest() == (4, 4)
+
+
+def test_without_a_journal_leases_are_counted_on_from_what_the_scoreboard_knows(board: Scoreboard) -> None:
+    slot = board.slots[1]
+    slot.claim(1000, 1)
+    slot.start(990, 1, 1, 1, 0)
+    book = Book(Kinds(Defaults()), 10, BATCH)
+    with closing(Journal(Path("nowhere"), Durability.OFF)) as journal:
+        welcome(book, journal, board, NOW, [Alive(7, 1, 4711, 1, 990)])
+        book.submit(Submission(new_id(), "task", b""), NOW)
+        book.ask(book.workers[7], 1, NOW)
+        ((lease,),) = [handout.leases for handout in book.assign(NOW)]
+    slot.claim(lease.number, 2000)
+    assert slot.held() == Held(lease.number, 2000), "else the claim would look older than what ran last"
 
 
 # -- payloads ---------------------------------------------------------------------------------------------------
