@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -103,14 +103,34 @@ class TaskQueue:
         Raises QueueFullError, QueueUnavailableError, QueueClosedError, and SerializationError for an argument that
         cannot cross to another process.
         """
-        submission = self._submission(func, args, kwargs, config)
-        self._send(calls.submit(submission, self._timeout), submission)
-        return to_text(submission.id)
+        return self.submit_call(func, args, kwargs, config)
 
     async def asubmit(
         self, func: Callable[..., Any], /, *args: Any, config: TaskConfig = NO_CONFIG, **kwargs: Any
     ) -> str:
         """:meth:`submit` without blocking the event loop."""
+        return await self.asubmit_call(func, args, kwargs, config)
+
+    def submit_call(
+        self,
+        func: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        config: TaskConfig = NO_CONFIG,
+    ) -> str:
+        """:meth:`submit` with the arguments packed, for a function that has a parameter named ``config`` itself."""
+        submission = self._submission(func, args, kwargs, config)
+        self._send(calls.submit(submission, self._timeout), submission)
+        return to_text(submission.id)
+
+    async def asubmit_call(
+        self,
+        func: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        config: TaskConfig = NO_CONFIG,
+    ) -> str:
+        """:meth:`submit_call` without blocking the event loop."""
         submission = self._submission(func, args, kwargs, config)
         await self._asend(calls.submit(submission, self._timeout), submission)
         return to_text(submission.id)
@@ -176,7 +196,7 @@ class TaskQueue:
             yield chunk
 
     def _submission(
-        self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], config: TaskConfig
+        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
     ) -> Submission:
         function = unwrap(func)
         assert callable(function)

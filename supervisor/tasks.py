@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from supervisor.config import TaskConfig, TaskOptions
@@ -13,7 +13,8 @@ from supervisor.handle import Handle
 from supervisor.taskqueue import TaskQueue, queue
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R = TypeVar("R", covariant=True)  # noqa: PLC0105  it is what readers see in the reference
+T = TypeVar("T")
 
 
 class Task(Generic[P, R]):
@@ -40,23 +41,39 @@ class Task(Generic[P, R]):
         """Run it here and now."""
         return self.__supervisor_function__(*args, **kwargs)
 
-    def delay(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
-        """Submit it; see :meth:`TaskQueue.submit` for what may be raised."""
-        return Handle(
-            self._queue.submit(self.__supervisor_function__, *args, config=self.config, **kwargs), self._queue
-        )
+    # The first of each pair is for ``async def`` functions: their result is what the worker awaited.
 
-    async def adelay(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
+    @overload
+    def delay(self: Task[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> Handle[T]: ...
+    @overload
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]: ...
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> Handle[Any]:
+        """Submit it; see :meth:`TaskQueue.submit` for what may be raised."""
+        return Handle(self._queue.submit_call(self.__supervisor_function__, args, kwargs, self.config), self._queue)
+
+    @overload
+    async def adelay(self: Task[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> Handle[T]: ...
+    @overload
+    async def adelay(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]: ...
+    async def adelay(self, *args: P.args, **kwargs: P.kwargs) -> Handle[Any]:
         """Submit it without blocking the event loop."""
-        task_id = await self._queue.asubmit(self.__supervisor_function__, *args, config=self.config, **kwargs)
+        task_id = await self._queue.asubmit_call(self.__supervisor_function__, args, kwargs, self.config)
         return Handle(task_id, self._queue)
 
-    def map(self, arguments: Iterable[tuple[Any, ...]]) -> list[Handle[R]]:
+    @overload
+    def map(self: Task[P, Coroutine[Any, Any, T]], arguments: Iterable[tuple[Any, ...]]) -> list[Handle[T]]: ...
+    @overload
+    def map(self, arguments: Iterable[tuple[Any, ...]]) -> list[Handle[R]]: ...
+    def map(self, arguments: Iterable[tuple[Any, ...]]) -> list[Handle[Any]]:
         """Submit it once for each tuple of arguments, in one round trip (or one for each thousand)."""
         ids = self._queue.submit_many(self.__supervisor_function__, arguments, config=self.config)
         return [Handle(task_id, self._queue) for task_id in ids]
 
-    async def amap(self, arguments: Iterable[tuple[Any, ...]]) -> list[Handle[R]]:
+    @overload
+    async def amap(self: Task[P, Coroutine[Any, Any, T]], arguments: Iterable[tuple[Any, ...]]) -> list[Handle[T]]: ...
+    @overload
+    async def amap(self, arguments: Iterable[tuple[Any, ...]]) -> list[Handle[R]]: ...
+    async def amap(self, arguments: Iterable[tuple[Any, ...]]) -> list[Handle[Any]]:
         """:meth:`map` without blocking the event loop."""
         ids = await self._queue.asubmit_many(self.__supervisor_function__, arguments, config=self.config)
         return [Handle(task_id, self._queue) for task_id in ids]

@@ -102,15 +102,16 @@ def _attributes(node: ast.ClassDef) -> str:
 
 
 def _methods(node: ast.ClassDef) -> list[str]:
-    """Each with its asyncio form, where that says no more than that it is one."""
+    """Each with its asyncio form, where that says no more than that it is one. Of overloads the last is shown."""
     found = {each.name: each for each in source.methods(node) if not source.is_property(each)}
+    overloads = {each.name: each for each in source.methods(node) if "overload" in source.decorators(each)}
     twins = {name: twin for name in found if (twin := source.asyncio_form(name)) in found}
     shown: list[str] = []
     for name, method in found.items():
         if name in twins.values():
             continue
         forms = [name, *([twins[name]] if name in twins else [])]
-        signatures = [source.signature(found[form], f"{node.name}.{form}") for form in forms]
+        signatures = [source.signature(overloads.get(form, found[form]), f"{node.name}.{form}") for form in forms]
         title = ", ".join(f"`.{form}`" for form in forms)
         shown.append(_titled(f"#### {title}", signatures, ast.get_docstring(method)))
     return shown

@@ -178,6 +178,11 @@ def optioned(number: int) -> int:
     return -number
 
 
+@task
+def configured(config: str, func: str = "") -> str:
+    return config + func
+
+
 def not_a_task(number: int) -> int:
     return number * 3
 
@@ -200,6 +205,13 @@ def test_a_task_is_still_a_function() -> None:
     assert getattr(plain, "__name__", "") == "plain"
     assert plain.name == f"{__name__}.plain"
     assert optioned.name == "by-name"
+
+
+def test_a_parameter_may_be_called_config(queue: TaskQueue) -> None:
+    """As one of ``submit`` is."""
+    assert configured.on(queue).delay(config="a", func="b").result(timeout=WAIT) == "ab"
+    assert queue.wait(queue.submit_call(configured, [], {"config": "c"}), timeout=WAIT).result == "c"
+    assert asyncio.run(configured.on(queue).adelay(config="d")).result(timeout=WAIT) == "d"
 
 
 def test_options_travel_with_the_task(queue: TaskQueue) -> None:
