@@ -51,4 +51,3 @@ def make_tree(tmp_path: Path) -> Iterator[MakeTree]:
 def tree(make_tree: MakeTree) -> RunningTree:
     """A tree with two workers."""
     return make_tree()
-

@@ -16,6 +16,7 @@ from supervisor.log import log
 from supervisor.master.reaper import kill_tree
 from supervisor.master.worker import Kill, KillStage, WorkerHandle
 from supervisor.states import Cause
+from supervisor.system.nice import hasten, set_niceness
 
 _MS = 1_000_000
 _FENCE_NS = 25 * _MS
@@ -90,6 +91,7 @@ class Executioner:
         return min(kill.until_ns, now_ns + _DUMP_LOOK_NS) if kill.stage is KillStage.DUMPING else kill.until_ns
 
     def _stop(self, handle: WorkerHandle, kill: Kill, now_ns: int) -> None:
+        kill.niceness = hasten(handle.pid)
         handle.send(signal.SIGSTOP)
         kill.stage, kill.until_ns = KillStage.STOPPING, now_ns + _STOP_NS
 
@@ -116,6 +118,8 @@ class Executioner:
         handle.kill = None
         handle.excused = kill.lease
         if kill.stage is not KillStage.FENCING:
+            if kill.niceness:
+                set_niceness(handle.pid, kill.niceness)
             os.ftruncate(handle.stack_file, 0)
             handle.send(signal.SIGCONT)
 

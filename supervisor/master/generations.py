@@ -193,15 +193,15 @@ class Generations:
         return self._retry_ns if self.current is None else None
 
     def sources_changed(self) -> bool:
-        """Whether a file of the imported code has changed since the last look, where ``reload`` is on."""
+        """Whether a file of the imported code has changed since its import or the last look, where ``reload`` is on."""
         if not self.spec.reload:
             return False
         changed = False
-        for path in self.current.sources if self.current else []:
+        for path, imported in (self.current.sources if self.current else {}).items():
             try:
                 modified = os.stat(path).st_mtime
             except OSError:
                 continue
-            changed |= self._modified.setdefault(path, modified) != modified
+            changed |= self._modified.get(path, imported) != modified
             self._modified[path] = modified
         return changed

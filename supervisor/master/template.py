@@ -36,7 +36,7 @@ class TemplateHandle:
     imported: bool = False
     seconds: float = 0.0
     obstacles: list[str] = field(default_factory=list)
-    sources: list[str] = field(default_factory=list)
+    sources: dict[str, float] = field(default_factory=dict)
     stopped_ns: int = 0
 
     def close(self) -> None:

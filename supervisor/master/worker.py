@@ -55,6 +55,8 @@ class Kill:
     """When the next stage comes, even if what it waits for does not."""
     fenced: bool = False
     """Whether no answer counts any more: the broker has said so, or the next one hears of it first of all."""
+    niceness: int = 0
+    """What it had before it was hastened to its end."""
     stack: str | None = None
     stack_size: int = -1
 

@@ -101,7 +101,7 @@ def main(arguments: list[str]) -> int:
         return 1
     found = application.obstacles({channel.fileno()})
     files = application.sources()
-    channel.send(Imported(time.monotonic() - started, found, files[:1000]))
+    channel.send(Imported(time.monotonic() - started, found, files))
     if found and not chosen.bare:
         return 0  # the master starts a bare one instead
     board = Scoreboard.attach(chosen.board)

@@ -59,8 +59,9 @@ def obstacles(own: Iterable[int]) -> list[str]:
     return found
 
 
-def sources() -> list[str]:
-    """The files of the modules that are imported, but for installed ones."""
+def sources(most: int = 1000) -> dict[str, float]:
+    """The files of the modules that are imported, but for installed ones, and when they were modified."""
     paths = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
     outside = (sys.prefix, sys.base_prefix)
-    return sorted({path for path in paths if path and "site-packages" not in path and not path.startswith(outside)})
+    ours = {path for path in paths if path and "site-packages" not in path and not path.startswith(outside)}
+    return {path: os.stat(path).st_mtime for path in sorted(ours)[:most] if os.path.exists(path)}

@@ -127,8 +127,8 @@ class Imported(Struct, frozen=True, array_like=True, tag="imported"):
     seconds: float
     obstacles: list[str]
     """Why workers have to import for themselves, in words; empty when they need not."""
-    sources: list[str] = []
-    """The files of the modules that were imported, for ``reload``."""
+    sources: dict[str, float] = {}
+    """The files of the modules that were imported, and when they were modified, for ``reload``."""
 
 
 class ImportFailed(Struct, frozen=True, array_like=True, tag="import_failed"):
