@@ -198,7 +198,8 @@ class Journal:
     def unfinished(self) -> Iterator[StoredTask]:
         """The tasks that a restart has to take up again, in the order of seq."""
         for row in self._connection.execute(SQL["unfinished"]):
-            yield StoredTask(*(*row[:-1], _decode_options(row[-1])))
+            values: list[Any] = [*row[:-1], _decode_options(row[-1])]
+            yield StoredTask(*values)
 
     def highest(self) -> tuple[int, int]:
         """The highest seq and the highest lease that were ever given out, as far as rows tell."""
