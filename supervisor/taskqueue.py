@@ -39,7 +39,8 @@ from supervisor.wire.messages import Files, Submission, TaskRow
 T = TypeVar("T")
 _INLINE_BYTES = 64 * 1024
 _PAYLOAD_BYTES = 1 << 30
-_WAIT_SLICE = 60.0
+_WAIT_SLICE = 5.0
+"""Short, since a Ctrl-C in the instant before a receive blocks is only seen when that has ended."""
 _CHUNK_TASKS = 1000
 _CHUNK_BYTES = 4 << 20
 NO_CONFIG = TaskConfig()
