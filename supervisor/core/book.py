@@ -6,6 +6,7 @@ until the broker takes it to the journal. Nothing here may be answered to anyone
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
@@ -13,10 +14,14 @@ from enum import Enum
 from supervisor.core.changes import Changes
 from supervisor.core.entry import Attempt, Death, Entry, Failure, Lease, Worker
 from supervisor.core.kind import Kinds
+from supervisor.core.expiries import Expiries
+from supervisor.core.gates import Gates
+from supervisor.core.keys import NO_KEYS
 from supervisor.core.later import LaterQueue
 from supervisor.core.moment import Moment
 from supervisor.core.pace import Pace
 from supervisor.core.ready import ReadyQueue
+from supervisor.core.uniques import Uniques
 from supervisor.core.verdict import judge
 from supervisor.states import Cause, State
 from supervisor.wire.messages import Hello, Outcome, Report, Submission
@@ -25,7 +30,10 @@ _REPORTED = {
     Outcome.RAISED: Cause.EXCEPTION,
     Outcome.SOFT_TIMEOUT: Cause.SOFT_TIMEOUT,
     Outcome.CANCELLED: Cause.CANCELLED,
+    Outcome.RETRY: Cause.EXCEPTION,
+    Outcome.REJECTED: Cause.REJECTED,
 }
+_UNSTARTED = {Cause.CANCELLED: "cancelled before it started", Cause.EXPIRED: "not started in the time given for it"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +67,19 @@ class Cancelled(Enum):
 class Book:
     """Unfinished tasks and the workers that hold them."""
 
-    def __init__(self, kinds: Kinds, limit: int, batch: BatchPolicy | None = None) -> None:
+    def __init__(
+        self, kinds: Kinds, limit: int, batch: BatchPolicy | None = None, ageing: float = 0.0, seed: int | None = None
+    ) -> None:
         self.kinds = kinds
         self.limit = limit
         self.batch = batch or BatchPolicy()
         self.tasks: dict[bytes, Entry] = {}
         self.leases: dict[int, Lease] = {}
         self.workers: dict[int, Worker] = {}
-        self.ready = ReadyQueue()
+        self.ready = ReadyQueue(ageing)
+        self.gates = Gates()
+        self.uniques = Uniques()
+        self.expiries = Expiries()
         self.pace = Pace()
         self.changes = Changes()
         self.draining = False
@@ -80,13 +93,14 @@ class Book:
         self._waiting: dict[int, Worker] = {}
         self._next_seq = 1
         self._next_lease = 1
+        self._chance = random.Random(seed)
 
     # -- clients -----------------------------------------------------------------------------------------------
 
     def unfinished(self) -> dict[str, int]:
         """How many tasks there are in each state, but for those with none. Counted, not gone through."""
         later = len(self._later) - self._retrying
-        running, queued = len(self.leases), len(self.ready)
+        running, queued = len(self.leases), len(self.ready) + len(self.gates)
         found = {State.QUEUED: queued, State.RUNNING: running, State.SCHEDULED: later, State.RETRYING: self._retrying}
         return {state.value: count for state, count in found.items() if count}
 
@@ -106,15 +120,40 @@ class Book:
             state=State.QUEUED,
             created_wall=now.wall,
             files=submission.files,
+            priority=submission.options.priority,
+            keys=submission.keys,
+            expires=now.wall + submission.expires if submission.expires else 0.0,
         )
         self._next_seq += 1
         self.tasks[entry.id] = entry
         self.changes.new[entry.seq] = submission
-        if submission.delay > 0:
-            self._postpone(entry, State.SCHEDULED, submission.delay, now)
+        if entry.keys.unique is not None:
+            self.uniques.take(entry.keys.unique, entry.id, now.wall)
+        if entry.expires:
+            self.expiries.add(entry)
+        delay = max(submission.delay, submission.eta - now.wall)
+        if delay > 0:
+            self._postpone(entry, State.SCHEDULED, delay, now)
         else:
-            self._enqueue(entry)
+            self._enqueue(entry, now)
         return entry
+
+    def holder(self, submission: Submission, now: Moment) -> bytes | None:
+        """The task that holds the unique key which this one asks for; None when it may be submitted."""
+        unique = submission.keys.unique
+        return None if unique is None else self.uniques.holder(unique, now.wall)
+
+    def prioritise(self, task_id: bytes, priority: int) -> bool:
+        """Give a task that has not started another priority; False when it has, or there is none."""
+        entry = self.tasks.get(task_id)
+        if entry is None or entry.state is State.RUNNING:
+            return False
+        if entry.state is State.QUEUED and not self.gates.holds(entry):
+            self.ready.move(entry, priority)
+        else:
+            entry.priority = priority
+        self.changes.touched[entry.seq] = entry
+        return True
 
     def cancel(self, task_id: bytes, now: Moment) -> tuple[Cancelled, Lease | None]:
         """Stop a task: at once where it waits, by way of the worker's lease where it runs."""
@@ -125,10 +164,7 @@ class Book:
             lease = self.leases[entry.lease]
             lease.cancelling = True
             return Cancelled.STOPPING, lease
-        line = self.ready if entry.state is State.QUEUED else self._later
-        self._retrying -= entry.state is State.RETRYING
-        self._end_unstarted(entry, now)
-        line.discard()
+        self._end_waiting(entry, State.CANCELLED, Cause.CANCELLED, now)
         return Cancelled.REMOVED, None
 
     # -- workers -----------------------------------------------------------------------------------------------
@@ -193,11 +229,10 @@ class Book:
             self._drop(lease)
             self._end(entry, State.SUCCEEDED)
             return True
-        error = report.error
         cause = Cause.CANCELLED if lease.cancelling else _REPORTED[report.outcome]
         if cause is Cause.CANCELLED and not lease.cancelling:
             cause = Cause.EXCEPTION  # the task raised the error of a cancel that nobody asked for
-        failure = Failure(cause, error.type, error.message, error.traceback) if error else Failure(cause)
+        failure = _failure_of(cause, report)
         self._fail(lease, failure, now)
         return True
 
@@ -262,11 +297,17 @@ class Book:
         for entry in self._later.pop_due(now.mono):
             self._retrying -= entry.state is State.RETRYING
             entry.state = State.QUEUED
-            self._enqueue(entry)
+            self._enqueue(entry, now)
+        for entry in self.gates.due(now.mono):
+            self.ready.push(entry, first=True)
+        for entry in self.expiries.pop_due(now.wall):
+            self._end_waiting(entry, State.EXPIRED, Cause.EXPIRED, now)
 
-    def next_due(self) -> float | None:
+    def next_due(self, now: Moment) -> float | None:
         """The monotonic time of the next :meth:`tick` that can change anything."""
-        return self._later.next_due()
+        expiry = self.expiries.next_wall()
+        times = [self._later.next_due(), self.gates.next_time(), None if expiry is None else now.mono_at(expiry)]
+        return min((time for time in times if time is not None), default=None)
 
     # -- restart -----------------------------------------------------------------------------------------------
 
@@ -305,13 +346,16 @@ class Book:
         leases: list[Lease] = []
         work = 0.0
         while len(leases) < min(share, self.batch.size, worker.wants):
-            entry = self.ready.peek(worker.generation)
+            entry = self.ready.peek(worker.generation, now.mono)
             if entry is None:
                 break
+            if entry.keys is not NO_KEYS and self.gates.shut(entry, now.mono):
+                self.ready.pop(worker.generation, now.mono)
+                continue
             work += self.pace.expected(entry.kind.name)
             if leases and work > self.batch.seconds:
                 break
-            self.ready.pop(worker.generation)
+            self.ready.pop(worker.generation, now.mono)
             leases.append(self._lease(entry, worker, now))
         return leases
 
@@ -324,6 +368,9 @@ class Book:
         worker.leases.append(lease)
         entry.lease = lease.number
         entry.state = State.RUNNING
+        if entry.keys is not NO_KEYS:
+            self.gates.enter(entry, lease.number, now.mono)
+            self.uniques.started(entry)
         self.changes.touched[entry.seq] = entry
         self.changes.leases[entry.seq] = (lease, worker.pid)
         return lease
@@ -337,18 +384,21 @@ class Book:
     def _fail(self, lease: Lease, failure: Failure, now: Moment) -> None:
         entry = lease.entry
         number = entry.attempts + 1
-        state = judge(entry, failure.cause)
+        state = judge(entry, failure)
         self._record(lease, now, failure, number)
-        if state is State.QUEUED:
-            entry.state = state
-            self._enqueue(entry)
-        elif state is State.RETRYING and entry.kind.retry_delay > 0:
-            self._postpone(entry, state, entry.kind.retry_delay, now)
-        elif state is State.RETRYING:
-            entry.state = State.QUEUED
-            self._enqueue(entry)
-        else:
+        delay = 0.0
+        if state is State.RETRYING:
+            delay = failure.retry_in if failure.retry_in is not None else self._retry_delay(entry)
+        if state.ended:
             self._end(entry, state)
+        elif delay > 0:
+            self._postpone(entry, state, delay, now)
+        else:
+            entry.state = State.QUEUED
+            self._enqueue(entry, now)
+
+    def _retry_delay(self, entry: Entry) -> float:
+        return entry.kind.retries.seconds(entry.failures, self._chance.random())
 
     def _record(self, lease: Lease, now: Moment, failure: Failure, number: int) -> None:
         """The lease is over, and not well: nobody can answer for it any more."""
@@ -361,6 +411,9 @@ class Book:
     def _drop(self, lease: Lease) -> Worker | None:
         """Nobody holds it any more; the worker that did, if it is still known."""
         del self.leases[lease.number]
+        if lease.entry.keys is not NO_KEYS:
+            for entry in self.gates.leave(lease.number):
+                self.ready.push(entry, first=True)
         worker = self.workers.get(lease.worker)
         if worker is not None and worker.leases:
             if worker.leases[0] is lease:
@@ -371,17 +424,19 @@ class Book:
 
     def _release(self, lease: Lease, now: Moment) -> None:
         """Give the task back as if this lease had never been handed out, to the head of its line."""
+        self.gates.give_back(lease.number)
         self._drop(lease)
         entry = lease.entry
         if lease.cancelling:
-            self._end_unstarted(entry, now)
+            self._end_unstarted(entry, State.CANCELLED, Cause.CANCELLED, now)
             return
         entry.state = State.QUEUED
         self.changes.touched[entry.seq] = entry
         self.ready.push(entry, first=True)
 
-    def _enqueue(self, entry: Entry) -> None:
+    def _enqueue(self, entry: Entry, now: Moment) -> None:
         entry.due = entry.due_wall = 0.0
+        entry.since = now.mono
         self.changes.touched[entry.seq] = entry
         self.ready.push(entry)
 
@@ -393,15 +448,36 @@ class Book:
         self.changes.touched[entry.seq] = entry
         self._later.push(entry)
 
-    def _end_unstarted(self, entry: Entry, now: Moment) -> None:
-        """End a cancelled task that no worker has begun; recorded under lease 0, as an attempt that was none."""
-        self._end(entry, State.CANCELLED)
-        failure = Failure(Cause.CANCELLED, message="cancelled before it started")
+    def _end_waiting(self, entry: Entry, state: State, cause: Cause, now: Moment) -> None:
+        """End a task that waits, wherever it does."""
+        before = entry.state
+        self._end_unstarted(entry, state, cause, now)
+        if before is not State.QUEUED:
+            self._retrying -= before is State.RETRYING
+            self._later.discard()
+        elif self.gates.holds(entry):
+            self.gates.drop(entry)
+        else:
+            self.ready.discard(entry)
+
+    def _end_unstarted(self, entry: Entry, state: State, cause: Cause, now: Moment) -> None:
+        """End a task that no worker has begun; recorded under lease 0, as an attempt that was none."""
+        self._end(entry, state)
+        failure = Failure(cause, message=_UNSTARTED[cause])
         self.changes.attempts.append(Attempt(entry.seq, 0, 0, 0, 0, now.wall, now.wall, failure))
 
     def _end(self, entry: Entry, state: State) -> None:
         entry.state = state
         self.ended_counts[state.value] += 1
+        if entry.keys is not NO_KEYS:
+            self.uniques.ended(entry)
         del self.tasks[entry.id]
         self.changes.touched[entry.seq] = entry
         self.changes.ended[entry.id] = entry
+
+
+def _failure_of(cause: Cause, report: Report) -> Failure:
+    error = report.error
+    if error is None:
+        return Failure(cause, retry_in=report.retry_in)
+    return Failure(cause, error.type, error.message, error.traceback, retry_in=report.retry_in)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from supervisor.core.entry import Entry
+from supervisor.core.entry import Entry, Failure
 from supervisor.states import Cause, State
 
 _UNCOUNTED = frozenset({Cause.SHUTDOWN})
 _CRASHES = frozenset({Cause.SIGNAL, Cause.EXIT, Cause.MEMORY})
 
 
-def judge(entry: Entry, cause: Cause) -> State:
+def judge(entry: Entry, failure: Failure) -> State:
     """Count the attempt on its budget and say where the task goes: RETRYING, QUEUED or an end.
 
     Three budgets, apart from each other: failures against ``max_retries``, deaths of the process against the crash
     budget (a task that kills its process must not do so for ever), deaths of the whole tree against a larger one
     (they are rarely the task's fault).
     """
-    kind = entry.kind
+    kind, cause = entry.kind, failure.cause
     if cause is Cause.CANCELLED:
         return State.CANCELLED
     if cause in _UNCOUNTED:
@@ -28,6 +28,8 @@ def judge(entry: Entry, cause: Cause) -> State:
         entry.crashes += 1
         return State.QUEUED if entry.crashes < kind.crash_budget else State.LOST
     entry.failures += 1
+    if cause is Cause.REJECTED:
+        return State.FAILED
     if entry.failures <= kind.max_retries:
         return State.RETRYING
     return State.TIMED_OUT if cause is Cause.TIMEOUT else State.FAILED

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from supervisor.core.keys import NO_KEYS, Keys
 from supervisor.wire.options import NO_OPTIONS, Options
 
 TaskId = Annotated[bytes, Meta(min_length=16, max_length=16)]
@@ -32,6 +33,10 @@ class Outcome(IntEnum):
     RAISED = 1
     SOFT_TIMEOUT = 2
     CANCELLED = 3
+    RETRY = 4
+    """It asked to be run again (``raise Retry``)."""
+    REJECTED = 5
+    """It said that no further attempt will help (``raise Reject``, an error that is never retried, its handler)."""
 
 
 class Submission(Struct, frozen=True, array_like=True, gc=False):
@@ -50,6 +55,11 @@ class Submission(Struct, frozen=True, array_like=True, gc=False):
     """See :class:`Files`."""
     again: bool = False
     """The client may have sent it before, and not heard the answer."""
+    eta: float = 0.0
+    """Wall-clock time before which it may not start; 0 for none. It follows the wall clock when that is set."""
+    expires: float = 0.0
+    """Seconds from now after which it is not started any more; 0 for never."""
+    keys: Keys = NO_KEYS
 
 
 class ErrorData(Struct, frozen=True, array_like=True, gc=False):
@@ -70,6 +80,8 @@ class Report(Struct, frozen=True, array_like=True, gc=False):
     seconds: float = 0.0
     """How long it ran."""
     files: int = 0
+    retry_in: float | None = None
+    """Seconds before the next attempt, where the task chose them."""
 
 
 class Hello(Struct, frozen=True, array_like=True, gc=False):
