@@ -323,7 +323,11 @@ class Master:
         for handle in self.pool:
             self._enforce_one(handle, now)
         for handle, lease, why in self.memory.over(now):
-            self.executioner.condemn(handle, Cause.MEMORY, why, now, lease)
+            if lease:
+                self.executioner.condemn(handle, Cause.MEMORY, why, now, lease)
+            else:
+                log.warning("worker %d, which has nothing to do, is replaced: %s", handle.pid, why)
+                self.executioner.condemn(handle, Cause.SHUTDOWN, why, now)  # no fault of the task it is given next
         if self.drain_until_ns is not None and now >= self.drain_until_ns:
             for handle in self.pool:
                 self.executioner.condemn(handle, Cause.SHUTDOWN, "the supervisor stopped", now)

@@ -40,11 +40,14 @@ class MemoryWatch:
         sizes = {handle: proc.tree_resident_bytes(handle.pid) - handle.baseline for handle in watched}
         for handle, size in sizes.items():
             lease, limit = held[handle]
-            if limit and size > limit:
-                yield handle, lease, f"it took {size >> 20} MiB, over its memory limit of {limit >> 20} MiB"
+            if limit and size > limit and (taken := _taken(handle, size)) > limit:
+                yield handle, lease, f"it took {taken >> 20} MiB, over its memory limit of {limit >> 20} MiB"
         budget = self._pool.settings.memory_budget
+        if budget is None or sum(sizes.values()) <= budget:
+            return
+        sizes = {handle: _taken(handle, size) for handle, size in sizes.items()}
         total = sum(sizes.values())
-        if budget is not None and total > budget and sizes:
+        if total > budget:
             largest = max(sizes, key=lambda handle: sizes[handle])
             yield (
                 largest,
@@ -54,6 +57,13 @@ class MemoryWatch:
                     f" and it took most of it: {sizes[largest] >> 20} MiB"
                 ),
             )
+
+
+def _taken(handle: WorkerHandle, size: int) -> int:
+    """What it really takes, where ``size`` may count pages many times that a task shares with the processes that it
+    forked. Looked at only when the quick look says that it is too much.
+    """
+    return min(size, proc.tree_proportional_bytes(handle.pid))
 
 
 def _limit(handle: WorkerHandle) -> int:

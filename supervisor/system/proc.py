@@ -89,6 +89,22 @@ def tree_resident_bytes(pid: int) -> int:
     return resident_bytes(pid) + sum(map(resident_bytes, descendants(pid)))
 
 
+def proportional_bytes(pid: int) -> int:
+    """Like :func:`resident_bytes`, but of a page that n processes share only the nth part. Slow for large processes:
+    the kernel goes through all of their pages.
+    """
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:"))
+    except (OSError, StopIteration):
+        return resident_bytes(pid)
+
+
+def tree_proportional_bytes(pid: int) -> int:
+    """What a process and all its descendants take together, pages that they share among them counted once."""
+    return proportional_bytes(pid) + sum(map(proportional_bytes, descendants(pid)))
+
+
 def command(pid: int) -> str:
     """The command line, words joined by spaces; empty when there is none."""
     try:

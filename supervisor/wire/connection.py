@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import time
+import weakref
 from multiprocessing import managers
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +35,9 @@ class Connection:
         """Seconds that the next receive may take; None for ever."""
         self._limit = limit
         self._ahead = b""
+        # Nobody has to close a queue, so a connection that is dropped is no mistake to be warned of. Not __del__: of
+        # things that are collected together, the socket may come first.
+        weakref.finalize(self, connected.close).atexit = False
         self._set: float | None = None
 
     # -- the interface of multiprocessing ----------------------------------------------------------------------
@@ -50,10 +54,6 @@ class Connection:
 
     def close(self) -> None:
         """Hang up."""
-        self.socket.close()
-
-    def __del__(self) -> None:
-        """Nobody has to close a queue, so a connection that is dropped is no mistake to be warned of."""
         self.socket.close()
 
     def __enter__(self) -> Connection:

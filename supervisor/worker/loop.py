@@ -163,6 +163,8 @@ class Loop:
         if revoked and grant.lease >= revoked:
             self._slot.put(Word.RUNNING, 0)
             return None
+        if grant.memory_limit:
+            os.eventfd_write(self._wake, 1)  # the master watches only while there is something to watch
         if alone:
             self._show(grant.name)
         try:

@@ -144,7 +144,7 @@ def spin(seconds: float) -> str:
 
 
 def _take(megabytes: int) -> mmap.mmap:
-    held = mmap.mmap(-1, megabytes << 20)
+    held = mmap.mmap(-1, megabytes << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     for offset in range(0, megabytes << 20, 4096):
         held[offset] = 1
     return held
@@ -153,9 +153,9 @@ def _take(megabytes: int) -> mmap.mmap:
 @task
 def hold_memory(megabytes: int, path: str = "", seconds: float = SPAN) -> str:
     """Takes memory at once, and holds it."""
-    held = _take(megabytes)
     if path:
         _write(path, f"{os.getpid()}\n")
+    held = _take(megabytes)
     time.sleep(seconds)
     held.close()
     return "held"
