@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from supervisor.client.aio import AsyncClient
 from supervisor.client.calls import Call
 from supervisor.client.manager import QueueProxy
 from supervisor.client.revive import revive
-from supervisor.config import TaskConfig
+from supervisor.config import TaskConfig, read_priority
 from supervisor.directory import DEFAULT, VARIABLE, Directory
 from supervisor.errors import (
     MessageTooLargeError,
@@ -104,16 +105,14 @@ class TaskQueue:
         cannot cross to another process.
         """
         submission = self._submission(func, args, kwargs, config)
-        self._send(calls.submit(submission, self._timeout), submission)
-        return to_text(submission.id)
+        return to_text(self._send(calls.submit(submission, self._timeout), submission))
 
     async def asubmit(
         self, func: Callable[..., Any], /, *args: Any, config: TaskConfig = NO_CONFIG, **kwargs: Any
     ) -> str:
         """:meth:`submit` without blocking the event loop."""
         submission = self._submission(func, args, kwargs, config)
-        await self._asend(calls.submit(submission, self._timeout), submission)
-        return to_text(submission.id)
+        return to_text(await self._asend(calls.submit(submission, self._timeout), submission))
 
     def submit_many(
         self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], *, config: TaskConfig = NO_CONFIG
@@ -124,8 +123,8 @@ class TaskQueue:
         """
         ids: list[str] = []
         for chunk in self._chunks(func, arguments, config):
-            self._send(calls.submit_many(chunk, self._timeout), *chunk)
-            ids += [to_text(submission.id) for submission in chunk]
+            accepted = self._send(calls.submit_many(chunk, self._timeout), *chunk)
+            ids += map(to_text, accepted)
         return ids
 
     async def asubmit_many(
@@ -134,8 +133,8 @@ class TaskQueue:
         """:meth:`submit_many` without blocking the event loop."""
         ids: list[str] = []
         for chunk in self._chunks(func, arguments, config):
-            await self._asend(calls.submit_many(chunk, self._timeout), *chunk)
-            ids += [to_text(submission.id) for submission in chunk]
+            accepted = await self._asend(calls.submit_many(chunk, self._timeout), *chunk)
+            ids += map(to_text, accepted)
         return ids
 
     def _send(self, call: Call[T], *submissions: Submission) -> T:
@@ -192,7 +191,18 @@ class TaskQueue:
             # Written, and safe from a loss of power, before anybody hears of the task.
             write_file(path_of(self._ends.directory, task_id, ARGUMENTS), payload, durable=True)
             payload, files = b"", Files.ARGUMENTS
-        return Submission(task_id, name, payload, config.wire, float(config.delay), generation.get(), files)
+        return Submission(
+            id=task_id,
+            name=name,
+            payload=payload,
+            options=config.wire,
+            delay=float(config.delay),
+            generation=generation.get(),
+            files=files,
+            eta=config.eta_wall,
+            expires=float(config.expires or 0.0),
+            keys=config.keys(name),
+        )
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -283,6 +293,32 @@ class TaskQueue:
     async def acancel(self, task_id: str) -> bool:
         """:meth:`cancel` without blocking the event loop."""
         return await self._aperform(calls.cancel(_id(task_id), self._timeout))
+
+    # -- order and pace ----------------------------------------------------------------------------------------
+
+    def set_priority(self, task_id: str, priority: int | str | Enum) -> bool:
+        """Give a task that has not started another priority; False when it has started. Raises UnknownTaskError."""
+        return self._perform(calls.prioritise(_id(task_id), read_priority(priority), self._timeout))
+
+    async def aset_priority(self, task_id: str, priority: int | str | Enum) -> bool:
+        """:meth:`set_priority` without blocking the event loop."""
+        return await self._aperform(calls.prioritise(_id(task_id), read_priority(priority), self._timeout))
+
+    def queues(self) -> list[dict[str, Any]]:
+        """The named queues: name, ready, weight, paused."""
+        return self._perform(calls.queues(self._timeout))
+
+    def pause(self, name: str = "default") -> None:
+        """Hand out nothing more from a named queue, until it is resumed, restarts included."""
+        self._perform(calls.pause(name, True, self._timeout))
+
+    def resume(self, name: str = "default") -> None:
+        """Hand out tasks of a named queue again."""
+        self._perform(calls.pause(name, False, self._timeout))
+
+    def set_weight(self, name: str, weight: float) -> None:
+        """Give a named queue so many turns where a queue of weight 1 (the default) has one."""
+        self._perform(calls.weigh(name, weight, self._timeout))
 
 
 class _Ends:

@@ -45,11 +45,19 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard) -> Book:
         soft_timeout=settings.soft_timeout,
         max_retries=settings.max_retries,
         retry_delay=settings.retry_delay,
+        backoff=settings.backoff,
+        max_delay=settings.max_delay,
+        retry_jitter=settings.retry_jitter,
         crash_budget=settings.crash_budget,
         abort_budget=settings.abort_budget,
         memory_limit=settings.memory_limit,
     )
-    book = Book(Kinds(defaults), settings.queue_limit, BatchPolicy(settings.batch_size, settings.batch_time))
+    book = Book(
+        Kinds(defaults),
+        settings.queue_limit,
+        BatchPolicy(settings.batch_size, settings.batch_time),
+        settings.ageing or 0.0,
+    )
     now, newest = Moment.now(), board.get(Header.GENERATION)
     for count, stored in enumerate(journal.unfinished()):
         if count % _BEAT_ROWS == 0:
@@ -68,11 +76,20 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard) -> Book:
             crashes=stored.crashes,
             aborts=stored.aborts,
             files=stored.files,
+            priority=stored.priority,
+            since=now.mono,
+            expires=stored.expires_wall or 0.0,
+            keys=stored.keys,
         )
         book.restore(entry)
         if entry.state is State.RUNNING:
             lease = Lease(stored.lease, entry, stored.worker, 0, stored.started_wall or now.wall)
             book.restore_lease(lease, Worker(stored.worker, 0, stored.pid, 0))
+    for name, weight, paused in journal.queues():
+        queue = book.ready.queue(name)
+        queue.weight, queue.paused = weight, bool(paused)
+    for task_id, keys, created, started in journal.keyed():
+        book.remember(task_id, keys, created, started, now)
     seq, lease_number = journal.highest()
     book.count_from(seq + 1, lease_number + 1)
     return book

@@ -240,7 +240,12 @@ class Server:
             self._again = False
             return 0.0
         service = self._service
-        times = [self._next_beat, service.book.next_due(service.now), service.waiters.next_time(), self._batches.next_time()]
+        times = [
+            self._next_beat,
+            service.book.next_due(service.now),
+            service.waiters.next_time(),
+            self._batches.next_time(),
+        ]
         if service.output.wants_flush:
             times.append(time.monotonic() + 0.2)
         return max(0.0, min(when for when in times if when is not None) - time.monotonic())

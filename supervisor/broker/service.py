@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 
@@ -23,6 +24,7 @@ from supervisor.wire.messages import Hello, Report, Submission, TaskId, TaskRow
 from supervisor.wire.remote import RemoteError
 
 _MOST_WAIT = 3600.0
+Weight = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 
 
 class _Parked:
@@ -61,6 +63,10 @@ class Service:
             "task": _call(tuple[TaskId, bool], self._task),
             "wait": _call(tuple[TaskId, float, bool], self._wait),
             "cancel": _call(tuple[TaskId], self._cancel),
+            "prioritise": _call(tuple[TaskId, int], self._prioritise),
+            "queues": _call(tuple[()], self._queues),
+            "pause": _call(tuple[str, bool], self._pause),
+            "weigh": _call(tuple[str, Weight], self._weigh),
             "stats": _call(tuple[()], self._stats),
             "workers": _call(tuple[()], self._workers),
             "hello": _call(tuple[Hello], self._hello),
@@ -95,26 +101,28 @@ class Service:
         return None
 
     def _submit(self, connection: Connection, ident: int | None, submission: Submission) -> object:
-        self._accept(submission, 1)
-        return True
+        return self._accept(submission, 1)
 
     def _submit_many(self, connection: Connection, ident: int | None, submissions: list[Submission]) -> object:
-        for count, submission in enumerate(submissions):
-            self._accept(submission, len(submissions) - count)
-        return len(submissions)
+        return [self._accept(each, len(submissions) - count) for count, each in enumerate(submissions)]
 
-    def _accept(self, submission: Submission, more: int) -> None:
+    def _accept(self, submission: Submission, more: int) -> bytes:
+        """The id of the task that stands for this submission: its own, or that of who holds its unique key."""
         if self.book.closed:
             raise RemoteError(QueueClosedError)
         if self.book.full(more) and submission.id not in self.book.tasks:
             raise RemoteError(QueueFullError, self.book.limit)
         if submission.again and self.journal.state_of(submission.id) is not None:
-            return  # the first try was accepted and only its answer was lost; the task may even be over
+            return submission.id  # the first try was accepted, only its answer was lost; it may even be over
+        holder = self.book.holder(submission, self.now)
+        if holder is not None:
+            return holder
         newest = self.board.get(Header.GENERATION)
         if submission.generation > newest:
             # Stamped under a tree that is gone: this one began to count anew, and its code is as new as any.
             submission = msgspec.structs.replace(submission, generation=newest)
         self.book.submit(submission, self.now)
+        return submission.id
 
     def _task(self, connection: Connection, ident: int | None, task_id: bytes, with_result: bool) -> object:
         if self._changing(task_id):
@@ -159,6 +167,27 @@ class Service:
             worker = self.book.workers[lease.worker]
             self.board.slots[worker.slot].put(Word.CANCEL_LEASE, lease.number)
             self.turn.words.append(CancelRunning(worker.number, worker.slot, lease.number))
+        return True
+
+    def _prioritise(self, connection: Connection, ident: int | None, task_id: bytes, priority: int) -> object:
+        if self.book.prioritise(task_id, priority):
+            return True
+        if self.journal.state_of(task_id) is None:
+            raise RemoteError(UnknownTaskError, to_text(task_id))
+        return False
+
+    def _queues(self, connection: Connection, ident: int | None) -> object:
+        return [
+            {"name": queue.name, "ready": queue.count, "weight": queue.weight, "paused": queue.paused}
+            for queue in self.book.ready.queues.values()
+        ]
+
+    def _pause(self, connection: Connection, ident: int | None, name: str, paused: bool) -> object:
+        self.book.pause(name, paused=paused)
+        return True
+
+    def _weigh(self, connection: Connection, ident: int | None, name: str, weight: float) -> object:
+        self.book.weigh(name, weight)
         return True
 
     def _stats(self, connection: Connection, ident: int | None) -> object:

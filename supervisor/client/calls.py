@@ -31,27 +31,28 @@ class Call(Generic[T]):
 _plain: Callable[[msgspec.Raw], Any] = msgspec.msgpack.Decoder().decode
 _row = msgspec.msgpack.Decoder(TaskRow | None).decode
 _bool = msgspec.msgpack.Decoder(bool).decode
-_int = msgspec.msgpack.Decoder(int).decode
+_id = msgspec.msgpack.Decoder(bytes).decode
+_ids = msgspec.msgpack.Decoder(list[bytes]).decode
 _dict = msgspec.msgpack.Decoder(dict[str, Any]).decode
 _dicts = msgspec.msgpack.Decoder(list[dict[str, Any]]).decode
 
 
-def submit(submission: Submission, timeout: float) -> Call[bool]:
-    """Put a task into the queue. When it was tried before, it says so: the first try may have been accepted."""
+def submit(submission: Submission, timeout: float) -> Call[bytes]:
+    """Put a task into the queue; the id of the task that stands for it (another's, that holds its key). When it was tried before, it says so: the first try may have been accepted."""
 
     def arguments(left: float, again: bool) -> tuple[object, ...]:
         return (msgspec.structs.replace(submission, again=True) if again else submission,)
 
-    return Call("submit", arguments, _bool, timeout)
+    return Call("submit", arguments, _id, timeout)
 
 
-def submit_many(submissions: list[Submission], timeout: float) -> Call[int]:
+def submit_many(submissions: list[Submission], timeout: float) -> Call[list[bytes]]:
     """Put many into it in one round trip: all of them, or none."""
 
     def arguments(left: float, again: bool) -> tuple[object, ...]:
         return ([msgspec.structs.replace(each, again=True) for each in submissions] if again else submissions,)
 
-    return Call("submit_many", arguments, _int, timeout)
+    return Call("submit_many", arguments, _ids, timeout)
 
 
 def task(task_id: bytes, timeout: float, *, with_result: bool) -> Call[TaskRow | None]:
@@ -67,6 +68,26 @@ def wait(task_id: bytes, timeout: float, *, with_result: bool) -> Call[TaskRow |
 def cancel(task_id: bytes, timeout: float) -> Call[bool]:
     """Cancel a task."""
     return Call("cancel", lambda left, again: (task_id,), _bool, timeout)
+
+
+def prioritise(task_id: bytes, priority: int, timeout: float) -> Call[bool]:
+    """Change the priority of a task that has not started."""
+    return Call("prioritise", lambda left, again: (task_id, priority), _bool, timeout)
+
+
+def queues(timeout: float) -> Call[list[dict[str, Any]]]:
+    """Read the named queues."""
+    return Call("queues", lambda left, again: (), _dicts, timeout)
+
+
+def pause(name: str, paused: bool, timeout: float) -> Call[bool]:
+    """Pause or resume a named queue."""
+    return Call("pause", lambda left, again: (name, paused), _bool, timeout)
+
+
+def weigh(name: str, weight: float, timeout: float) -> Call[bool]:
+    """Give a named queue a weight."""
+    return Call("weigh", lambda left, again: (name, weight), _bool, timeout)
 
 
 def stats(timeout: float) -> Call[dict[str, Any]]:

@@ -13,10 +13,10 @@ from enum import Enum
 
 from supervisor.core.changes import Changes
 from supervisor.core.entry import Attempt, Death, Entry, Failure, Lease, Worker
-from supervisor.core.kind import Kinds
 from supervisor.core.expiries import Expiries
 from supervisor.core.gates import Gates
-from supervisor.core.keys import NO_KEYS
+from supervisor.core.keys import NO_KEYS, Keys
+from supervisor.core.kind import Kinds
 from supervisor.core.later import LaterQueue
 from supervisor.core.moment import Moment
 from supervisor.core.pace import Pace
@@ -154,6 +154,18 @@ class Book:
             entry.priority = priority
         self.changes.touched[entry.seq] = entry
         return True
+
+    def pause(self, name: str, *, paused: bool) -> None:
+        """Hand out nothing more from this queue, or again."""
+        queue = self.ready.queue(name)
+        queue.paused = paused
+        self.changes.queues[name] = queue
+
+    def weigh(self, name: str, weight: float) -> None:
+        """Give this queue so many turns where a queue of weight 1 has one."""
+        queue = self.ready.queue(name)
+        queue.weight = weight
+        self.changes.queues[name] = queue
 
     def cancel(self, task_id: bytes, now: Moment) -> tuple[Cancelled, Lease | None]:
         """Stop a task: at once where it waits, by way of the worker's lease where it runs."""
@@ -314,6 +326,8 @@ class Book:
     def restore(self, entry: Entry) -> None:
         """Take in an unfinished task from the journal; in the order of seq."""
         self.tasks[entry.id] = entry
+        if entry.expires:
+            self.expiries.add(entry)
         self._next_seq = max(self._next_seq, entry.seq + 1)
         self._next_lease = max(self._next_lease, entry.lease + 1)
         if entry.state is State.QUEUED:
@@ -322,12 +336,27 @@ class Book:
             self._retrying += entry.state is State.RETRYING
             self._later.push(entry)
 
+    def remember(self, task_id: bytes, keys: Keys, created: float, started: float | None, now: Moment) -> None:
+        """Take in what the journal says of a task with keys, ended or not: who holds what, what started when."""
+        unique, rate = keys.unique, keys.rate
+        if rate is not None and started is not None and now.wall - started < rate.seconds:
+            self.gates.remember_start(rate, now.mono_at(started))
+        if unique is None:
+            return
+        if unique.until == "period":
+            if created + unique.seconds > now.wall:
+                self.uniques.take(unique, task_id, created)
+        elif task_id in self.tasks and not (unique.until == "started" and started is not None):
+            self.uniques.take(unique, task_id, created)
+
     def restore_lease(self, lease: Lease, worker: Worker) -> None:
         """Take in the lease of a task that the journal calls running."""
         self.workers.setdefault(worker.number, worker)
         worker = self.workers[worker.number]
         self.leases[lease.number] = lease
         worker.leases.append(lease)
+        if lease.entry.keys.limit is not None:
+            self.gates.enter_again(lease.entry.keys.limit, lease.number)
 
     def count_from(self, seq: int, lease: int) -> None:
         """Give out numbers from here on: the journal has seen those before."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from supervisor.core.entry import Attempt, Entry, Lease
+from supervisor.core.ready import NamedQueue
 from supervisor.wire.messages import Submission
 
 
@@ -24,8 +25,10 @@ class Changes:
     """Results of tasks that succeeded, by seq."""
     ended: dict[bytes, Entry] = field(default_factory=dict)
     """Tasks that reached a final state, by id."""
+    queues: dict[str, NamedQueue] = field(default_factory=dict)
+    """Named queues that were paused, resumed or weighed."""
     wall: float = 0.0
     """When all this happened: wall-clock seconds."""
 
     def __bool__(self) -> bool:
-        return bool(self.touched)
+        return bool(self.touched or self.queues)

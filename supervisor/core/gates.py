@@ -169,6 +169,11 @@ class Gates:
 
     # -- restart -----------------------------------------------------------------------------------------------
 
+    def enter_again(self, limit: Limit, lease: int) -> None:
+        """A task that runs on across a restart is still inside."""
+        self._slot(limit).inside.add(lease)
+        self._passes[lease] = _Pass(limit.key, None, 0.0)
+
     def remember_start(self, rate: Rate, started: float) -> None:
         """A task with this key started then: before a restart, and the window has not forgotten it."""
         insort(self._window(rate).starts, started)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -67,7 +67,7 @@ class Timing:
             number += 1
 
     def _cron(self, wall: float) -> Iterator[float]:
-        local = datetime.fromtimestamp(wall, timezone.utc).astimezone(ZoneInfo(self.zone))
+        local = datetime.fromtimestamp(wall, UTC).astimezone(ZoneInfo(self.zone))
         for moment in CronSim(self.cron, local):
             yield moment.timestamp()
 

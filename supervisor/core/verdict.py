@@ -28,8 +28,6 @@ def judge(entry: Entry, failure: Failure) -> State:
         entry.crashes += 1
         return State.QUEUED if entry.crashes < kind.crash_budget else State.LOST
     entry.failures += 1
-    if cause is Cause.REJECTED:
-        return State.FAILED
-    if entry.failures <= kind.max_retries:
+    if cause is not Cause.REJECTED and entry.failures <= kind.max_retries:
         return State.RETRYING
     return State.TIMED_OUT if cause is Cause.TIMEOUT else State.FAILED

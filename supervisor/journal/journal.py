@@ -18,6 +18,7 @@ import msgspec
 
 from supervisor.core.changes import Changes
 from supervisor.core.entry import Attempt, Entry
+from supervisor.core.keys import NO_KEYS, Keys
 from supervisor.errors import JournalError
 from supervisor.journal.migrate import migrate
 from supervisor.journal.payloads import PayloadCache
@@ -29,6 +30,8 @@ from supervisor.wire.options import Options
 
 _encode_options = msgspec.json.Encoder().encode
 _decode_options = msgspec.json.Decoder(Options).decode
+_encode_keys = msgspec.json.Encoder().encode
+_decode_keys = msgspec.json.Decoder(Keys).decode
 _PREFETCH = 256
 _Row = tuple[Any, ...]
 _WAL_RESTART_BYTES = 64 << 20
@@ -82,29 +85,24 @@ class Journal:
 
     def write(self, changes: Changes, pieces: Pieces) -> None:
         """Commit one turn. When this returns, what the durability level promises holds for all of it."""
-        execute = self._connection.executemany
         self._begin(durable=bool(changes.new))
         try:
-            inserted, leased, moved, ended = self._sort(changes)
-            if inserted:
-                execute(SQL["insert_task"], inserted)
-            if leased:
-                execute(SQL["lease_task"], leased)
-            if moved:
-                execute(SQL["move_task"], moved)
-            if ended:
-                execute(SQL["end_task"], ended)
-            if changes.attempts:
-                execute(SQL["insert_attempt"], map(_attempt_row, changes.attempts))
-            if pieces.output:
-                execute(SQL["insert_output"], pieces.output)
-            if pieces.progress:
-                execute(SQL["save_progress"], pieces.progress)
+            for statement, rows in self._rows(changes, pieces):
+                if rows:
+                    self._connection.executemany(SQL[statement], rows)
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
+
+    def _rows(self, changes: Changes, pieces: Pieces) -> Iterator[tuple[str, list[_Row]]]:
+        """What is to be executed, in this order."""
+        yield from zip(("insert_task", "lease_task", "move_task", "end_task"), self._sort(changes), strict=True)
+        yield "insert_attempt", [_attempt_row(attempt) for attempt in changes.attempts]
+        yield "save_queue", [(queue.name, queue.weight, queue.paused) for queue in changes.queues.values()]
+        yield "insert_output", pieces.output
+        yield "save_progress", pieces.progress
 
     def _begin(self, *, durable: bool) -> None:
         wanted = "FULL" if durable and self.durability is Durability.FULL else "NORMAL"
@@ -129,7 +127,7 @@ class Journal:
                 self._payloads.drop(seq)
                 ended.append((entry.state.value, changes.wall, *counts, entry.files, changes.results.get(seq), seq))
             else:
-                moved.append((entry.state.value, entry.due_wall or None, *counts, seq))
+                moved.append((entry.state.value, entry.due_wall or None, entry.priority, *counts, seq))
         return inserted, leased, moved, ended
 
     def _insert_row(self, entry: Entry, changes: Changes) -> _Row:
@@ -143,7 +141,7 @@ class Journal:
             entry.id,
             entry.kind.name,
             entry.state.value,
-            entry.kind.priority,
+            entry.priority,
             entry.generation,
             entry.lease,
             lease.worker if lease else 0,
@@ -159,6 +157,9 @@ class Journal:
             self._options_text(entry.kind.options),
             submission.payload,
             changes.results.get(entry.seq),
+            entry.kind.queue,
+            entry.expires or None,
+            _encode_keys(entry.keys).decode() if entry.keys is not NO_KEYS else "",
         )
 
     def _options_text(self, options: Options) -> str:
@@ -194,7 +195,17 @@ class Journal:
     def unfinished(self) -> Iterator[StoredTask]:
         """The tasks that a restart has to take up again, in the order of seq."""
         for row in self._connection.execute(SQL["unfinished"]):
-            yield StoredTask(*(*row[:-1], _decode_options(row[-1])))
+            *plain, keys, options = row
+            yield StoredTask(*(*plain, _decode_keys(keys) if keys else NO_KEYS, _decode_options(options)))
+
+    def queues(self) -> list[tuple[str, float, int]]:
+        """Named queues that are not as a new one is: (name, weight, paused)."""
+        return self._connection.execute(SQL["queues"]).fetchall()
+
+    def keyed(self) -> Iterator[tuple[bytes, Keys, float, float | None]]:
+        """Every task with keys, ended ones too: (id, keys, created_at, started_at)."""
+        for task_id, keys, created, started in self._connection.execute(SQL["keyed"]):
+            yield task_id, _decode_keys(keys), created, started
 
     def highest(self) -> tuple[int, int]:
         """The highest seq and the highest lease that were ever given out, as far as rows tell."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from supervisor.core.keys import Keys
 from supervisor.journal.statements import SQL
 from supervisor.wire.messages import ErrorData, ProgressData, TaskRow
 from supervisor.wire.options import Options
@@ -44,6 +45,9 @@ class StoredTask:
     created_wall: float
     due_wall: float | None
     started_wall: float | None
+    priority: int
+    expires_wall: float | None
+    keys: Keys
     options: Options
 
 

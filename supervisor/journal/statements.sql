@@ -1,14 +1,14 @@
 -- name: insert_task
 INSERT OR IGNORE INTO tasks (seq, id, name, state, priority, generation, lease, worker, pid, failures, crashes, aborts,
-    files, created_at, due_at, started_at, ended_at, options, payload, result)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    files, created_at, due_at, started_at, ended_at, options, payload, result, queue, expires_at, keys)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: lease_task
 UPDATE tasks SET state = 'running', lease = ?, worker = ?, pid = ?, started_at = ?, due_at = NULL,
     failures = ?, crashes = ?, aborts = ? WHERE seq = ?;
 
 -- name: move_task
-UPDATE tasks SET state = ?, due_at = ?, failures = ?, crashes = ?, aborts = ? WHERE seq = ?;
+UPDATE tasks SET state = ?, due_at = ?, priority = ?, failures = ?, crashes = ?, aborts = ? WHERE seq = ?;
 
 -- name: end_task
 UPDATE tasks SET state = ?, ended_at = ?, due_at = NULL, failures = ?, crashes = ?, aborts = ?, files = ?, result = ?
@@ -26,8 +26,17 @@ INSERT OR REPLACE INTO progress (seq, done, total, message) VALUES (?, ?, ?, ?);
 
 -- name: unfinished
 SELECT seq, id, name, state, generation, lease, worker, pid, failures, crashes, aborts, files, created_at, due_at,
-    started_at, options
+    started_at, priority, expires_at, keys, options
 FROM tasks INDEXED BY tasks_unfinished WHERE ended_at IS NULL ORDER BY seq;
+
+-- name: save_queue
+INSERT OR REPLACE INTO queues (name, weight, paused) VALUES (?, ?, ?);
+
+-- name: queues
+SELECT name, weight, paused FROM queues;
+
+-- name: keyed
+SELECT id, keys, created_at, started_at FROM tasks WHERE keys != '';
 
 -- name: highest
 SELECT coalesce(max(seq), 0), coalesce((SELECT max(lease) FROM tasks), 0) FROM tasks;

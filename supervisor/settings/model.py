@@ -15,7 +15,7 @@ from supervisor.settings.check import Check
 from supervisor.settings.cpus import CpuList
 from supervisor.settings.gather import Gathered
 from supervisor.settings.host import Host
-from supervisor.settings.kind import Choice, Duration, Maybe, Size, Switch, Whole
+from supervisor.settings.kind import Choice, Duration, Factor, Maybe, Size, Switch, Whole
 from supervisor.settings.place import Directory, Modules
 from supervisor.settings.rule import FAULTS, WARNINGS
 from supervisor.settings.spec import setting, specs
@@ -98,6 +98,14 @@ class Settings:
         "Most tasks that one worker is handed in one call; 1 hands them out one by one.",
     )
 
+    ageing: float | None = setting(
+        "Order",
+        Maybe(Duration()),
+        60.0,
+        "Waiting that is worth one step of priority, so that nothing starves; never above HIGH (10)."
+        " `none`: strictly by priority, then first in, first out.",
+    )
+
     cpus: str | Mapping[str, str] = setting(
         "CPU",
         CpuList(),
@@ -155,7 +163,25 @@ class Settings:
         "Repeating",
         Duration(above=False),
         1.0,
-        "Time before a task that raised or timed out runs again.",
+        "Time before a task that raised or timed out first runs again.",
+    )
+    backoff: float = setting(
+        "Repeating",
+        Factor(),
+        2.0,
+        "What that time is multiplied with at each further failure; 1 for a fixed delay.",
+    )
+    max_delay: float = setting(
+        "Repeating",
+        Duration(above=False),
+        HOUR,
+        "Most time between two runs, without the jitter.",
+    )
+    retry_jitter: float = setting(
+        "Repeating",
+        Duration(above=False),
+        1.0,
+        "Up to how much time is added by chance, so that what failed together does not come back together.",
     )
     crash_budget: int = setting(
         "Repeating",
