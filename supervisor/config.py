@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, IntEnum
@@ -12,6 +12,7 @@ from typing import Any, Self, TypedDict
 
 from supervisor.core.keys import NO_KEYS, Keys, Limit, Rate, Unique
 from supervisor.errors import TaskOptionError
+from supervisor.policy import NO_POLICY, ErrorHandler, ErrorType, Policy
 from supervisor.settings.kind import Duration, Factor, Kind, Maybe, Plain, Size, Switch, Whole
 from supervisor.settings.nearest import did_you_mean
 from supervisor.wire.options import Options
@@ -37,6 +38,9 @@ class TaskOptions(TypedDict, total=False):
     backoff: float
     max_delay: float | str
     retry_jitter: float | str
+    retry_on: ErrorType | Iterable[ErrorType] | None
+    never_retry_on: ErrorType | Iterable[ErrorType]
+    error_handler: ErrorHandler | None
     crash_budget: int
     memory_limit: int | str | None
     priority: int | str | Enum
@@ -85,6 +89,12 @@ class TaskConfig:
     """Most time between two runs. Setting's default: 1 h."""
     retry_jitter: float | str = _UNSET
     """Up to how much time is added by chance. Setting's default: 1 s."""
+    retry_on: ErrorType | Iterable[ErrorType] | None = None
+    """Run again after these errors only; None for after any. A kill at the hard limit is a TaskTimeoutError."""
+    never_retry_on: ErrorType | Iterable[ErrorType] = ()
+    """Never run again after these. The death of the process is a WorkerLostError."""
+    error_handler: ErrorHandler | None = None
+    """``(task_id, error, attempt) -> bool``, asked whether to run again wherever an attempt is left."""
     crash_budget: int = _UNSET
     """How many attempts may end with the death of their process. Setting's default: 3."""
     memory_limit: int | str | None = _UNSET
@@ -164,6 +174,14 @@ class TaskConfig:
         return Keys(unique, limit, rate)
 
     @cached_property
+    def policy(self) -> Policy:
+        """When it runs again, as far as its own code is asked; travels with the function."""
+        if self.retry_on is None and not self.never_retry_on and self.error_handler is None:
+            return NO_POLICY
+        chosen: Any = (self.retry_on, self.never_retry_on, self.error_handler)  # read already, as tuples of types
+        return Policy(*chosen)
+
+    @cached_property
     def wire(self) -> Options:
         """The form that travels."""
         values = {name: getattr(self, name) for name in _TRAVELLING}
@@ -173,6 +191,7 @@ class TaskConfig:
             leave_children=self.leave_children,
             queue=self.queue,
             store_result=self.store_result,
+            error_handler=self.policy.asks_after_kill,
             **chosen,
         )
 
@@ -229,6 +248,31 @@ class _Aware(Plain):
         return value
 
 
+class _Handler(Plain):
+    """A function that is asked."""
+
+    unit = "callable"
+    expects = "a function of (task_id, error, attempt)"
+
+    def read(self, value: object) -> Callable[..., Any]:
+        if not callable(value):
+            raise ValueError
+        return value
+
+
+class _Errors(Plain):
+    """Exception types, one or several."""
+
+    unit = "exception types"
+    expects = "an exception type, or several"
+
+    def read(self, value: object) -> tuple[ErrorType, ...]:
+        found = tuple(value) if isinstance(value, Iterable) and not isinstance(value, type) else (value,)
+        if not all(isinstance(each, type) and issubclass(each, BaseException) for each in found):
+            raise ValueError
+        return found
+
+
 def _read_rate(text: str) -> tuple[int, float]:
     count, slash, period = text.partition("/")
     if not slash:
@@ -261,6 +305,9 @@ _KINDS: dict[str, Kind[Any]] = {
     "store_result": Switch(),
     "result_ttl": Duration(),
     "eta": Maybe(_Aware()),
+    "retry_on": Maybe(_Errors()),
+    "never_retry_on": _Errors(),
+    "error_handler": Maybe(_Handler()),
 }
 _TRAVELLING = (
     "timeout",

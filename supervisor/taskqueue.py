@@ -182,7 +182,7 @@ class TaskQueue:
         if config is NO_CONFIG and function is not func:
             config = getattr(func, "config", NO_CONFIG)
         name = config.name or name_of(function)
-        payload = pack(function, args, kwargs, name)
+        payload = pack(function, args, kwargs, name, config.policy)
         task_id = new_id()
         files = Files.NONE
         if len(payload) > _INLINE_BYTES:
