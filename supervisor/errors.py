@@ -50,12 +50,14 @@ class QueueClosedError(SupervisorError):
 
 
 class QueueFullError(SupervisorError):
-    """The queue holds as many unfinished tasks as it may."""
+    """The queue holds as many unfinished tasks as it may; ``queue`` names the one that does, where it is only one."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, queue: str | None = None) -> None:
         self.limit = limit
+        self.queue = queue
+        which, setting = ("the queue", "queue_limit") if queue is None else (f"the queue {queue!r}", "queue_limits")
         super().__init__(
-            f"the queue is full: it holds {limit:,} unfinished tasks; try again later or raise queue_limit"
+            f"{which} is full: it holds {limit:,} unfinished tasks; try again later or raise {setting}"
         )
 
 
@@ -102,6 +104,30 @@ class UnknownFunctionError(SupervisorError):
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"the workers know no task {name!r} ({reason}); name its module in `tasks`")
+
+
+class UnknownHandlerError(SupervisorError):
+    """Nothing is registered under the name that something was to be submitted to."""
+
+    def __init__(self, name: str, nearest: str | None = None) -> None:
+        self.name = name
+        self.nearest = nearest
+        hint = f"did you mean {nearest!r}?" if nearest else "register it in a module that is named in `tasks`"
+        super().__init__(f"no task or handler is registered as {name!r}: {hint}")
+
+
+class NameTakenError(SupervisorError):
+    """Two functions were registered under one name."""
+
+    def __init__(self, name: str, first: str, second: str) -> None:
+        super().__init__(f"{first} and {second} are both registered as {name!r}; give one of them another name")
+
+
+class PayloadRefusedError(SupervisorError):
+    """What was to cross, or has crossed, is no JSON, and the supervisor takes nothing else."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what} is refused, for this supervisor takes JSON only (payloads = json): {reason}")
 
 
 class SerializationError(SupervisorError):

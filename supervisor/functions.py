@@ -22,10 +22,9 @@ import cloudpickle
 
 from supervisor.errors import SerializationError, UnknownFunctionError
 from supervisor.policy import NO_POLICY, Policy
+from supervisor.wire.call_kind import BY_REFERENCE, BY_VALUE
 
 Function = Callable[..., Any]
-BY_REFERENCE = b"R"
-BY_VALUE = b"V"
 _UNPORTABLE = b"__main__"
 
 
@@ -85,6 +84,15 @@ def pack(
         if reference is not None:
             return BY_REFERENCE + _dump((reference, call.args, call.kwargs, *own))
         return BY_VALUE + dump_by_value((function, call.args, call.kwargs, *own))
+    except Exception as error:
+        raise _explain(call, name, error) from error
+
+
+def pack_arguments(call: Call, name: str) -> bytes:
+    """The arguments of a call whose function goes by name; SerializationError names the one that cannot cross."""
+    own = (call.policy,) if call.policy else ()
+    try:
+        return _dump((call.args, call.kwargs, *own))
     except Exception as error:
         raise _explain(call, name, error) from error
 

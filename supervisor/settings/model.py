@@ -12,6 +12,7 @@ from typing import Self
 from supervisor.errors import SettingsError
 from supervisor.settings import source
 from supervisor.settings.check import Check
+from supervisor.settings.counts import Counts
 from supervisor.settings.cpus import CpuList
 from supervisor.settings.gather import Gathered
 from supervisor.settings.host import Host
@@ -248,6 +249,12 @@ class Settings:
         1_000_000,
         "Unfinished tasks that the queue holds; above it a submit raises `QueueFullError`.",
     )
+    queue_limits: Mapping[str, int] | None = setting(
+        "Limits",
+        Maybe(Counts(Whole(1, 100_000_000))),
+        None,
+        "The same for single named queues, such as `emails=1000 reports=50`.",
+    )
     inline_limit: int = setting(
         "Limits",
         Size(least=0),
@@ -259,6 +266,13 @@ class Settings:
         Size(least=K),
         G,
         "Largest arguments or result of a task that are accepted.",
+    )
+    payloads: str = setting(
+        "Limits",
+        Choice(("pickle", "json")),
+        "pickle",
+        "How arguments and results travel. `json`: nothing is unpickled anywhere, and only functions that are"
+        " registered in the modules of `tasks` run. A change takes effect with a restart.",
     )
     message_limit: int = setting(
         "Limits",

@@ -15,6 +15,8 @@ _CLASSES: dict[str, type[SupervisorError]] = {
         errors.MessageTooLargeError,
         errors.BadRequestError,
         errors.TaskOptionError,
+        errors.UnknownHandlerError,
+        errors.PayloadRefusedError,
     )
 }
 
