@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from supervisor.errors import (
         AlreadyRunningError,
         JournalFullError,
+        NameTakenError,
+        PayloadRefusedError,
         QueueClosedError,
         QueueFullError,
         QueueUnavailableError,
@@ -27,12 +29,14 @@ if TYPE_CHECKING:
         TaskFailedError,
         TaskOptionError,
         TaskTimeoutError,
+        UnknownHandlerError,
         UnknownTaskError,
         WaitTimeoutError,
         WorkerLostError,
     )
     from supervisor.handle import Handle
     from supervisor.hooks import on_worker_start, on_worker_stop
+    from supervisor.presets import high_priority_config, quick_config, reliable_config
     from supervisor.records import ErrorInfo, Progress, TaskRecord
     from supervisor.states import Cause, State
     from supervisor.taskqueue import TaskQueue, queue
@@ -41,9 +45,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ERRORS = (
-    "AlreadyRunningError JournalFullError QueueClosedError QueueFullError QueueUnavailableError SerializationError"
+    "AlreadyRunningError JournalFullError NameTakenError PayloadRefusedError QueueClosedError QueueFullError"
+    " QueueUnavailableError SerializationError"
     " SettingsError SoftTimeoutError SupervisorError TaskCancelledError TaskExpiredError TaskFailedError"
-    " TaskOptionError TaskTimeoutError UnknownTaskError WaitTimeoutError WorkerLostError"
+    " TaskOptionError TaskTimeoutError UnknownHandlerError UnknownTaskError WaitTimeoutError WorkerLostError"
 )
 _HOMES = {
     "supervisor.config": "Priority TaskConfig",
@@ -51,6 +56,7 @@ _HOMES = {
     "supervisor.errors": _ERRORS,
     "supervisor.handle": "Handle",
     "supervisor.hooks": "on_worker_start on_worker_stop",
+    "supervisor.presets": "high_priority_config quick_config reliable_config",
     "supervisor.records": "ErrorInfo Progress TaskRecord",
     "supervisor.states": "Cause State",
     "supervisor.taskqueue": "TaskQueue queue",
@@ -65,6 +71,8 @@ __all__ = [
     "ErrorInfo",
     "Handle",
     "JournalFullError",
+    "NameTakenError",
+    "PayloadRefusedError",
     "Priority",
     "Progress",
     "QueueClosedError",
@@ -84,14 +92,18 @@ __all__ = [
     "TaskQueue",
     "TaskRecord",
     "TaskTimeoutError",
+    "UnknownHandlerError",
     "UnknownTaskError",
     "WaitTimeoutError",
     "WorkerLostError",
     "__version__",
     "current_task",
+    "high_priority_config",
     "on_worker_start",
     "on_worker_stop",
     "queue",
+    "quick_config",
+    "reliable_config",
     "task",
 ]
 

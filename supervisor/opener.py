@@ -39,7 +39,7 @@ class Opener:
         if found is None:
             hint = did_you_mean(name, self._registered) or "nothing is registered under that name"
             raise UnknownFunctionError(name, hint)
-        data = memoryview(payload)[start:]
+        data = payload[start:]
         if payload[:1] == AS_JSON:
             try:
                 args, kwargs = plain.load_call(data)

@@ -62,6 +62,12 @@ class _Call:
     config: TaskConfig
 
 
+def discard(directory: Directory, submission: Submission) -> None:
+    """Remove the file of what was refused."""
+    if submission.files & Files.ARGUMENTS:
+        path_of(directory, submission.id, ARGUMENTS).unlink(missing_ok=True)
+
+
 class Packer:
     """Packs for one supervisor; ``info`` is its own word on what it takes."""
 
@@ -134,11 +140,6 @@ class Packer:
             expires=float(config.expires or 0.0),
             keys=config.keys(call.name),
         )
-
-    def discard(self, submission: Submission) -> None:
-        """Remove the file of what was refused."""
-        if submission.files & Files.ARGUMENTS:
-            path_of(self._directory, submission.id, ARGUMENTS).unlink(missing_ok=True)
 
     # -- reading -----------------------------------------------------------------------------------------------
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack, overload
 
-from supervisor import generation
+from supervisor import handlers
 from supervisor.client import calls
 from supervisor.client.aio import AsyncClient
 from supervisor.client.calls import Call
 from supervisor.client.manager import QueueProxy
 from supervisor.client.revive import revive
-from supervisor.config import TaskConfig, read_priority
+from supervisor.config import TaskConfig, TaskOptions, read_priority
+from supervisor.context import TaskContext
 from supervisor.directory import DEFAULT, VARIABLE, Directory
 from supervisor.errors import (
-    MessageTooLargeError,
     QueueUnavailableError,
     SupervisorError,
     TaskCancelledError,
@@ -29,21 +29,17 @@ from supervisor.errors import (
     WaitTimeoutError,
     WorkerLostError,
 )
-from supervisor.functions import name_of, pack, unwrap
-from supervisor.ids import from_text, new_id, to_text
-from supervisor.payload_files import ARGUMENTS, RESULT, path_of, write_file
-from supervisor.payloads import load_result
-from supervisor.records import TaskRecord, record_of, result_in_file
+from supervisor.ids import from_text, to_text
+from supervisor.packer import NO_CONFIG, Packer, discard
+from supervisor.records import TaskRecord, record_of
 from supervisor.states import State
-from supervisor.wire.messages import Files, Submission, TaskRow
+from supervisor.wire.messages import Submission, TaskRow
 
 T = TypeVar("T")
-_INLINE_BYTES = 64 * 1024
-_PAYLOAD_BYTES = 1 << 30
+F = TypeVar("F", bound=Callable[..., Any])
 _WAIT_SLICE = 60.0
 _CHUNK_TASKS = 1000
 _CHUNK_BYTES = 4 << 20
-NO_CONFIG = TaskConfig()
 
 
 class TaskQueue:
@@ -104,14 +100,14 @@ class TaskQueue:
         Raises QueueFullError, QueueUnavailableError, QueueClosedError, and SerializationError for an argument that
         cannot cross to another process.
         """
-        submission = self._submission(func, args, kwargs, config)
+        submission = self._ends.packer().call(func, args, kwargs, config)
         return to_text(self._send(calls.submit(submission, self._timeout), submission))
 
     async def asubmit(
         self, func: Callable[..., Any], /, *args: Any, config: TaskConfig = NO_CONFIG, **kwargs: Any
     ) -> str:
         """:meth:`submit` without blocking the event loop."""
-        submission = self._submission(func, args, kwargs, config)
+        submission = (await self._ends.apacker()).call(func, args, kwargs, config)
         return to_text(await self._asend(calls.submit(submission, self._timeout), submission))
 
     def submit_many(
@@ -122,7 +118,7 @@ class TaskQueue:
         In one round trip, or one for each thousand. A round trip is accepted whole or not at all.
         """
         ids: list[str] = []
-        for chunk in self._chunks(func, arguments, config):
+        for chunk in _chunks(self._ends.packer(), func, arguments, config):
             accepted = self._send(calls.submit_many(chunk, self._timeout), *chunk)
             ids += map(to_text, accepted)
         return ids
@@ -132,7 +128,7 @@ class TaskQueue:
     ) -> list[str]:
         """:meth:`submit_many` without blocking the event loop."""
         ids: list[str] = []
-        for chunk in self._chunks(func, arguments, config):
+        for chunk in _chunks(await self._ends.apacker(), func, arguments, config):
             accepted = await self._asend(calls.submit_many(chunk, self._timeout), *chunk)
             ids += map(to_text, accepted)
         return ids
@@ -156,53 +152,67 @@ class TaskQueue:
         if isinstance(error, QueueUnavailableError):
             return
         for submission in submissions:
-            if submission.files & Files.ARGUMENTS:
-                path_of(self._ends.directory, submission.id, ARGUMENTS).unlink(missing_ok=True)
+            discard(self._ends.directory, submission)
 
-    def _chunks(
-        self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig
-    ) -> Iterable[list[Submission]]:
-        chunk: list[Submission] = []
-        size = 0
-        for args in arguments:
-            submission = self._submission(func, args, {}, config)
-            chunk.append(submission)
-            size += len(submission.payload)
-            if len(chunk) >= _CHUNK_TASKS or size >= _CHUNK_BYTES:
-                yield chunk
-                chunk, size = [], 0
-        if chunk:
-            yield chunk
+    # -- by name -----------------------------------------------------------------------------------------------
 
-    def _submission(
-        self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], config: TaskConfig
-    ) -> Submission:
-        function = unwrap(func)
-        assert callable(function)
-        if config is NO_CONFIG and function is not func:
-            config = getattr(func, "config", NO_CONFIG)
-        name = config.name or name_of(function)
-        payload = pack(function, args, kwargs, name, config.policy)
-        task_id = new_id()
-        files = Files.NONE
-        if len(payload) > _INLINE_BYTES:
-            if len(payload) > _PAYLOAD_BYTES:
-                raise MessageTooLargeError(len(payload), _PAYLOAD_BYTES)
-            # Written, and safe from a loss of power, before anybody hears of the task.
-            write_file(path_of(self._ends.directory, task_id, ARGUMENTS), payload, durable=True)
-            payload, files = b"", Files.ARGUMENTS
-        return Submission(
-            id=task_id,
-            name=name,
-            payload=payload,
-            options=config.wire,
-            delay=float(config.delay),
-            generation=generation.get(),
-            files=files,
-            eta=config.eta_wall,
-            expires=float(config.expires or 0.0),
-            keys=config.keys(name),
-        )
+    @overload
+    def register_handler(self, name: str, function: F, /, **options: Unpack[TaskOptions]) -> F: ...
+    @overload
+    def register_handler(self, name: str, /, **options: Unpack[TaskOptions]) -> Callable[[F], F]: ...
+    def register_handler(
+        self, name: str, function: F | None = None, /, **options: Unpack[TaskOptions]
+    ) -> F | Callable[[F], F]:
+        """Make a function known as the handler of ``name``, with the options that it is submitted with.
+
+        To be done where the workers see it too: in a module that is named in ``tasks``. Also a decorator:
+        ``@queue.register_handler("send_email", timeout=30)``. The function stays as it is, and is called with one
+        argument, the data that was enqueued. It is known to every queue of this process. Raises NameTakenError.
+        """
+        if function is not None:
+            return handlers.add(name, function, options)
+        return lambda decorated: handlers.add(name, decorated, options)
+
+    def enqueue(
+        self, name: str, data: object = None, /, *, delay_seconds: float | str = 0.0, **options: Unpack[TaskOptions]
+    ) -> str:
+        """Put a call of what is registered under a name into the queue; its id, as :meth:`submit` gives it.
+
+        A handler is called with ``data`` (left out: an empty dict); a task with the items of it as keyword arguments.
+        ``options``, such as ``priority`` and ``max_retries``, change those that it was registered with.
+
+        What this process has not registered itself the workers are asked for; UnknownHandlerError names the nearest
+        where nobody knows it.
+        """
+        chosen = _chosen(options, delay_seconds)
+        packer = self._ends.packer()
+        target = handlers.here(name, chosen)
+        if target is None:
+            target = handlers.there(name, self._perform(calls.look(name, self._timeout)), chosen)
+        submission = packer.named(target, {} if data is None else data)
+        return to_text(self._send(calls.submit(submission, self._timeout), submission))
+
+    async def aenqueue(
+        self, name: str, data: object = None, /, *, delay_seconds: float | str = 0.0, **options: Unpack[TaskOptions]
+    ) -> str:
+        """:meth:`enqueue` without blocking the event loop."""
+        chosen = _chosen(options, delay_seconds)
+        packer = await self._ends.apacker()
+        target = handlers.here(name, chosen)
+        if target is None:
+            target = handlers.there(name, await self._aperform(calls.look(name, self._timeout)), chosen)
+        submission = packer.named(target, {} if data is None else data)
+        return to_text(await self._asend(calls.submit(submission, self._timeout), submission))
+
+    def task_context(
+        self, func: Callable[..., Any], /, *args: Any, config: TaskConfig = NO_CONFIG, **kwargs: Any
+    ) -> TaskContext:
+        """A call of ``func`` for as long as a block runs: ``with queue.task_context(f, 9) as task_id: …``.
+
+        What has not ended when the block is left, however, is cancelled. ``async with`` does not block the event loop.
+        Raises what :meth:`submit` and :meth:`cancel` raise.
+        """
+        return TaskContext(self, func, args, kwargs, config)
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -222,13 +232,13 @@ class TaskQueue:
         """Like :meth:`get_task`, with what the task returned, if it has succeeded."""
         found = from_text(task_id)
         row = self._perform(calls.task(found, self._timeout, with_result=True)) if found else None
-        return self._with_result(row) if row else None
+        return self._ends.packer().record(row) if row else None
 
     async def aget_result(self, task_id: str) -> TaskRecord | None:
         """:meth:`get_result` without blocking the event loop."""
         found = from_text(task_id)
         row = await self._aperform(calls.task(found, self._timeout, with_result=True)) if found else None
-        return self._with_result(row) if row else None
+        return (await self._ends.apacker()).record(row) if row else None
 
     def state(self, task_id: str) -> State:
         """The state of a task; UnknownTaskError for an id that is unknown or has expired."""
@@ -249,7 +259,7 @@ class TaskQueue:
         while True:
             ended = waiting.ended(self._perform(waiting.call()))
             if ended is not None:
-                return raise_for_end(self._with_result(ended))
+                return raise_for_end(self._ends.packer().record(ended))
 
     async def await_(self, task_id: str, timeout: float | None = None) -> TaskRecord:
         """:meth:`wait` without blocking the event loop (``wait`` with an ``a`` is a keyword, hence the underscore)."""
@@ -257,12 +267,7 @@ class TaskQueue:
         while True:
             ended = waiting.ended(await self._aperform(waiting.call()))
             if ended is not None:
-                return raise_for_end(self._with_result(ended))
-
-    def _with_result(self, row: TaskRow) -> TaskRecord:
-        if result_in_file(row):
-            return record_of(row, load_result(path_of(self._ends.directory, row.id, RESULT).read_bytes()))
-        return record_of(row, load_result(row.result) if row.result else None)
+                return raise_for_end((await self._ends.apacker()).record(ended))
 
     def stats(self) -> dict[str, Any]:
         """The queue's numbers: unfinished tasks by state, ended ones since its start, the limit, and more."""
@@ -328,6 +333,24 @@ class _Ends:
         self.directory = directory
         self.sync = QueueProxy(directory, timeout, revive)
         self.aio = AsyncClient(directory, timeout, revive)
+        self._info = calls.info(timeout)
+        # What was learnt holds for as long as no new connection was made: then it may be another supervisor.
+        self._packer: tuple[int, Packer] | None = None
+        self._apacker: tuple[int, Packer] | None = None
+
+    def packer(self) -> Packer:
+        """Packs as the supervisor wants it, which is asked once a connection."""
+        opened = self.sync.opened
+        if self._packer is None or self._packer[0] != opened:
+            self._packer = opened, Packer(self.directory, self.sync.perform(self._info))
+        return self._packer[1]
+
+    async def apacker(self) -> Packer:
+        """:meth:`packer` without blocking the event loop."""
+        opened = self.aio.opened
+        if self._apacker is None or self._apacker[0] != opened:
+            self._apacker = opened, Packer(self.directory, await self.aio.perform(self._info))
+        return self._apacker[1]
 
 
 class _Waiting:
@@ -353,6 +376,26 @@ class _Waiting:
         if time.monotonic() >= self._until:
             raise WaitTimeoutError(self._text, self._timeout or 0.0)
         return None
+
+
+def _chunks(
+    packer: Packer, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig
+) -> Iterator[list[Submission]]:
+    chunk: list[Submission] = []
+    size = 0
+    for args in arguments:
+        submission = packer.call(func, args, {}, config)
+        chunk.append(submission)
+        size += len(submission.payload)
+        if len(chunk) >= _CHUNK_TASKS or size >= _CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _chosen(options: Mapping[str, Any], delay: float | str) -> dict[str, Any]:
+    return {**options, "delay": delay} if delay else dict(options)
 
 
 def raise_for_end(record: TaskRecord) -> TaskRecord:

@@ -9,7 +9,7 @@ import msgspec
 from supervisor.errors import BadRequestError, PayloadRefusedError, UnknownHandlerError
 from supervisor.settings.nearest import nearest
 from supervisor.wire.call_kind import AS_JSON, read_header
-from supervisor.wire.info import Known, Looked
+from supervisor.wire.info import Info, Known, Looked
 from supervisor.wire.messages import Submission
 from supervisor.wire.remote import RemoteError
 
@@ -19,8 +19,10 @@ _decode = msgspec.msgpack.Decoder(dict[str, Known]).decode
 class Admission:
     """Knows the names that the template registered, from the moment on that it has told them."""
 
-    def __init__(self, *, json_only: bool = False) -> None:
-        self._json_only = json_only
+    def __init__(self, terms: Info) -> None:
+        self.terms = terms
+        """What callers are told of how to submit."""
+        self._json_only = terms.payloads == "json"
         self._known: dict[str, Known] | None = None
         self._since: dict[str, int] = {}
         """The generation of the code in which a name first was there: older workers do not know it."""

@@ -22,6 +22,7 @@ from supervisor.wire.channel import (
     Message,
     Opened,
     Promote,
+    Registered,
     Roster,
     Spared,
     Stop,
@@ -63,6 +64,8 @@ class MasterLine:
                     service.output.open(message.worker, message.slot, descriptors)
                 case Fence():
                     self._fence(service, message, last_words)
+                case Registered():
+                    service.admission.learn(descriptors[0], message.generation)
                 case Gone():
                     last_words(message.worker)
                     self._bury(service, message)

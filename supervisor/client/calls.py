@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from supervisor.wire.info import Info, Looked
 from supervisor.wire.messages import Submission, TaskRow
 
 T = TypeVar("T")
@@ -37,8 +38,39 @@ _dict = msgspec.msgpack.Decoder(dict[str, Any]).decode
 _dicts = msgspec.msgpack.Decoder(list[dict[str, Any]]).decode
 
 
+_info = msgspec.msgpack.Decoder(Info).decode
+_looked = msgspec.msgpack.Decoder(Looked | None).decode
+
+
+class NotImportedError(ConnectionError):
+    """Nobody can say yet what is registered; asked again, as where nobody answers."""
+
+    def __init__(self) -> None:
+        super().__init__("its tasks are not imported yet, so nobody knows their names")
+
+
+def info(timeout: float) -> Call[Info]:
+    """Ask how to submit."""
+    return Call("info", lambda left, again: (), _info, timeout)
+
+
+def look(name: str, timeout: float) -> Call[Looked]:
+    """Ask what is registered under a name, once that is known."""
+
+    def decode(value: msgspec.Raw) -> Looked:
+        found: Looked | None = _looked(value)
+        if found is None:
+            raise NotImportedError
+        return found
+
+    return Call("look", lambda left, again: (name,), decode, timeout)
+
+
 def submit(submission: Submission, timeout: float) -> Call[bytes]:
-    """Put a task into the queue; the id of the task that stands for it (another's, that holds its key). When it was tried before, it says so: the first try may have been accepted."""
+    """Put a task into the queue; the id of the task that stands for it (another's, that holds its key).
+
+    When it was tried before, it says so: the first try may have been accepted.
+    """
 
     def arguments(left: float, again: bool) -> tuple[object, ...]:
         return (msgspec.structs.replace(submission, again=True) if again else submission,)

@@ -13,6 +13,7 @@ from types import FrameType
 
 from setproctitle import setproctitle
 
+from supervisor import registry
 from supervisor.launch import EXIT_FAILED, Spec, read_spec
 from supervisor.log import configure, log
 from supervisor.scoreboard import Header, Scoreboard
@@ -72,6 +73,15 @@ class Template:
             os._exit(status)
 
 
+def _tell(channel: Channel, word: Imported) -> None:
+    """Say that the import succeeded, and in a file, since a message might be too short, what was registered."""
+    descriptor = os.memfd_create("supervisor-names", os.MFD_CLOEXEC)
+    with open(descriptor, "wb") as file:
+        file.write(registry.table())
+        file.flush()
+        channel.send(word, [descriptor])
+
+
 def _nothing(signum: int, frame: FrameType | None) -> None:
     """These reach a whole group at once; the master decides when the template ends."""
 
@@ -101,7 +111,7 @@ def main(arguments: list[str]) -> int:
         return 1
     found = application.obstacles({channel.fileno()})
     files = application.sources()
-    channel.send(Imported(time.monotonic() - started, found, files[:1000]))
+    _tell(channel, Imported(time.monotonic() - started, found, files[:1000]))
     if found and not chosen.bare:
         return 0  # the master starts a bare one instead
     board = Scoreboard.attach(chosen.board)

@@ -122,13 +122,21 @@ class Forked(Struct, frozen=True, array_like=True, tag="forked"):
 
 
 class Imported(Struct, frozen=True, array_like=True, tag="imported"):
-    """Template → master: the application is imported, and whether forking from it is safe."""
+    """Template → master: the application is imported, and whether forking from it is safe. A file comes along, with the
+    names that were registered.
+    """
 
     seconds: float
     obstacles: list[str]
     """Why workers have to import for themselves, in words; empty when they need not."""
     sources: list[str] = []
     """The files of the modules that were imported, for ``reload``."""
+
+
+class Registered(Struct, frozen=True, array_like=True, tag="registered"):
+    """Master → broker: the names that the code of this generation has registered are in the file that comes along."""
+
+    generation: int
 
 
 class ImportFailed(Struct, frozen=True, array_like=True, tag="import_failed"):
@@ -139,7 +147,7 @@ class ImportFailed(Struct, frozen=True, array_like=True, tag="import_failed"):
 
 Message = (
     Roster | Opened | Fence | Fenced | Spared | Gone | Buried | Promote | Drain | Stop | CancelRunning
-    | ForkWorker | Forked | Imported | ImportFailed
+    | ForkWorker | Forked | Imported | ImportFailed | Registered
 )  # fmt: skip
 
 _encode = msgspec.msgpack.Encoder().encode
