@@ -17,9 +17,10 @@ from typing import Any, NoReturn
 from supervisor import current
 from supervisor.current import CurrentTask
 from supervisor.errors import SerializationError, SoftTimeoutError, TaskCancelledError
-from supervisor.functions import Resolver
 from supervisor.ids import to_text
+from supervisor.opener import Opener
 from supervisor.payloads import PayloadStore
+from supervisor.plain import JSON_ONLY
 from supervisor.scoreboard import Slot, Word
 from supervisor.settings import Settings
 from supervisor.wire.messages import ErrorData, Files, Grant, Outcome, Report
@@ -39,7 +40,7 @@ class Executor:
         self._talk = talk
         self._stack_file = stack_file
         self._pid = os.getpid()
-        self._resolver = Resolver()
+        self._opener = Opener(json_only=settings.payloads == JSON_ONLY)
         self._store = PayloadStore(settings)
         self._grant: Grant | None = None
         self._open = False
@@ -125,7 +126,7 @@ class Executor:
 
     def _call(self, grant: Grant) -> object:
         payload = self._store.payload(grant)
-        call = self._resolver.unpack(payload, grant.name)
+        call = self._opener.open(payload, grant.name)
         if self._slot.get(Word.CANCEL_LEASE) == grant.lease:
             raise TaskCancelledError(to_text(grant.id))  # before it began
         soft = grant.soft_timeout
