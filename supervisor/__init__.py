@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from supervisor.errors import (
         AlreadyRunningError,
         JournalFullError,
+        LocalTreeError,
         NameTakenError,
         PayloadRefusedError,
         QueueClosedError,
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ERRORS = (
-    "AlreadyRunningError JournalFullError NameTakenError PayloadRefusedError QueueClosedError QueueFullError"
-    " QueueUnavailableError SerializationError"
+    "AlreadyRunningError JournalFullError LocalTreeError NameTakenError PayloadRefusedError QueueClosedError"
+    " QueueFullError QueueUnavailableError SerializationError"
     " SettingsError SoftTimeoutError SupervisorError TaskCancelledError TaskExpiredError TaskFailedError"
     " TaskOptionError TaskTimeoutError UnknownHandlerError UnknownTaskError WaitTimeoutError WorkerLostError"
 )
@@ -71,6 +72,7 @@ __all__ = [
     "ErrorInfo",
     "Handle",
     "JournalFullError",
+    "LocalTreeError",
     "NameTakenError",
     "PayloadRefusedError",
     "Priority",

@@ -31,6 +31,13 @@ class AlreadyRunningError(SupervisorError):
         )
 
 
+class LocalTreeError(SupervisorError):
+    """A supervisor of this process's own did not get ready."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the local supervisor could not be started: {reason}")
+
+
 class QueueUnavailableError(SupervisorError):
     """No supervisor answered within the time allowed."""
 
@@ -56,9 +63,7 @@ class QueueFullError(SupervisorError):
         self.limit = limit
         self.queue = queue
         which, setting = ("the queue", "queue_limit") if queue is None else (f"the queue {queue!r}", "queue_limits")
-        super().__init__(
-            f"{which} is full: it holds {limit:,} unfinished tasks; try again later or raise {setting}"
-        )
+        super().__init__(f"{which} is full: it holds {limit:,} unfinished tasks; try again later or raise {setting}")
 
 
 class JournalFullError(SupervisorError):
@@ -145,6 +150,19 @@ class TaskOptionError(SupervisorError):
         super().__init__(f"{option}={value!r} makes no sense: expected {expected}")
 
 
+class KeyHeldError(SupervisorError):
+    """A task cannot be taken up again while another task holds its unique key."""
+
+    def __init__(self, task_id: str, key: str, holder: str) -> None:
+        self.task_id = task_id
+        self.key = key
+        self.holder = holder
+        super().__init__(
+            f"task {task_id} cannot run again now: task {holder} holds its unique key {key!r};"
+            " retry it when that has ended"
+        )
+
+
 class TaskError(SupervisorError):
     """Base class of the errors that tell how a task ended."""
 
@@ -173,6 +191,13 @@ class TaskTimeoutError(TaskError):
         self.stack = stack
         limit = f"its limit of {timeout:g} s" if timeout else "its limit"
         super().__init__(task_id, f"task {task_id} ran past {limit} and was killed\n\n{stack or ''}".rstrip())
+
+
+class ResultExpiredError(TaskError):
+    """The task succeeded, and what it returned is not kept any more."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(task_id, f"the result of task {task_id} has expired; raise result_ttl to keep results longer")
 
 
 class TaskCancelledError(TaskError):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar, Unpack, overload
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack, overload
 
 from supervisor import handlers
 from supervisor.client import calls
@@ -30,6 +32,7 @@ from supervisor.errors import (
     WorkerLostError,
 )
 from supervisor.ids import from_text, to_text
+from supervisor.local.tree import LocalTree
 from supervisor.packer import NO_CONFIG, Packer, discard
 from supervisor.records import TaskRecord, record_of
 from supervisor.states import State
@@ -54,12 +57,44 @@ class TaskQueue:
         self._chosen = dir
         self._timeout = timeout
         self._place: tuple[str, _Ends] | None = None
+        self._local: LocalTree | None = None
+        self._begun: Path | None = None
+        """The directory of the local supervisor that runs."""
+        self._lent: str | os.PathLike[str] | None = None
+        """What the ready queue used before."""
 
     @classmethod
     def connect(cls, dir: str | os.PathLike[str] | None = None, timeout: float = 5.0) -> TaskQueue:  # noqa: A002
         """A queue whose supervisor has answered; QueueUnavailableError when none does within ``timeout`` seconds."""
         queue = cls(dir, timeout)
         queue.stats()
+        return queue
+
+    @classmethod
+    def local(
+        cls,
+        workers: int = 4,
+        *,
+        dir: str | os.PathLike[str] | None = None,  # noqa: A002
+        tasks: str | Sequence[str] = (),
+        **settings: Any,
+    ) -> TaskQueue:
+        """A queue with a small supervisor of its own: for development without Gunicorn, and for scripts.
+
+        It starts when the queue is first used, or entered: ``with TaskQueue.local() as queue: …``, ``async with`` in
+        an ASGI lifespan. It ends when that is left, with :meth:`close`, and with this process, even where that is
+        killed. While it runs the ready ``supervisor.queue``, and so ``delay``, uses it too.
+
+        ``dir`` (default: a temporary one) outlives it where it is named. ``tasks`` are the modules that hold the tasks;
+        functions of a script itself need none. ``settings`` are those of the settings reference, here with the
+        defaults cpus="off", grace=5, log_level="warning", and durability="normal" in a temporary directory.
+
+        Using it raises SettingsError, AlreadyRunningError, and LocalTreeError where the tasks cannot be imported.
+        """
+        queue = cls(dir)
+        modules = tasks if isinstance(tasks, str) else list(tasks)
+        named = {"tasks": modules} if modules else {}
+        queue._local = LocalTree({"workers": workers, "dir": dir, **named, **settings})
         return queue
 
     def use(self, dir: str | os.PathLike[str]) -> None:  # noqa: A002
@@ -81,14 +116,61 @@ class TaskQueue:
         return place[1]
 
     def _perform(self, call: Call[T]) -> T:
-        return self._ends.sync.perform(call)
+        return self._ready().sync.perform(call)
 
     async def _aperform(self, call: Call[T]) -> T:
-        return await self._ends.aio.perform(call)
+        return await (await self._aready()).aio.perform(call)
+
+    def _packer(self) -> Packer:
+        return self._ready().packer()
+
+    async def _apacker(self) -> Packer:
+        return await (await self._aready()).apacker()
+
+    def _ready(self) -> _Ends:
+        if self._local is not None and self._local.directory is None:
+            self._begin(self._local.start())
+        return self._ends
+
+    async def _aready(self) -> _Ends:
+        if self._local is not None and self._local.directory is None:
+            self._begin(await asyncio.to_thread(self._local.start))
+        return self._ends
+
+    def _begin(self, local: Path) -> None:
+        if self._begun != local:
+            self._begun, self._lent = local, queue._chosen
+            self.use(local)
+            queue.use(local)
 
     def close(self) -> None:
-        """Close idle connections. The queue can still be used, and then opens new ones."""
+        """Close idle connections. The queue can still be used, and then opens new ones.
+
+        A local supervisor (:meth:`local`) is ended; what runs there has the setting ``grace``.
+        """
         self._ends.sync.close()
+        if self._local is not None and self._local.end():
+            begun, self._begun = self._begun, None
+            if queue._chosen == begun:
+                queue._chosen = self._lent
+
+    def __enter__(self) -> Self:
+        self._ready()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        await self._aready()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.close)
 
     # -- submitting --------------------------------------------------------------------------------------------
 
@@ -100,14 +182,14 @@ class TaskQueue:
         Raises QueueFullError, QueueUnavailableError, QueueClosedError, and SerializationError for an argument that
         cannot cross to another process.
         """
-        submission = self._ends.packer().call(func, args, kwargs, config)
+        submission = self._packer().call(func, args, kwargs, config)
         return to_text(self._send(calls.submit(submission, self._timeout), submission))
 
     async def asubmit(
         self, func: Callable[..., Any], /, *args: Any, config: TaskConfig = NO_CONFIG, **kwargs: Any
     ) -> str:
         """:meth:`submit` without blocking the event loop."""
-        submission = (await self._ends.apacker()).call(func, args, kwargs, config)
+        submission = (await self._apacker()).call(func, args, kwargs, config)
         return to_text(await self._asend(calls.submit(submission, self._timeout), submission))
 
     def submit_many(
@@ -118,7 +200,7 @@ class TaskQueue:
         In one round trip, or one for each thousand. A round trip is accepted whole or not at all.
         """
         ids: list[str] = []
-        for chunk in _chunks(self._ends.packer(), func, arguments, config):
+        for chunk in _chunks(self._packer(), func, arguments, config):
             accepted = self._send(calls.submit_many(chunk, self._timeout), *chunk)
             ids += map(to_text, accepted)
         return ids
@@ -128,7 +210,7 @@ class TaskQueue:
     ) -> list[str]:
         """:meth:`submit_many` without blocking the event loop."""
         ids: list[str] = []
-        for chunk in _chunks(await self._ends.apacker(), func, arguments, config):
+        for chunk in _chunks(await self._apacker(), func, arguments, config):
             accepted = await self._asend(calls.submit_many(chunk, self._timeout), *chunk)
             ids += map(to_text, accepted)
         return ids
@@ -185,7 +267,7 @@ class TaskQueue:
         where nobody knows it.
         """
         chosen = _chosen(options, delay_seconds)
-        packer = self._ends.packer()
+        packer = self._packer()
         target = handlers.here(name, chosen)
         if target is None:
             target = handlers.there(name, self._perform(calls.look(name, self._timeout)), chosen)
@@ -197,7 +279,7 @@ class TaskQueue:
     ) -> str:
         """:meth:`enqueue` without blocking the event loop."""
         chosen = _chosen(options, delay_seconds)
-        packer = await self._ends.apacker()
+        packer = await self._apacker()
         target = handlers.here(name, chosen)
         if target is None:
             target = handlers.there(name, await self._aperform(calls.look(name, self._timeout)), chosen)
@@ -232,13 +314,13 @@ class TaskQueue:
         """Like :meth:`get_task`, with what the task returned, if it has succeeded."""
         found = from_text(task_id)
         row = self._perform(calls.task(found, self._timeout, with_result=True)) if found else None
-        return self._ends.packer().record(row) if row else None
+        return self._packer().record(row) if row else None
 
     async def aget_result(self, task_id: str) -> TaskRecord | None:
         """:meth:`get_result` without blocking the event loop."""
         found = from_text(task_id)
         row = await self._aperform(calls.task(found, self._timeout, with_result=True)) if found else None
-        return (await self._ends.apacker()).record(row) if row else None
+        return (await self._apacker()).record(row) if row else None
 
     def state(self, task_id: str) -> State:
         """The state of a task; UnknownTaskError for an id that is unknown or has expired."""
@@ -259,7 +341,7 @@ class TaskQueue:
         while True:
             ended = waiting.ended(self._perform(waiting.call()))
             if ended is not None:
-                return raise_for_end(self._ends.packer().record(ended))
+                return raise_for_end(self._packer().record(ended))
 
     async def await_(self, task_id: str, timeout: float | None = None) -> TaskRecord:
         """:meth:`wait` without blocking the event loop (``wait`` with an ``a`` is a keyword, hence the underscore)."""
@@ -267,7 +349,7 @@ class TaskQueue:
         while True:
             ended = waiting.ended(await self._aperform(waiting.call()))
             if ended is not None:
-                return raise_for_end((await self._ends.apacker()).record(ended))
+                return raise_for_end((await self._apacker()).record(ended))
 
     def stats(self) -> dict[str, Any]:
         """The queue's numbers: unfinished tasks by state, ended ones since its start, the limit, and more."""

@@ -93,8 +93,9 @@ class Tree:
         """This process is a fork of the owner, and owns nothing."""
         self._spec = self._guardian = None
 
-    def end(self, log: Any) -> None:
-        """Leave. When we were the last owner, block until the tree has drained and is gone.
+    def end(self, log: Any, grace: float | None = None) -> None:
+        """Leave. When we were the last owner, block until the tree has drained and is gone; ``grace`` where it is to
+        have less than the setting.
 
         It must block: with KillMode=mixed, and where we are PID 1, everything else is SIGKILLed the moment this
         process exits. A signal meanwhile ends the waiting for tasks.
@@ -110,6 +111,8 @@ class Tree:
             log.info("supervisor: another owner lives; the tree goes on for it")
             return
         with self._count_signals():
+            if grace is not None:
+                self._poke(directory, "stop", grace=grace)
             self._poke(directory, "owners")
             self._wait_for_end(directory, guardian, spec.settings.grace, log)
 

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterable
 
+from supervisor.directory import VARIABLE
 from supervisor.launch import Spec
 from supervisor.system.cpus import CpuPlan, plan_cpus
 from supervisor.system.descriptors import sockets
@@ -28,6 +29,7 @@ def prepare(spec: Spec) -> CpuPlan:
     """
     os.umask(spec.umask)
     os.chdir(spec.chdir)
+    os.environ[VARIABLE] = str(spec.settings.dir)  # for tasks that submit tasks
     sys.path[:0] = [path for path in (spec.chdir, *spec.python_path) if path not in sys.path]
     allowed = frozenset(os.sched_getaffinity(0))
     plan = plan_cpus(spec.settings.cpus, spec.settings.worker_count, allowed)
