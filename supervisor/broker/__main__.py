@@ -14,18 +14,22 @@ from types import FrameType
 
 from setproctitle import setproctitle
 
+from supervisor.broker.admission import Admission
 from supervisor.broker.line import MasterLine
 from supervisor.broker.output import OutputReader
+from supervisor.broker.restoring import entry_of
 from supervisor.broker.server import Server
 from supervisor.broker.service import Service
 from supervisor.core.book import BatchPolicy, Book
-from supervisor.core.entry import Entry, Lease, Worker
+from supervisor.core.entry import Lease, Worker
 from supervisor.core.kind import Defaults, Kinds
 from supervisor.core.moment import Moment
+from supervisor.core.retention import Retention
 from supervisor.directory import Directory
 from supervisor.errors import SupervisorError
 from supervisor.journal.checkpoint import Checkpointer
 from supervisor.journal.journal import Durability, Journal
+from supervisor.journal.removal import Remover
 from supervisor.journal.sweep import Sweeper
 from supervisor.launch import EXIT_FAILED, read_spec
 from supervisor.log import configure, log
@@ -34,6 +38,7 @@ from supervisor.settings import Settings
 from supervisor.states import State
 from supervisor.system.prctl import die_with_parent
 from supervisor.wire.channel import Channel
+from supervisor.wire.info import Info
 
 _BEAT_ROWS = 5_000
 
@@ -58,29 +63,12 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard) -> Book:
         BatchPolicy(settings.batch_size, settings.batch_time),
         settings.ageing or 0.0,
     )
+    book.limits = settings.queue_limits or {}
     now, newest = Moment.now(), board.get(Header.GENERATION)
     for count, stored in enumerate(journal.unfinished()):
         if count % _BEAT_ROWS == 0:
             board.put(Header.BROKER_BEAT_NS, time.monotonic_ns())  # a deep queue takes a while, and that is no hang
-        entry = Entry(
-            seq=stored.seq,
-            id=stored.id,
-            kind=book.kinds.get(stored.name, stored.options),
-            generation=min(stored.generation, newest),  # an earlier tree may have counted further
-            state=State(stored.state),
-            created_wall=stored.created_wall,
-            due=now.mono_at(stored.due_wall) if stored.due_wall else 0.0,
-            due_wall=stored.due_wall or 0.0,
-            lease=stored.lease,
-            failures=stored.failures,
-            crashes=stored.crashes,
-            aborts=stored.aborts,
-            files=stored.files,
-            priority=stored.priority,
-            since=now.mono,
-            expires=stored.expires_wall or 0.0,
-            keys=stored.keys,
-        )
+        entry = entry_of(stored, book.kinds, newest, now)
         book.restore(entry)
         if entry.state is State.RUNNING:
             lease = Lease(stored.lease, entry, stored.worker, 0, stored.started_wall or now.wall)
@@ -95,17 +83,25 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard) -> Book:
     return book
 
 
+def _retention(settings: Settings) -> Retention:
+    return Retention(settings.result_ttl, settings.record_ttl, settings.dead_ttl)
+
+
 def _nothing(signum: int, frame: FrameType | None) -> None:
     """TERM and INT reach the whole group; the master decides when the broker ends."""
 
 
-def main(arguments: list[str]) -> int:
-    """Serve until told to stop; the exit code."""
+def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="supervisor.broker")
     for name in ("listener", "channel", "board", "wake", "bell", "spec", "master"):
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--dir", required=True)
-    chosen = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until told to stop; the exit code."""
+    chosen = _parse(arguments)
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(signum, _nothing)
     if not die_with_parent(chosen.master):
@@ -126,6 +122,7 @@ def main(arguments: list[str]) -> int:
     book = open_book(journal, settings, board)
     service = Service(book, journal, board, OutputReader(book, board, settings.output_limit))
     service.info = {"durability": settings.durability, "pid": os.getpid(), "directory": str(directory)}
+    service.admission = Admission(Info(settings.payloads, settings.inline_limit, settings.payload_limit))
     bell = chosen.bell
     line = MasterLine(Channel.inherited(chosen.channel), chosen.wake)
     server = Server(
@@ -133,12 +130,14 @@ def main(arguments: list[str]) -> int:
     )
     if settings.durability != Durability.OFF:
         server.checkpointer = Checkpointer(directory.journal)
-    server.sweeper = Sweeper(journal, directory.payloads, settings.result_ttl, settings.record_ttl)
+    remover = service.ended.remover = Remover(directory.payloads)
+    server.sweeper = Sweeper(journal.archive, remover, _retention(settings))
     gc.collect()
     gc.freeze()  # a deep queue's records are never walked again
     server.serve()
     if server.checkpointer is not None:
         server.checkpointer.close()
+    remover.close()
     journal.close()
     return 0
 

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import msgspec
 
+from supervisor.broker.admission import Admission
 from supervisor.broker.connection import Connection
+from supervisor.broker.ended import Ended
 from supervisor.broker.output import OutputReader
 from supervisor.broker.turn import Turn
 from supervisor.broker.waiters import Waiter, Waiters
@@ -20,7 +22,8 @@ from supervisor.journal.journal import Journal
 from supervisor.scoreboard import Header, Scoreboard, Word
 from supervisor.wire.channel import CancelRunning
 from supervisor.wire.codec import ERROR, NO_REPLY, RETURN, Request, encode_reply
-from supervisor.wire.messages import Hello, Report, Submission, TaskId, TaskRow
+from supervisor.wire.info import Info
+from supervisor.wire.messages import DeadQuery, Hello, Name, Report, Submission, TaskId, TaskRow
 from supervisor.wire.remote import RemoteError
 
 _MOST_WAIT = 3600.0
@@ -56,13 +59,23 @@ class Service:
         self.turn = Turn()
         self.now = Moment.now()
         self.info: dict[str, object] = {}
+        self.admission = Admission(Info("pickle", 64 * 1024, 1 << 30))
+        self.ended = Ended(self)
         self._calls = {
             "dummy": _call(tuple[()], self._dummy),
+            "info": _call(tuple[()], self._info),
+            "look": _call(tuple[Name], self._look),
             "submit": _call(tuple[Submission], self._submit),
             "submit_many": _call(tuple[list[Submission]], self._submit_many),
             "task": _call(tuple[TaskId, bool], self._task),
             "wait": _call(tuple[TaskId, float, bool], self._wait),
             "cancel": _call(tuple[TaskId], self._cancel),
+            "attempts": _call(tuple[TaskId], self.ended.attempts),
+            "retry": _call(tuple[TaskId, int, bool], self.ended.retry),
+            "retry_dead": _call(tuple[DeadQuery], self.ended.retry_dead),
+            "dead": _call(tuple[DeadQuery], self.ended.dead),
+            "drop": _call(tuple[TaskId, bool], self.ended.drop),
+            "drop_dead": _call(tuple[DeadQuery], self.ended.drop_dead),
             "prioritise": _call(tuple[TaskId, int], self._prioritise),
             "queues": _call(tuple[()], self._queues),
             "pause": _call(tuple[str, bool], self._pause),
@@ -100,23 +113,46 @@ class Service:
     def _dummy(self, connection: Connection, ident: int | None) -> object:
         return None
 
+    def _info(self, connection: Connection, ident: int | None) -> object:
+        return self.admission.terms
+
+    def _look(self, connection: Connection, ident: int | None, name: str) -> object:
+        return self.admission.look(name)
+
     def _submit(self, connection: Connection, ident: int | None, submission: Submission) -> object:
-        return self._accept(submission, 1)
+        return self._accept([submission])[0]
 
     def _submit_many(self, connection: Connection, ident: int | None, submissions: list[Submission]) -> object:
-        return [self._accept(each, len(submissions) - count) for count, each in enumerate(submissions)]
+        return self._accept(submissions)
 
-    def _accept(self, submission: Submission, more: int) -> bytes:
-        """The id of the task that stands for this submission: its own, or that of who holds its unique key."""
+    def _accept(self, submissions: list[Submission]) -> list[bytes]:
+        """The ids of the tasks that stand for these submissions: their own, or those of who holds their unique keys.
+        All of them are accepted, or none.
+        """
         if self.book.closed:
             raise RemoteError(QueueClosedError)
-        if self.book.full(more) and submission.id not in self.book.tasks:
-            raise RemoteError(QueueFullError, self.book.limit)
+        admitted = [self.admission.check(each) for each in submissions]
+        self.want_room([each.options.queue for each in admitted if self._standing(each) is None])
+        return [self._standing(each) or self._take_in(each) for each in admitted]
+
+    def _standing(self, submission: Submission) -> bytes | None:
+        """The id of the task that is here already and stands for this submission."""
+        if submission.id in self.book.tasks:
+            return submission.id
         if submission.again and self.journal.state_of(submission.id) is not None:
             return submission.id  # the first try was accepted, only its answer was lost; it may even be over
-        holder = self.book.holder(submission, self.now)
-        if holder is not None:
-            return holder
+        return self.book.holder(submission, self.now)
+
+    def want_room(self, queues: list[str]) -> None:
+        """Raise QueueFullError unless there is room for one task more in each of these queues."""
+        if queues and self.book.full(len(queues)):
+            raise RemoteError(QueueFullError, self.book.limit)
+        for name, limit in self.book.limits.items():
+            more = queues.count(name)
+            if more and self.book.held[name] + more > limit:
+                raise RemoteError(QueueFullError, limit, name)
+
+    def _take_in(self, submission: Submission) -> bytes:
         newest = self.board.get(Header.GENERATION)
         if submission.generation > newest:
             # Stamped under a tree that is gone: this one began to count anew, and its code is as new as any.

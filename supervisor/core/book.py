@@ -6,9 +6,11 @@ until the broker takes it to the journal. Nothing here may be answered to anyone
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from supervisor.core.changes import Changes
@@ -22,7 +24,7 @@ from supervisor.core.moment import Moment
 from supervisor.core.pace import Pace
 from supervisor.core.ready import ReadyQueue
 from supervisor.core.uniques import Uniques
-from supervisor.core.verdict import judge
+from supervisor.core.verdict import answered, asks, judge
 from supervisor.states import Cause, State
 from supervisor.wire.messages import Hello, Outcome, Report, Submission
 
@@ -33,6 +35,10 @@ _REPORTED = {
     Outcome.RETRY: Cause.EXCEPTION,
     Outcome.REJECTED: Cause.REJECTED,
 }
+_OUTSIDE = (Cause.CANCELLED, Cause.SHUTDOWN, Cause.ABORT)
+"""Deaths of a worker that are nothing of what runs there."""
+HANDLER_SECONDS = 30.0
+"""Hard limit of an error handler that is asked after a kill."""
 _UNSTARTED = {Cause.CANCELLED: "cancelled before it started", Cause.EXPIRED: "not started in the time given for it"}
 
 
@@ -88,6 +94,10 @@ class Book:
         """Nothing is taken in."""
         self.ended_counts: Counter[str] = Counter()
         """Tasks that ended in each state since this book was opened."""
+        self.limits: Mapping[str, int] = {}
+        """How many unfinished tasks single named queues may hold."""
+        self.held: Counter[str] = Counter()
+        """How many each of those holds."""
         self._later = LaterQueue()
         self._retrying = 0
         self._waiting: dict[int, Worker] = {}
@@ -125,7 +135,7 @@ class Book:
             expires=now.wall + submission.expires if submission.expires else 0.0,
         )
         self._next_seq += 1
-        self.tasks[entry.id] = entry
+        self._hold(entry)
         self.changes.new[entry.seq] = submission
         if entry.keys.unique is not None:
             self.uniques.take(entry.keys.unique, entry.id, now.wall)
@@ -137,6 +147,17 @@ class Book:
         else:
             self._enqueue(entry, now)
         return entry
+
+    def revive(self, entry: Entry, now: Moment) -> None:
+        """Take up again a task that had ended, as a fresh one with its old id. The caller has asked full() and looked
+        whether its unique key is free.
+        """
+        self._hold(entry)
+        self.changes.revived.append(entry.seq)
+        unique = entry.keys.unique
+        if unique is not None and unique.until != "period":
+            self.uniques.take(unique, entry.id, now.wall)
+        self._enqueue(entry, now)
 
     def holder(self, submission: Submission, now: Moment) -> bytes | None:
         """The task that holds the unique key which this one asks for; None when it may be submitted."""
@@ -234,6 +255,9 @@ class Book:
             lease.late = report
             return False
         entry = lease.entry
+        if entry.asking is not None:
+            self._answer(lease, report, now)
+            return True
         self.pace.saw(entry.kind.name, report.seconds)
         entry.files |= report.files
         if report.outcome is Outcome.SUCCEEDED:
@@ -325,7 +349,7 @@ class Book:
 
     def restore(self, entry: Entry) -> None:
         """Take in an unfinished task from the journal; in the order of seq."""
-        self.tasks[entry.id] = entry
+        self._hold(entry)
         if entry.expires:
             self.expiries.add(entry)
         self._next_seq = max(self._next_seq, entry.seq + 1)
@@ -355,7 +379,7 @@ class Book:
         worker = self.workers[worker.number]
         self.leases[lease.number] = lease
         worker.leases.append(lease)
-        if lease.entry.keys.limit is not None:
+        if lease.entry.keys.limit is not None and lease.entry.asking is None:
             self.gates.enter_again(lease.entry.keys.limit, lease.number)
 
     def count_from(self, seq: int, lease: int) -> None:
@@ -378,10 +402,13 @@ class Book:
             entry = self.ready.peek(worker.generation, now.mono)
             if entry is None:
                 break
-            if entry.keys is not NO_KEYS and self.gates.shut(entry, now.mono):
+            if entry.asking is not None:
+                work = math.inf  # nothing is known of how long a handler takes: alone
+            elif entry.keys is not NO_KEYS and self.gates.shut(entry, now.mono):
                 self.ready.pop(worker.generation, now.mono)
                 continue
-            work += self.pace.expected(entry.kind.name)
+            else:
+                work += self.pace.expected(entry.kind.name)
             if leases and work > self.batch.seconds:
                 break
             self.ready.pop(worker.generation, now.mono)
@@ -389,7 +416,7 @@ class Book:
         return leases
 
     def _lease(self, entry: Entry, worker: Worker, now: Moment) -> Lease:
-        timeout = entry.kind.timeout
+        timeout = entry.kind.timeout if entry.asking is None else HANDLER_SECONDS
         deadline = int((now.mono + timeout) * 1e9) if timeout is not None else 0
         lease = Lease(self._next_lease, entry, worker.number, deadline, now.wall)
         self._next_lease += 1
@@ -397,7 +424,7 @@ class Book:
         worker.leases.append(lease)
         entry.lease = lease.number
         entry.state = State.RUNNING
-        if entry.keys is not NO_KEYS:
+        if entry.keys is not NO_KEYS and entry.asking is None:
             self.gates.enter(entry, lease.number, now.mono)
             self.uniques.started(entry)
         self.changes.touched[entry.seq] = entry
@@ -412,12 +439,22 @@ class Book:
 
     def _fail(self, lease: Lease, failure: Failure, now: Moment) -> None:
         entry = lease.entry
+        if entry.asking is not None:
+            self._fail_asking(lease, failure, now)
+            return
         number = entry.attempts + 1
         state = judge(entry, failure)
         self._record(lease, now, failure, number)
+        if not state.ended and asks(entry, failure.cause):
+            self._line_up_to_ask(entry, failure.cause, now)
+        else:
+            self._go_on(entry, state, failure.retry_in, now)
+
+    def _go_on(self, entry: Entry, state: State, retry_in: float | None, now: Moment) -> None:
+        """Take a task, that no lease holds, to this state."""
         delay = 0.0
         if state is State.RETRYING:
-            delay = failure.retry_in if failure.retry_in is not None else self._retry_delay(entry)
+            delay = retry_in if retry_in is not None else self._retry_delay(entry)
         if state.ended:
             self._end(entry, state)
         elif delay > 0:
@@ -425,6 +462,48 @@ class Book:
         else:
             entry.state = State.QUEUED
             self._enqueue(entry, now)
+
+    # -- asking a task's error handler after a kill ----------------------------------------------------------------
+
+    def _line_up_to_ask(self, entry: Entry, cause: Cause, now: Moment) -> None:
+        """Another worker is to run its error handler, as a step of the same task and in its old place."""
+        entry.asking = cause
+        entry.state = State.QUEUED
+        entry.since = now.mono
+        self.changes.asking[entry.seq] = cause.value
+        self.changes.touched[entry.seq] = entry
+        self.ready.push(entry, first=True)
+
+    def _answer(self, lease: Lease, report: Report, now: Moment) -> None:
+        """The handler has spoken. (One that raised has not: the usual rule holds, which is to go on.)"""
+        if lease.cancelling:
+            self._fail(lease, Failure(Cause.CANCELLED, message="it was cancelled"), now)
+            return
+        self._drop(lease)
+        self._decide(lease.entry, again=report.outcome is not Outcome.REJECTED, retry_in=report.retry_in, now=now)
+
+    def _decide(self, entry: Entry, *, again: bool, retry_in: float | None, now: Moment) -> None:
+        assert entry.asking is not None
+        state = answered(entry.asking, again=again)
+        entry.asking = None
+        self.changes.asking[entry.seq] = ""
+        self._go_on(entry, state, retry_in, now)
+
+    def _fail_asking(self, lease: Lease, failure: Failure, now: Moment) -> None:
+        """The worker that asked is gone. For a reason outside of it another asks, else the usual rule holds."""
+        entry = lease.entry
+        told = replace(failure, message=f"as its error handler was asked: {failure.message}")
+        if failure.cause not in _OUTSIDE:
+            self._record(lease, now, told, 0)
+            self._decide(entry, again=True, retry_in=None, now=now)
+            return
+        number = entry.attempts + 1
+        state = judge(entry, failure)
+        self._record(lease, now, told, number)
+        if state.ended:
+            self._end(entry, state)
+        elif entry.asking is not None:
+            self._line_up_to_ask(entry, entry.asking, now)
 
     def _retry_delay(self, entry: Entry) -> float:
         return entry.kind.retries.seconds(entry.failures, self._chance.random())
@@ -462,6 +541,11 @@ class Book:
         entry.state = State.QUEUED
         self.changes.touched[entry.seq] = entry
         self.ready.push(entry, first=True)
+
+    def _hold(self, entry: Entry) -> None:
+        self.tasks[entry.id] = entry
+        if self.limits and entry.kind.queue in self.limits:
+            self.held[entry.kind.queue] += 1
 
     def _enqueue(self, entry: Entry, now: Moment) -> None:
         entry.due = entry.due_wall = 0.0
@@ -501,6 +585,8 @@ class Book:
         if entry.keys is not NO_KEYS:
             self.uniques.ended(entry)
         del self.tasks[entry.id]
+        if self.limits and entry.kind.queue in self.limits:
+            self.held[entry.kind.queue] -= 1
         self.changes.touched[entry.seq] = entry
         self.changes.ended[entry.id] = entry
 

@@ -27,6 +27,10 @@ class Changes:
     """Tasks that reached a final state, by id."""
     queues: dict[str, NamedQueue] = field(default_factory=dict)
     """Named queues that were paused, resumed or weighed."""
+    asking: dict[int, str] = field(default_factory=dict)
+    """Kills about which a task's error handler is to be asked, by seq; empty for one that was asked."""
+    revived: list[int] = field(default_factory=list)
+    """Tasks, by seq, that had ended and were taken up again."""
     wall: float = 0.0
     """When all this happened: wall-clock seconds."""
 

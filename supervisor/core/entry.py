@@ -42,6 +42,8 @@ class Entry(Struct, gc=False, eq=False):
     expires: float = 0.0
     """Wall-clock time after which it is not started any more; 0 for never."""
     keys: Keys = NO_KEYS
+    asking: Cause | None = None
+    """The kill after which its own error handler is to be asked, in another worker, what comes next."""
 
     @property
     def attempts(self) -> int:

@@ -1,4 +1,8 @@
-"""What becomes of a task when an attempt of it has ended otherwise than well."""
+"""What becomes of a task when an attempt of it has ended otherwise than well.
+
+After a kill a task may have its own error handler asked. The attempt is charged first and by the same rule, so what
+the handler says is no more than whether the task makes use of what it has left.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from supervisor.states import Cause, State
 
 _UNCOUNTED = frozenset({Cause.SHUTDOWN})
 _CRASHES = frozenset({Cause.SIGNAL, Cause.EXIT, Cause.MEMORY})
+_ASKED_ABOUT = _CRASHES | {Cause.TIMEOUT}
 
 
 def judge(entry: Entry, failure: Failure) -> State:
@@ -31,3 +36,15 @@ def judge(entry: Entry, failure: Failure) -> State:
     if cause is not Cause.REJECTED and entry.failures <= kind.max_retries:
         return State.RETRYING
     return State.TIMED_OUT if cause is Cause.TIMEOUT else State.FAILED
+
+
+def asks(entry: Entry, cause: Cause) -> bool:
+    """Whether the task's error handler is to be asked after an attempt that ended so, with another one left."""
+    return entry.kind.options.error_handler and cause in _ASKED_ABOUT
+
+
+def answered(cause: Cause, *, again: bool) -> State:
+    """Where a task goes that was asked about a kill for this cause."""
+    if cause is Cause.TIMEOUT:
+        return State.RETRYING if again else State.TIMED_OUT
+    return State.QUEUED if again else State.LOST

@@ -20,16 +20,16 @@ from supervisor.core.changes import Changes
 from supervisor.core.entry import Attempt, Entry
 from supervisor.core.keys import NO_KEYS, Keys
 from supervisor.errors import JournalError
+from supervisor.journal.archive import Archive
 from supervisor.journal.migrate import migrate
 from supervisor.journal.payloads import PayloadCache
-from supervisor.journal.rows import Pieces, StoredTask, read_task
+from supervisor.journal.rows import Pieces, StoredTask, read_task, stored_task
 from supervisor.journal.statements import SQL
 from supervisor.states import State
 from supervisor.wire.messages import TaskRow
 from supervisor.wire.options import Options
 
 _encode_options = msgspec.json.Encoder().encode
-_decode_options = msgspec.json.Decoder(Options).decode
 _encode_keys = msgspec.json.Encoder().encode
 _decode_keys = msgspec.json.Decoder(Keys).decode
 _PREFETCH = 256
@@ -58,6 +58,7 @@ class Journal:
         self._payloads = PayloadCache(self._fetch_payloads)
         self._synchronous = ""
         self._option_texts: dict[Options, str] = {}
+        self.archive = Archive(self._connection, lambda: self._begin(durable=False))
 
     def _open(self) -> sqlite3.Connection:
         off = self.durability is Durability.OFF
@@ -85,7 +86,7 @@ class Journal:
 
     def write(self, changes: Changes, pieces: Pieces) -> None:
         """Commit one turn. When this returns, what the durability level promises holds for all of it."""
-        self._begin(durable=bool(changes.new))
+        self._begin(durable=bool(changes.new or changes.revived))
         try:
             for statement, rows in self._rows(changes, pieces):
                 if rows:
@@ -98,8 +99,11 @@ class Journal:
 
     def _rows(self, changes: Changes, pieces: Pieces) -> Iterator[tuple[str, list[_Row]]]:
         """What is to be executed, in this order."""
+        for statement in ("keep_success", "keep_unstarted", "revive_task"):
+            yield statement, [(seq,) for seq in changes.revived]
         yield from zip(("insert_task", "lease_task", "move_task", "end_task"), self._sort(changes), strict=True)
         yield "insert_attempt", [_attempt_row(attempt) for attempt in changes.attempts]
+        yield "save_asking", [(cause, seq) for seq, cause in changes.asking.items()]
         yield "save_queue", [(queue.name, queue.weight, queue.paused) for queue in changes.queues.values()]
         yield "insert_output", pieces.output
         yield "save_progress", pieces.progress
@@ -195,8 +199,7 @@ class Journal:
     def unfinished(self) -> Iterator[StoredTask]:
         """The tasks that a restart has to take up again, in the order of seq."""
         for row in self._connection.execute(SQL["unfinished"]):
-            *plain, keys, options = row
-            yield StoredTask(*(*plain, _decode_keys(keys) if keys else NO_KEYS, _decode_options(options)))
+            yield stored_task(row)
 
     def queues(self) -> list[tuple[str, float, int]]:
         """Named queues that are not as a new one is: (name, weight, paused)."""
@@ -217,27 +220,18 @@ class Journal:
         row = self._connection.execute(SQL["seq_of"], (task_id,)).fetchone()
         return (int(row[0]), State(row[1])) if row else None
 
-    def task(self, task_id: bytes, *, with_result: bool) -> TaskRow | None:
-        """All that a client may read about a task; None when there is none."""
-        return read_task(self._connection, task_id, with_result=with_result)
+    def task(self, task_id: bytes, *, with_result: bool, brief: bool = False) -> TaskRow | None:
+        """All that a client may read about a task, or all that is short; None when there is none."""
+        return read_task(self._connection, task_id, with_result=with_result, brief=brief)
+
+    def kill_asked_about(self, seq: int, cause: str) -> tuple[str, str | None]:
+        """What is known of the kill about which a task's error handler is to be asked: (message, stack)."""
+        message, stack = self._connection.execute(SQL["kill_asked_about"], (seq, cause)).fetchone()
+        return message, stack
 
     def counts(self) -> dict[str, int]:
         """How many tasks there are in each state."""
         return dict(self._connection.execute(SQL["counts"]).fetchall())
-
-    # -- sweeping ----------------------------------------------------------------------------------------------
-
-    def sweep(self, after: int, limit: int) -> list[tuple[int, bytes, float | None, bool, int]]:
-        """The next rows in the order of seq: (seq, id, ended_at, has a result, files)."""
-        return self._connection.execute(SQL["sweep"], (after, limit)).fetchall()
-
-    def forget(self, tasks: list[int], results: list[int]) -> None:
-        """Delete the records of ``tasks`` and the results of ``results``, all ended, in one transaction."""
-        self._begin(durable=False)
-        for statement in ("delete_task", "delete_attempts", "delete_output", "delete_progress"):
-            self._connection.executemany(SQL[statement], [(seq,) for seq in tasks])
-        self._connection.executemany(SQL["drop_result"], [(seq,) for seq in results])
-        self._connection.execute("COMMIT")
 
 
 def _attempt_row(attempt: Attempt) -> _Row:

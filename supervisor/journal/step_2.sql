@@ -13,3 +13,11 @@ CREATE TABLE queues (
     weight      REAL NOT NULL,
     paused      INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- A kill about which the task's error handler is to be asked (a cause; empty for none), and how often a task was taken
+-- up again after it had ended.
+ALTER TABLE tasks ADD COLUMN asking TEXT NOT NULL DEFAULT '';
+ALTER TABLE tasks ADD COLUMN retried INTEGER NOT NULL DEFAULT 0;
+
+-- The dead letters, by their end. Only they are in it: a task that ends well costs it nothing.
+CREATE INDEX tasks_dead ON tasks (ended_at, id, name) WHERE state IN ('failed', 'timed_out', 'lost');

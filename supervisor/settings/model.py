@@ -303,7 +303,15 @@ class Settings:
         "Retention",
         Duration(),
         24 * HOUR,
-        "How long the record of a task is kept after its end: its runs, their causes and their output.",
+        "How long the record of a task is kept after its end: its runs, their causes and their output;"
+        " at least as long as its result or its dead letter.",
+    )
+    dead_ttl: float | None = setting(
+        "Retention",
+        Maybe(Duration()),
+        30 * DAY,
+        "How long a dead letter is kept: a task that ended failed, timed out or lost. `none`: until it is"
+        " retried or dropped.",
     )
 
     @property

@@ -94,6 +94,17 @@ class Hello(Struct, frozen=True, array_like=True, gc=False):
     generation: int
 
 
+class KillData(Struct, frozen=True, array_like=True, gc=False):
+    """A kill that a task's error handler is asked about."""
+
+    timed_out: bool
+    """Whether it was killed at its hard limit; else its process died."""
+    message: str
+    stack: str | None
+    timeout: float | None
+    """The hard limit that it ran past, in seconds."""
+
+
 class Grant(Struct, frozen=True, array_like=True, gc=False):
     """A task handed to a worker, with all that is needed to run it."""
 
@@ -111,6 +122,11 @@ class Grant(Struct, frozen=True, array_like=True, gc=False):
     soft_timeout: float | None
     memory_limit: int | None
     leave_children: bool
+    retries_left: int = 0
+    """How often it may run again if it raises now."""
+    store_result: bool = True
+    asked: KillData | None = None
+    """Not to be run: its error handler is to be asked whether it runs again after this kill of ``attempt``."""
 
 
 class ProgressData(Struct, frozen=True, array_like=True, gc=False):
@@ -142,3 +158,41 @@ class TaskRow(Struct, frozen=True, array_like=True, gc=False):
     options: Options
     files: int
     result: bytes | None = None
+    retried: int = 0
+    """How often it was taken up again after it had ended."""
+
+
+class AttemptRow(Struct, frozen=True, array_like=True, gc=False):
+    """What a client gets to read about one attempt that has ended."""
+
+    number: int
+    worker: int
+    started_at: float
+    ended_at: float
+    cause: str
+    """Empty for one that succeeded."""
+    error: ErrorData
+    stack: str | None
+    output: str
+
+
+class DeadSlice(Struct, frozen=True, array_like=True, gc=False):
+    """Part of a walk through the dead letters, from the latest to the earliest end."""
+
+    rows: list[TaskRow]
+    count: int
+    """How many were listed, retried or dropped."""
+    place: tuple[float, bytes] | None
+    """Where to go on; None at the end."""
+
+
+class DeadQuery(Struct, frozen=True, array_like=True, gc=False):
+    """Which dead letters are meant."""
+
+    place: tuple[float, bytes]
+    """Only those that ended before this: (wall-clock time, id)."""
+    after: float = 0.0
+    """Only those that ended at this wall-clock time or later."""
+    name: str = ""
+    """Only those of tasks with this name, in which ``*``, ``?`` and ``[…]`` are as in file names; empty for any."""
+    most: Annotated[int, Meta(ge=1, le=1000)] = 100

@@ -12,6 +12,7 @@ _CLASSES: dict[str, type[SupervisorError]] = {
         errors.QueueClosedError,
         errors.JournalFullError,
         errors.UnknownTaskError,
+        errors.KeyHeldError,
         errors.MessageTooLargeError,
         errors.BadRequestError,
         errors.TaskOptionError,
