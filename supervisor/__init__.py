@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from supervisor.errors import (
         AlreadyRunningError,
         JournalFullError,
+        KeyHeldError,
         LocalTreeError,
         NameTakenError,
         PayloadRefusedError,
         QueueClosedError,
         QueueFullError,
         QueueUnavailableError,
+        ResultExpiredError,
         SerializationError,
         SettingsError,
         SoftTimeoutError,
@@ -37,8 +39,9 @@ if TYPE_CHECKING:
     )
     from supervisor.handle import Handle
     from supervisor.hooks import on_worker_start, on_worker_stop
+    from supervisor.policy import Reject, Retry
     from supervisor.presets import high_priority_config, quick_config, reliable_config
-    from supervisor.records import ErrorInfo, Progress, TaskRecord
+    from supervisor.records import AttemptRecord, ErrorInfo, Progress, TaskRecord
     from supervisor.states import Cause, State
     from supervisor.taskqueue import TaskQueue, queue
     from supervisor.tasks import Task, task
@@ -46,8 +49,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ERRORS = (
-    "AlreadyRunningError JournalFullError LocalTreeError NameTakenError PayloadRefusedError QueueClosedError"
-    " QueueFullError QueueUnavailableError SerializationError"
+    "AlreadyRunningError JournalFullError KeyHeldError LocalTreeError NameTakenError PayloadRefusedError"
+    " QueueClosedError QueueFullError QueueUnavailableError ResultExpiredError SerializationError"
     " SettingsError SoftTimeoutError SupervisorError TaskCancelledError TaskExpiredError TaskFailedError"
     " TaskOptionError TaskTimeoutError UnknownHandlerError UnknownTaskError WaitTimeoutError WorkerLostError"
 )
@@ -57,8 +60,9 @@ _HOMES = {
     "supervisor.errors": _ERRORS,
     "supervisor.handle": "Handle",
     "supervisor.hooks": "on_worker_start on_worker_stop",
+    "supervisor.policy": "Reject Retry",
     "supervisor.presets": "high_priority_config quick_config reliable_config",
-    "supervisor.records": "ErrorInfo Progress TaskRecord",
+    "supervisor.records": "AttemptRecord ErrorInfo Progress TaskRecord",
     "supervisor.states": "Cause State",
     "supervisor.taskqueue": "TaskQueue queue",
     "supervisor.tasks": "Task task",
@@ -67,11 +71,13 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names.spli
 
 __all__ = [
     "AlreadyRunningError",
+    "AttemptRecord",
     "Cause",
     "CurrentTask",
     "ErrorInfo",
     "Handle",
     "JournalFullError",
+    "KeyHeldError",
     "LocalTreeError",
     "NameTakenError",
     "PayloadRefusedError",
@@ -80,6 +86,9 @@ __all__ = [
     "QueueClosedError",
     "QueueFullError",
     "QueueUnavailableError",
+    "Reject",
+    "ResultExpiredError",
+    "Retry",
     "SerializationError",
     "SettingsError",
     "SoftTimeoutError",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from supervisor.payload_files import ARGUMENTS, RESULT, path_of, write_file
 from supervisor.payloads import load_result
 from supervisor.policy import NO_POLICY
 from supervisor.records import TaskRecord, record_of, result_in_file
+from supervisor.states import State
 from supervisor.wire.call_kind import AS_JSON, BY_NAME, header
 from supervisor.wire.info import Info, Known
 from supervisor.wire.messages import Files, Submission, TaskRow
@@ -147,5 +149,8 @@ class Packer:
         """A row as a record with its result. Raises PayloadRefusedError for a pickle where only JSON is taken."""
         data = row.result
         if result_in_file(row):
-            data = path_of(self._directory, row.id, RESULT).read_bytes()
-        return record_of(row, load_result(data, row.name, json_only=self._json) if data else None)
+            with suppress(FileNotFoundError):  # it has expired this very moment
+                data = path_of(self._directory, row.id, RESULT).read_bytes()
+        if data:
+            return record_of(row, load_result(data, row.name, json_only=self._json))
+        return record_of(row, result_expired=row.state == State.SUCCEEDED and row.options.store_result)

@@ -7,7 +7,7 @@ from typing import Any
 
 from supervisor.ids import to_text
 from supervisor.states import Cause, State
-from supervisor.wire.messages import Files, TaskRow
+from supervisor.wire.messages import AttemptRow, Files, TaskRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,12 @@ class TaskRecord:
     output: str
     """What the last attempt printed."""
     progress: Progress | None
+    retried: int = 0
+    """How often it was taken up again after it had ended."""
     result: Any = None
     """What it returned; read by ``get_result`` and ``wait`` only."""
+    result_expired: bool = False
+    """Whether it succeeded, and what it returned was kept and is not any more; told by the same."""
 
     @property
     def status(self) -> State:
@@ -79,7 +83,32 @@ class TaskRecord:
         return self.ended_at
 
 
-def record_of(row: TaskRow, result: object = None) -> TaskRecord:
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One attempt of a task that has ended."""
+
+    number: int
+    """1 for the first; begins anew when the task is taken up again. 0 for what became of an error handler, and of a
+    task that ended without an attempt."""
+    started_at: float
+    ended_at: float
+    worker: int | None
+    """The pid of the process that ran it."""
+    cause: Cause | None
+    """Why it did not succeed; None when it did."""
+    error: ErrorInfo | None
+    output: str
+    """What it printed."""
+
+
+def attempt_of(row: AttemptRow) -> AttemptRecord:
+    """The record behind a row that the broker sent."""
+    error = ErrorInfo(row.error.type, row.error.message, row.error.traceback, row.stack) if row.cause else None
+    cause = Cause(row.cause) if row.cause else None
+    return AttemptRecord(row.number, row.started_at, row.ended_at, row.worker or None, cause, error, row.output)
+
+
+def record_of(row: TaskRow, result: object = None, *, result_expired: bool = False) -> TaskRecord:
     """The record behind a row that the broker sent."""
     error = None
     if row.error is not None:
@@ -102,7 +131,9 @@ def record_of(row: TaskRow, result: object = None) -> TaskRecord:
         error=error,
         output=row.output,
         progress=Progress(told.done, told.total, told.message) if told else None,
+        retried=row.retried,
         result=result,
+        result_expired=result_expired,
     )
 
 

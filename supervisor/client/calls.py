@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from supervisor.wire.info import Info, Looked
-from supervisor.wire.messages import Submission, TaskRow
+from supervisor.wire.messages import AttemptRow, DeadQuery, DeadSlice, Submission, TaskRow
 
 T = TypeVar("T")
 _SLACK_SECONDS = 2.0
@@ -31,6 +31,8 @@ class Call(Generic[T]):
 
 _plain: Callable[[msgspec.Raw], Any] = msgspec.msgpack.Decoder().decode
 _row = msgspec.msgpack.Decoder(TaskRow | None).decode
+_attempts = msgspec.msgpack.Decoder(list[AttemptRow]).decode
+_slice = msgspec.msgpack.Decoder(DeadSlice).decode
 _bool = msgspec.msgpack.Decoder(bool).decode
 _id = msgspec.msgpack.Decoder(bytes).decode
 _ids = msgspec.msgpack.Decoder(list[bytes]).decode
@@ -105,6 +107,26 @@ def cancel(task_id: bytes, timeout: float) -> Call[bool]:
 def prioritise(task_id: bytes, priority: int, timeout: float) -> Call[bool]:
     """Change the priority of a task that has not started."""
     return Call("prioritise", lambda left, again: (task_id, priority), _bool, timeout)
+
+
+def attempts(task_id: bytes, timeout: float) -> Call[list[AttemptRow]]:
+    """Read about the attempts of a task that have ended."""
+    return Call("attempts", lambda left, again: (task_id,), _attempts, timeout)
+
+
+def retry(task_id: bytes, retried: int, timeout: float) -> Call[bool]:
+    """Take a task up again that has ended, if that was done ``retried`` times before."""
+    return Call("retry", lambda left, again: (task_id, retried, again), _bool, timeout)
+
+
+def drop(task_id: bytes, timeout: float) -> Call[bool]:
+    """Drop a dead letter."""
+    return Call("drop", lambda left, again: (task_id, again), _bool, timeout)
+
+
+def dead(action: str, query: DeadQuery, timeout: float) -> Call[DeadSlice]:
+    """List a slice of the dead letters (``dead``), take it up again (``retry_dead``) or drop it (``drop_dead``)."""
+    return Call(action, lambda left, again: (query,), _slice, timeout)
 
 
 def queues(timeout: float) -> Call[list[dict[str, Any]]]:
