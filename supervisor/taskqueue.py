@@ -449,7 +449,7 @@ class TaskQueue:
         return (await self._awalk(Walk("retry_dead", math.inf, name, after, before))).count
 
     def drop_dead_letter(self, task_id: str) -> bool:
-        """Delete a dead letter, the task with all that is known of it; False when it is none. Raises UnknownTaskError."""
+        """Delete a dead letter, with all that is known of the task; False when it is none. Raises UnknownTaskError."""
         return self._perform(calls.drop(_id(task_id), self._timeout))
 
     async def adrop_dead_letter(self, task_id: str) -> bool:

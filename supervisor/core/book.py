@@ -485,6 +485,8 @@ class Book:
     def _decide(self, entry: Entry, *, again: bool, retry_in: float | None, now: Moment) -> None:
         assert entry.asking is not None
         state = answered(entry.asking, again=again)
+        if state is State.QUEUED and retry_in:
+            state = State.RETRYING  # a death of the process costs no delay, unless one is asked for
         entry.asking = None
         self.changes.asking[entry.seq] = ""
         self._go_on(entry, state, retry_in, now)

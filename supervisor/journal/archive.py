@@ -86,18 +86,22 @@ class Archive:
         row = self._connection.execute(SQL["seq_of"], (task_id,)).fetchone()
         if row is None:
             return None
+        seq = int(row[0])
         found: list[AttemptRow] = []
         size = 0
-        for columns in self._connection.execute(SQL["attempts"], (row[0], row[0], _HISTORY)).fetchall():
-            found.append(self._attempt(row[0], *columns))
+        (until,) = self._connection.execute(SQL["ended_before"], (seq,)).fetchone()
+        for lease, *told in self._connection.execute(SQL["attempts"], (seq, seq, _HISTORY)).fetchall():
+            found.append(self._attempt(seq, lease, until, *told))
+            until = lease
             size += len(found[-1].output) + len(found[-1].error.traceback)
             if size > _HISTORY_CHARACTERS:
                 break
         return found[::-1]
 
-    def _attempt(self, seq: int, lease: int, *told: object) -> AttemptRow:
+    def _attempt(self, seq: int, lease: int, until: int, *told: object) -> AttemptRow:
+        """An attempt, with what was printed under the leases up to the next: its handler's words belong to it."""
         number, worker, started, ended, cause, kind, message, traceback, stack = told
-        printed = self._connection.execute(SQL["output"], (seq, lease, lease)).fetchall()
+        printed = self._connection.execute(SQL["output"], (seq, max(lease, 1), until - 1)).fetchall()
         output = "".join(text for (text,) in printed)
         plain = (number, worker, started, ended, cause, (kind, message, traceback), stack, output)
         return msgspec.convert(plain, AttemptRow)

@@ -99,6 +99,10 @@ SELECT lease, number, pid, started_at, ended_at, cause, type, message, traceback
     FROM attempts WHERE seq = ?
 ) ORDER BY ended_at DESC, lease DESC LIMIT ?;
 
+-- name: ended_before
+-- The lease that runs the task now, or one that will never be.
+SELECT CASE WHEN state = 'running' AND asking = '' THEN lease ELSE 1 << 62 END FROM tasks WHERE seq = ?;
+
 -- name: output
 SELECT text FROM output WHERE seq = ? AND lease BETWEEN ? AND ? ORDER BY lease, piece;
 
