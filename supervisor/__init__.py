@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from supervisor.config import Priority, TaskConfig
+    from supervisor.core.plan import Misfire, Overlap
     from supervisor.current import CurrentTask, current_task
     from supervisor.errors import (
         AlreadyRunningError,
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
         QueueFullError,
         QueueUnavailableError,
         ResultExpiredError,
+        ScheduleDeclaredError,
+        ScheduleError,
         SerializationError,
         SettingsError,
         SoftTimeoutError,
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
         TaskOptionError,
         TaskTimeoutError,
         UnknownHandlerError,
+        UnknownScheduleError,
         UnknownTaskError,
         WaitTimeoutError,
         WorkerLostError,
@@ -41,7 +45,8 @@ if TYPE_CHECKING:
     from supervisor.hooks import on_worker_start, on_worker_stop
     from supervisor.policy import Reject, Retry
     from supervisor.presets import high_priority_config, quick_config, reliable_config
-    from supervisor.records import AttemptRecord, ErrorInfo, Progress, TaskRecord
+    from supervisor.records import AttemptRecord, ErrorInfo, Progress, ScheduleRecord, TaskRecord
+    from supervisor.schedules import schedule
     from supervisor.states import Cause, State
     from supervisor.taskqueue import TaskQueue, queue
     from supervisor.tasks import Task, task
@@ -50,19 +55,22 @@ __version__ = "0.1.0"
 
 _ERRORS = (
     "AlreadyRunningError JournalFullError KeyHeldError LocalTreeError NameTakenError PayloadRefusedError"
-    " QueueClosedError QueueFullError QueueUnavailableError ResultExpiredError SerializationError"
-    " SettingsError SoftTimeoutError SupervisorError TaskCancelledError TaskExpiredError TaskFailedError"
-    " TaskOptionError TaskTimeoutError UnknownHandlerError UnknownTaskError WaitTimeoutError WorkerLostError"
+    " QueueClosedError QueueFullError QueueUnavailableError ResultExpiredError ScheduleDeclaredError"
+    " ScheduleError SerializationError SettingsError SoftTimeoutError SupervisorError TaskCancelledError"
+    " TaskExpiredError TaskFailedError TaskOptionError TaskTimeoutError UnknownHandlerError"
+    " UnknownScheduleError UnknownTaskError WaitTimeoutError WorkerLostError"
 )
 _HOMES = {
     "supervisor.config": "Priority TaskConfig",
     "supervisor.current": "CurrentTask current_task",
+    "supervisor.core.plan": "Misfire Overlap",
     "supervisor.errors": _ERRORS,
     "supervisor.handle": "Handle",
     "supervisor.hooks": "on_worker_start on_worker_stop",
     "supervisor.policy": "Reject Retry",
     "supervisor.presets": "high_priority_config quick_config reliable_config",
-    "supervisor.records": "AttemptRecord ErrorInfo Progress TaskRecord",
+    "supervisor.records": "AttemptRecord ErrorInfo Progress ScheduleRecord TaskRecord",
+    "supervisor.schedules": "schedule",
     "supervisor.states": "Cause State",
     "supervisor.taskqueue": "TaskQueue queue",
     "supervisor.tasks": "Task task",
@@ -79,7 +87,9 @@ __all__ = [
     "JournalFullError",
     "KeyHeldError",
     "LocalTreeError",
+    "Misfire",
     "NameTakenError",
+    "Overlap",
     "PayloadRefusedError",
     "Priority",
     "Progress",
@@ -89,6 +99,9 @@ __all__ = [
     "Reject",
     "ResultExpiredError",
     "Retry",
+    "ScheduleDeclaredError",
+    "ScheduleError",
+    "ScheduleRecord",
     "SerializationError",
     "SettingsError",
     "SoftTimeoutError",
@@ -104,6 +117,7 @@ __all__ = [
     "TaskRecord",
     "TaskTimeoutError",
     "UnknownHandlerError",
+    "UnknownScheduleError",
     "UnknownTaskError",
     "WaitTimeoutError",
     "WorkerLostError",
@@ -115,6 +129,7 @@ __all__ = [
     "queue",
     "quick_config",
     "reliable_config",
+    "schedule",
     "task",
 ]
 

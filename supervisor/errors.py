@@ -163,6 +163,33 @@ class KeyHeldError(SupervisorError):
         )
 
 
+class ScheduleError(SupervisorError):
+    """A schedule that makes no sense as it is declared."""
+
+    def __init__(self, name: str, fault: str) -> None:
+        self.name = name
+        self.fault = fault
+        super().__init__(f"schedule {name}: {fault}")
+
+
+class UnknownScheduleError(SupervisorError):
+    """No schedule has this name."""
+
+    def __init__(self, name: str, nearest: str | None = None) -> None:
+        self.name = name
+        self.nearest = nearest
+        hint = f"did you mean {nearest!r}?" if nearest else "schedules() tells which there are"
+        super().__init__(f"there is no schedule {name!r}: {hint}")
+
+
+class ScheduleDeclaredError(SupervisorError):
+    """A schedule that the code declares cannot be added or removed as well."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"schedule {name!r} is declared in the code: change it there, or pause it")
+
+
 class TaskError(SupervisorError):
     """Base class of the errors that tell how a task ended."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from supervisor.core.plan import Misfire, Overlap, ScheduleRow
 from supervisor.ids import to_text
 from supervisor.states import Cause, State
 from supervisor.wire.messages import AttemptRow, Files, TaskRow
@@ -140,3 +141,59 @@ def record_of(row: TaskRow, result: object = None, *, result_expired: bool = Fal
 def result_in_file(row: TaskRow) -> bool:
     """Whether the result lies in a file of its own."""
     return bool(row.files & Files.RESULT)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRecord:
+    """A schedule, as it is. Durations are seconds."""
+
+    name: str
+    task: str
+    """The name of the task that it runs."""
+    cron: str | None
+    every: float | None
+    """The time between two firings, where there is no expression."""
+    zone: str
+    start: float | None
+    """Before this it does not fire."""
+    stop: float | None
+    """After this it does not fire."""
+    misfire: Misfire
+    grace: float | None
+    """How late a slot may be run; None for any time."""
+    overlap: Overlap
+    declared: bool
+    """Whether the code declares it; else it was added."""
+    paused: bool
+    next_at: float | None
+    """When it fires next; None for never, or while it is paused."""
+    last_at: float | None
+    """The slot that was run last."""
+    last_task: str | None
+    """The id of the task that was submitted last, by a slot or by hand."""
+
+
+def schedule_of(row: ScheduleRow) -> ScheduleRecord:
+    """The record behind a row that the broker sent."""
+    timing = row.timing
+    return ScheduleRecord(
+        name=row.name,
+        task=row.task,
+        cron=timing.cron or None,
+        every=_seconds(timing.every or None),
+        zone=timing.zone,
+        start=_seconds(row.start),
+        stop=_seconds(row.stop),
+        misfire=row.misfire,
+        grace=_seconds(row.grace),
+        overlap=row.overlap,
+        declared=row.declared,
+        paused=row.paused,
+        next_at=_seconds(row.next_slot),
+        last_at=_seconds(row.last_slot),
+        last_task=to_text(row.last_task) if row.last_task else None,
+    )
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000

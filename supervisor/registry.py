@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from supervisor.config import TaskConfig
 from supervisor.errors import NameTakenError
 from supervisor.functions import Function, unwrap
@@ -85,9 +83,9 @@ def snapshot() -> dict[str, Registered]:
     return dict(_by_name)
 
 
-def table() -> bytes:
+def table() -> dict[str, Known]:
     """All names with their plain data, for the broker."""
-    return msgspec.msgpack.encode({name: found.known for name, found in _by_name.items()})
+    return {name: found.known for name, found in _by_name.items()}
 
 
 def plain_options(config: TaskConfig) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from supervisor.ids import from_text, to_text
 from supervisor.local.tree import LocalTree
 from supervisor.packer import NO_CONFIG, Packer, discard
 from supervisor.records import AttemptRecord, TaskRecord, attempt_of, record_of
+from supervisor.schedule_calls import ScheduleCalls
 from supervisor.states import State
 from supervisor.wire.messages import Submission, TaskRow
 
@@ -46,7 +47,7 @@ _CHUNK_TASKS = 1000
 _CHUNK_BYTES = 4 << 20
 
 
-class TaskQueue:
+class TaskQueue(ScheduleCalls):
     """A connection to the supervisor of a directory, made when it is first needed.
 
     Safe to share between threads and across forks, sync and async. ``dir`` defaults to ``$SUPERVISOR_DIR``, then

@@ -121,6 +121,7 @@ def main(arguments: list[str]) -> int:
     board = Scoreboard.attach(chosen.board)
     book = open_book(journal, settings, board)
     service = Service(book, journal, board, OutputReader(book, board, settings.output_limit))
+    service.timetable.restore(journal.schedules())
     service.info = {"durability": settings.durability, "pid": os.getpid(), "directory": str(directory)}
     service.admission = Admission(Info(settings.payloads, settings.inline_limit, settings.payload_limit))
     bell = chosen.bell

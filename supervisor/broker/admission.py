@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import msgspec
 
 from supervisor.errors import BadRequestError, PayloadRefusedError, UnknownHandlerError
@@ -12,8 +10,6 @@ from supervisor.wire.call_kind import AS_JSON, read_header
 from supervisor.wire.info import Info, Known, Looked
 from supervisor.wire.messages import Submission
 from supervisor.wire.remote import RemoteError
-
-_decode = msgspec.msgpack.Decoder(dict[str, Known]).decode
 
 
 class Admission:
@@ -27,10 +23,8 @@ class Admission:
         self._since: dict[str, int] = {}
         """The generation of the code in which a name first was there: older workers do not know it."""
 
-    def learn(self, descriptor: int, generation: int) -> None:
-        """The names are those in this file, since the code of this generation."""
-        with os.fdopen(descriptor, "rb") as file:
-            known = _decode(os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0))
+    def learn(self, known: dict[str, Known], generation: int) -> None:
+        """These are the names, since the code of this generation."""
         self._since = {name: self._since.get(name, generation) for name in known}
         self._known = known
 

@@ -27,6 +27,7 @@ from supervisor.wire.channel import (
     Spared,
     Stop,
 )
+from supervisor.wire.declared import read_declared
 from supervisor.wire.messages import Hello
 
 
@@ -65,7 +66,9 @@ class MasterLine:
                 case Fence():
                     self._fence(service, message, last_words)
                 case Registered():
-                    service.admission.learn(descriptors[0], message.generation)
+                    declared = read_declared(descriptors[0])
+                    service.admission.learn(declared.names, message.generation)
+                    service.timetable.declare(declared.plans, message.generation)
                 case Gone():
                     last_words(message.worker)
                     self._bury(service, message)

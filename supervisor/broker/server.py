@@ -165,6 +165,7 @@ class Server:
         service = self._service
         book, now = service.book, service.now
         book.tick(now)
+        service.timetable.tick()
         handouts = book.assign(now) if self._line.welcomed else []
         changes = book.take_changes(now)
         pieces = Pieces()
@@ -241,6 +242,7 @@ class Server:
         times = [
             self._next_beat,
             service.book.next_due(service.now),
+            service.timetable.next_due(),
             service.waiters.next_time(),
             self._batches.next_time(),
         ]

@@ -12,10 +12,12 @@ from supervisor.broker.admission import Admission
 from supervisor.broker.connection import Connection
 from supervisor.broker.ended import Ended
 from supervisor.broker.output import OutputReader
+from supervisor.broker.timetable import Timetable
 from supervisor.broker.turn import Turn
 from supervisor.broker.waiters import Waiter, Waiters
 from supervisor.core.book import Book, Cancelled
 from supervisor.core.moment import Moment
+from supervisor.core.plan import Plan, ScheduleName
 from supervisor.errors import BadRequestError, QueueClosedError, QueueFullError, UnknownTaskError
 from supervisor.ids import to_text
 from supervisor.journal.journal import Journal
@@ -61,6 +63,7 @@ class Service:
         self.info: dict[str, object] = {}
         self.admission = Admission(Info("pickle", 64 * 1024, 1 << 30))
         self.ended = Ended(self)
+        self.timetable = Timetable(self)
         self._calls = {
             "dummy": _call(tuple[()], self._dummy),
             "info": _call(tuple[()], self._info),
@@ -77,6 +80,11 @@ class Service:
             "drop": _call(tuple[TaskId, bool], self.ended.drop),
             "drop_dead": _call(tuple[DeadQuery], self.ended.drop_dead),
             "prioritise": _call(tuple[TaskId, int], self._prioritise),
+            "schedules": _call(tuple[()], self.timetable.rows),
+            "pause_schedule": _call(tuple[ScheduleName, bool], self.timetable.pause),
+            "run_schedule": _call(tuple[ScheduleName, TaskId], self.timetable.run),
+            "add_schedule": _call(tuple[Plan], self.timetable.add),
+            "remove_schedule": _call(tuple[ScheduleName, bool], self.timetable.remove),
             "queues": _call(tuple[()], self._queues),
             "pause": _call(tuple[str, bool], self._pause),
             "weigh": _call(tuple[str, Weight], self._weigh),
@@ -120,12 +128,12 @@ class Service:
         return self.admission.look(name)
 
     def _submit(self, connection: Connection, ident: int | None, submission: Submission) -> object:
-        return self._accept([submission])[0]
+        return self.accept([submission])[0]
 
     def _submit_many(self, connection: Connection, ident: int | None, submissions: list[Submission]) -> object:
-        return self._accept(submissions)
+        return self.accept(submissions)
 
-    def _accept(self, submissions: list[Submission]) -> list[bytes]:
+    def accept(self, submissions: list[Submission]) -> list[bytes]:
         """The ids of the tasks that stand for these submissions: their own, or those of who holds their unique keys.
         All of them are accepted, or none.
         """

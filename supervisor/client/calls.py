@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from supervisor.core.plan import Plan, ScheduleRow
 from supervisor.wire.info import Info, Looked
 from supervisor.wire.messages import AttemptRow, DeadQuery, DeadSlice, Submission, TaskRow
 
@@ -37,6 +38,7 @@ _bool = msgspec.msgpack.Decoder(bool).decode
 _id = msgspec.msgpack.Decoder(bytes).decode
 _ids = msgspec.msgpack.Decoder(list[bytes]).decode
 _dict = msgspec.msgpack.Decoder(dict[str, Any]).decode
+_schedules = msgspec.msgpack.Decoder(list[ScheduleRow]).decode
 _dicts = msgspec.msgpack.Decoder(list[dict[str, Any]]).decode
 
 
@@ -51,6 +53,20 @@ class NotImportedError(ConnectionError):
         super().__init__("its tasks are not imported yet, so nobody knows their names")
 
 
+def _known(decode: Callable[[msgspec.Raw], T | None]) -> Callable[[msgspec.Raw], T]:
+    def decode_known(value: msgspec.Raw) -> T:
+        found = decode(value)
+        if found is None:
+            raise NotImportedError
+        return found
+
+    return decode_known
+
+
+_known_bool = _known(msgspec.msgpack.Decoder(bool | None).decode)
+_known_id = _known(msgspec.msgpack.Decoder(bytes | None).decode)
+
+
 def info(timeout: float) -> Call[Info]:
     """Ask how to submit."""
     return Call("info", lambda left, again: (), _info, timeout)
@@ -58,14 +74,7 @@ def info(timeout: float) -> Call[Info]:
 
 def look(name: str, timeout: float) -> Call[Looked]:
     """Ask what is registered under a name, once that is known."""
-
-    def decode(value: msgspec.Raw) -> Looked:
-        found: Looked | None = _looked(value)
-        if found is None:
-            raise NotImportedError
-        return found
-
-    return Call("look", lambda left, again: (name,), decode, timeout)
+    return Call("look", lambda left, again: (name,), _known(_looked), timeout)
 
 
 def submit(submission: Submission, timeout: float) -> Call[bytes]:
@@ -127,6 +136,31 @@ def drop(task_id: bytes, timeout: float) -> Call[bool]:
 def dead(action: str, query: DeadQuery, timeout: float) -> Call[DeadSlice]:
     """List a slice of the dead letters (``dead``), take it up again (``retry_dead``) or drop it (``drop_dead``)."""
     return Call(action, lambda left, again: (query,), _slice, timeout)
+
+
+def schedules(timeout: float) -> Call[list[ScheduleRow]]:
+    """Read the schedules."""
+    return Call("schedules", lambda left, again: (), _schedules, timeout)
+
+
+def pause_schedule(name: str, paused: bool, timeout: float) -> Call[bool]:
+    """Pause or resume a schedule."""
+    return Call("pause_schedule", lambda left, again: (name, paused), _known_bool, timeout)
+
+
+def run_schedule(name: str, task_id: bytes, timeout: float) -> Call[bytes]:
+    """Submit the task of a schedule now; the id of the task that stands for it."""
+    return Call("run_schedule", lambda left, again: (name, task_id), _known_id, timeout)
+
+
+def add_schedule(plan: Plan, timeout: float) -> Call[bool]:
+    """Begin a schedule, or change it."""
+    return Call("add_schedule", lambda left, again: (plan,), _bool, timeout)
+
+
+def remove_schedule(name: str, timeout: float) -> Call[bool]:
+    """Drop a schedule that was added."""
+    return Call("remove_schedule", lambda left, again: (name, again), _bool, timeout)
 
 
 def queues(timeout: float) -> Call[list[dict[str, Any]]]:

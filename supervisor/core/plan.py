@@ -7,9 +7,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from supervisor.core.keys import NO_KEYS, Keys
 from supervisor.core.slots import Timing
-from supervisor.wire.options import NO_OPTIONS, Options
+from supervisor.wire.messages import Submission
 
 LONGEST_NAME = 200
 ScheduleName = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME)]
@@ -42,19 +41,12 @@ class Plan(Struct, frozen=True):
 
     name: ScheduleName
     timing: Timing
-    task: Annotated[str, Meta(min_length=1, max_length=255)]
-    """The name that the task goes by."""
-    payload: bytes
+    task: Submission
+    """What is submitted, but for its id and its generation."""
     misfire: Misfire = Misfire.ONCE
     grace: int | None = None
     """Milliseconds after a slot in which it may still be run; None for any time."""
     overlap: Overlap = Overlap.ALLOW
-    options: Options = NO_OPTIONS
-    keys: Keys = NO_KEYS
-    delay: float = 0.0
-    """Seconds between the slot and the earliest start of its task."""
-    expires: float = 0.0
-    """Seconds after which a task that has not started is dropped; 0 for never."""
 
 
 class ScheduleRow(Struct, frozen=True, array_like=True):

@@ -15,6 +15,7 @@ from hashlib import blake2b
 from typing import Protocol
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from supervisor.core.fired import Fired
 from supervisor.core.keys import Keys, Limit
@@ -33,16 +34,14 @@ _MILLI = 1000
 class Desk(Protocol):
     """Where due tasks are handed in."""
 
-    def room(self) -> int:
-        """How many more tasks are taken in now."""
+    def submit(self, submission: Submission) -> bytes | None:
+        """Take a task in, unless this very one was before: the id of the task that stands for it. None when there is no
+        room for it now.
+        """
         ...
 
     def unfinished(self, task_id: bytes) -> bool:
         """Whether this task has not ended."""
-        ...
-
-    def submit(self, submission: Submission) -> bytes:
-        """Take a task in, unless this very one was before; the id of the task that stands for it."""
         ...
 
     def say(self, sentence: str) -> None:
@@ -168,20 +167,11 @@ class Schedule(Struct, eq=False):
 
     def submission(self, plan: Plan, task_id: bytes) -> Submission:
         """Its task."""
-        keys = plan.keys
+        keys = plan.task.keys
         if plan.overlap is Overlap.QUEUE:
             keys = Keys(keys.unique, Limit(f"schedule:{self.name}", 1), keys.rate)
-        return Submission(
-            id=task_id,
-            name=plan.task,
-            payload=plan.payload,
-            options=plan.options,
-            delay=plan.delay,
-            generation=self.generation,
-            again=True,  # it may have been accepted before: look in the journal
-            expires=plan.expires,
-            keys=keys,
-        )
+        # Again: it may have been accepted before, so it is looked for in the journal.
+        return replace(plan.task, id=task_id, generation=self.generation, again=True, keys=keys)
 
     def slot_id(self, slot: int) -> bytes:
         """The id of the task of a slot: ordered by the slot's time, and always the same."""
@@ -197,7 +187,7 @@ class Schedule(Struct, eq=False):
         start, stop = self.timing.bounds(self.origin)
         return ScheduleRow(
             name=self.name,
-            task=plan.task,
+            task=plan.task.name,
             timing=self.timing,
             start=start,
             stop=stop,
@@ -234,7 +224,7 @@ class Schedules:
 
     def declare(self, plans: Iterable[Plan], generation: int, now: Moment) -> None:
         """The code that runs from now on declares these, and no others."""
-        wall = int(now.wall * _MILLI)
+        wall = _wall(now)
         wanted = {plan.name: plan for plan in plans}
         for schedule in list(self._by_name.values()):
             if schedule.declared and schedule.name not in wanted:
@@ -256,17 +246,18 @@ class Schedules:
         if known is not None and known.declared and known.plan is not None:
             return False
         if known is None or known.plan != plan or known.declared:
-            self._put(plan, generation, int(now.wall * _MILLI), declared=False)
+            self._put(plan, generation, _wall(now), declared=False)
             self._look_ahead()
         return True
 
     def remove(self, name: str) -> bool:
         """Drop one that a client added; False when the code declares it."""
         schedule = self._by_name[name]
-        if not schedule.declared:
-            self._drop(schedule)
-            self._look_ahead()
-        return not schedule.declared
+        if schedule.declared:
+            return False
+        self._drop(schedule)
+        self._look_ahead()
+        return True
 
     def _put(self, plan: Plan, generation: int, wall: int, *, declared: bool) -> None:
         schedule = self._by_name.get(plan.name)
@@ -289,8 +280,11 @@ class Schedules:
         del self._by_name[schedule.name]
         self.changes[schedule.name] = None
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._by_name
+
     def names(self) -> list[str]:
-        """Those that clients may speak of."""
+        """Those that fire, or would if they were not paused."""
         return [schedule.name for schedule in self._by_name.values() if schedule.plan is not None]
 
     def rows(self) -> list[ScheduleRow]:
@@ -312,27 +306,29 @@ class Schedules:
         schedule = self._by_name[name]
         if not schedule.paused:
             return
-        wall = int(now.wall * _MILLI)
+        wall = _wall(now)
         schedule.paused = False
         schedule.realign(wall)
         schedule.seen = max(schedule.seen, wall)
         self._changed(schedule)
         self._look_ahead()
 
-    def run(self, name: str, task_id: bytes, desk: Desk) -> bytes:
-        """Run it now, beside its slots and also when it is paused; the id of the task that stands for that."""
+    def submission(self, name: str, task_id: bytes) -> Submission | None:
+        """What is to be submitted to run it now, beside its slots and also when it is paused; None while it rests."""
+        schedule = self._by_name.get(name)
+        return None if schedule is None or schedule.plan is None else schedule.submission(schedule.plan, task_id)
+
+    def ran(self, name: str, task_id: bytes) -> None:
+        """It was run by hand; this task stands for that."""
         schedule = self._by_name[name]
-        assert schedule.plan is not None
-        found = desk.submit(schedule.submission(schedule.plan, task_id))
-        schedule.submitted(found, None)
+        schedule.submitted(task_id, None)
         self._changed(schedule)
-        return found
 
     # -- time --------------------------------------------------------------------------------------------------
 
     def tick(self, now: Moment, desk: Desk) -> None:
         """Hand in what is due."""
-        wall = int(now.wall * _MILLI)
+        wall = _wall(now)
         if wall < self._seen:
             self._set_back(wall)
         if self._next is None or wall < self._next or now.mono < self._held_until:
@@ -382,11 +378,16 @@ class Schedules:
         assert plan is not None
         if plan.overlap is Overlap.SKIP and schedule.overlaps(desk):
             desk.say(f"schedule {schedule.name} passes over a slot, since the task of an earlier one has not ended")
-        elif desk.room() < 1:
-            return False
         else:
             task_id = desk.submit(schedule.submission(plan, schedule.slot_id(slot)))
+            if task_id is None:
+                return False
             schedule.submitted(task_id, slot)
         schedule.dealt(slot)
         self.changes[schedule.name] = schedule
         return True
+
+
+def _wall(now: Moment) -> int:
+    """The milliseconds of the wall clock; what a float cannot hold exactly is not to make a slot wait."""
+    return int(now.wall * _MILLI + 1e-3)

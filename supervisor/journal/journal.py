@@ -19,7 +19,9 @@ import msgspec
 from supervisor.core.changes import Changes
 from supervisor.core.entry import Attempt, Entry
 from supervisor.core.keys import NO_KEYS, Keys
+from supervisor.core.schedules import Schedule
 from supervisor.errors import JournalError
+from supervisor.journal import schedules
 from supervisor.journal.archive import Archive
 from supervisor.journal.migrate import migrate
 from supervisor.journal.payloads import PayloadCache
@@ -105,6 +107,9 @@ class Journal:
         yield "insert_attempt", [_attempt_row(attempt) for attempt in changes.attempts]
         yield "save_asking", [(cause, seq) for seq, cause in changes.asking.items()]
         yield "save_queue", [(queue.name, queue.weight, queue.paused) for queue in changes.queues.values()]
+        saved, deleted = schedules.rows(changes.schedules)
+        yield "save_schedule", saved
+        yield "delete_schedule", deleted
         yield "insert_output", pieces.output
         yield "save_progress", pieces.progress
 
@@ -209,6 +214,10 @@ class Journal:
         """Every task with keys, ended ones too: (id, keys, created_at, started_at)."""
         for task_id, keys, created, started in self._connection.execute(SQL["keyed"]):
             yield task_id, _decode_keys(keys), created, started
+
+    def schedules(self) -> Iterator[Schedule]:
+        """How far each schedule has come."""
+        return schedules.read(self._connection)
 
     def highest(self) -> tuple[int, int]:
         """The highest seq and the highest lease that were ever given out, as far as rows tell."""

@@ -56,6 +56,17 @@ FROM tasks WHERE id = ?;
 -- name: save_queue
 INSERT OR REPLACE INTO queues (name, weight, paused) VALUES (?, ?, ?);
 
+-- name: save_schedule
+INSERT OR REPLACE INTO schedules (name, timing, paused, origin, seen, series, fired, open, last_slot, last_task,
+    generation, plan)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: delete_schedule
+DELETE FROM schedules WHERE name = ?;
+
+-- name: schedules
+SELECT name, timing, paused, origin, seen, series, fired, open, last_slot, last_task, generation, plan FROM schedules;
+
 -- name: queues
 SELECT name, weight, paused FROM queues;
 

@@ -74,10 +74,10 @@ class Generations:
         """Its import succeeded: workers come from it from now on, if that is safe. ``names`` is a file with what it has
         registered.
         """
-        if template.names is None:
-            template.names = names
+        if template.bare:
+            os.close(names)  # it has imported nothing itself; an earlier one has told
         else:
-            os.close(names)  # a bare one, which has imported nothing itself
+            template.names = names
         if word.obstacles and not template.bare:
             for obstacle in word.obstacles:
                 log.warning("the application cannot be shared by forking: %s", obstacle)
@@ -85,7 +85,7 @@ class Generations:
                 "each worker imports it for itself; one more is kept ready, so that a kill need not wait for that"
             )
             self._bare = True
-            kept = os.dup(template.names)  # starting the next one lets go of this one
+            kept = os.dup(names)  # starting the next one lets go of this one
             self._start(now_ns)
             if self.coming is not None:
                 self.coming.obstacles = word.obstacles

@@ -13,13 +13,13 @@ from types import FrameType
 
 from setproctitle import setproctitle
 
-from supervisor import registry
 from supervisor.launch import EXIT_FAILED, Spec, read_spec
 from supervisor.log import configure, log
 from supervisor.scoreboard import Header, Scoreboard
 from supervisor.system.prctl import die_with_parent
 from supervisor.template import application
 from supervisor.wire.channel import Channel, Forked, ForkWorker, Imported, ImportFailed, Stop
+from supervisor.wire.declared import declared_file
 from supervisor.worker.boot import Birth, live
 
 _BEAT_SECONDS = 0.5
@@ -73,15 +73,6 @@ class Template:
             os._exit(status)
 
 
-def _tell(channel: Channel, word: Imported) -> None:
-    """Say that the import succeeded, and in a file, since a message might be too short, what was registered."""
-    descriptor = os.memfd_create("supervisor-names", os.MFD_CLOEXEC)
-    with open(descriptor, "wb") as file:
-        file.write(registry.table())
-        file.flush()
-        channel.send(word, [descriptor])
-
-
 def _nothing(signum: int, frame: FrameType | None) -> None:
     """These reach a whole group at once; the master decides when the template ends."""
 
@@ -106,12 +97,14 @@ def main(arguments: list[str]) -> int:
         plan = application.prepare(spec)
         if not chosen.bare:
             application.load(spec.settings.tasks)
+        declared = declared_file(application.declared(spec))
     except BaseException:  # noqa: BLE001  also a SystemExit at import: the master must hear why
         channel.send(ImportFailed(traceback.format_exc()[-20_000:]))
         return 1
     found = application.obstacles({channel.fileno()})
     files = application.sources()
-    _tell(channel, Imported(time.monotonic() - started, found, files[:1000]))
+    channel.send(Imported(time.monotonic() - started, found, files[:1000]), [declared])
+    os.close(declared)
     if found and not chosen.bare:
         return 0  # the master starts a bare one instead
     board = Scoreboard.attach(chosen.board)

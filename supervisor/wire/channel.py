@@ -122,8 +122,9 @@ class Forked(Struct, frozen=True, array_like=True, tag="forked"):
 
 
 class Imported(Struct, frozen=True, array_like=True, tag="imported"):
-    """Template → master: the application is imported, and whether forking from it is safe. A file comes along, with the
-    names that were registered.
+    """Template → master: the application is imported, and whether forking from it is safe.
+
+    A file comes along, with what it declares (see :mod:`supervisor.wire.declared`); a bare one's means nothing.
     """
 
     seconds: float
@@ -134,7 +135,7 @@ class Imported(Struct, frozen=True, array_like=True, tag="imported"):
 
 
 class Registered(Struct, frozen=True, array_like=True, tag="registered"):
-    """Master → broker: the names that the code of this generation has registered are in the file that comes along."""
+    """Master → broker: what the code of this generation declares is in the file that comes along."""
 
     generation: int
 

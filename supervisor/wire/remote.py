@@ -18,6 +18,9 @@ _CLASSES: dict[str, type[SupervisorError]] = {
         errors.TaskOptionError,
         errors.UnknownHandlerError,
         errors.PayloadRefusedError,
+        errors.ScheduleError,
+        errors.UnknownScheduleError,
+        errors.ScheduleDeclaredError,
     )
 }
 

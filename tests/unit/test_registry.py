@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,7 +53,7 @@ def test_a_function_is_found_under_its_name_and_a_name_by_its_function() -> None
     assert name in registry.names()
     assert registry.find(fresh()) is None
     assert registry.name_of(lambda: None) is None
-    known = msgspec.msgpack.decode(registry.table(), type=dict[str, Known])[name]
+    known = registry.table()[name]
     assert known == Known(spread=False, options={"timeout": 5.0}, asks_after_kill=True)
 
 
