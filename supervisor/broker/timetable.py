@@ -75,7 +75,7 @@ class Timetable:
 
     def say(self, sentence: str) -> None:
         """Log it."""
-        log.warning("%s", sentence)
+        log.info("%s", sentence)
 
     # -- calls -------------------------------------------------------------------------------------------------
 
