@@ -43,8 +43,8 @@ from supervisor.wire.info import Info
 _BEAT_ROWS = 5_000
 
 
-def open_book(journal: Journal, settings: Settings, board: Scoreboard) -> Book:
-    """The book as the journal left it."""
+def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Moment | None = None) -> Book:
+    """The book as the journal left it; ``now`` is the present unless given."""
     defaults = Defaults(
         timeout=settings.timeout,
         soft_timeout=settings.soft_timeout,
@@ -64,7 +64,7 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard) -> Book:
         settings.ageing or 0.0,
     )
     book.limits = settings.queue_limits or {}
-    now, newest = Moment.now(), board.get(Header.GENERATION)
+    now, newest = now or Moment.now(), board.get(Header.GENERATION)
     for count, stored in enumerate(journal.unfinished()):
         if count % _BEAT_ROWS == 0:
             board.put(Header.BROKER_BEAT_NS, time.monotonic_ns())  # a deep queue takes a while, and that is no hang
@@ -83,8 +83,13 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard) -> Book:
     return book
 
 
-def _retention(settings: Settings) -> Retention:
-    return Retention(settings.result_ttl, settings.record_ttl, settings.dead_ttl)
+def _keep_house(server: Server, service: Service, settings: Settings) -> Remover:
+    """See to it that what has outlived its time goes."""
+    remover = Remover(Directory(settings.dir).payloads)
+    retention = Retention(settings.result_ttl, settings.record_ttl, settings.dead_ttl)
+    service.ended.remover, service.ended.retention = remover, retention
+    server.sweeper = Sweeper(service.journal.archive, remover, retention)
+    return remover
 
 
 def _nothing(signum: int, frame: FrameType | None) -> None:
@@ -131,8 +136,7 @@ def main(arguments: list[str]) -> int:
     )
     if settings.durability != Durability.OFF:
         server.checkpointer = Checkpointer(directory.journal)
-    remover = service.ended.remover = Remover(directory.payloads)
-    server.sweeper = Sweeper(journal.archive, remover, _retention(settings))
+    remover = _keep_house(server, service, settings)
     gc.collect()
     gc.freeze()  # a deep queue's records are never walked again
     server.serve()

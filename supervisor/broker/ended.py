@@ -9,9 +9,11 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from supervisor.broker.connection import Connection
 from supervisor.broker.restoring import fresh_entry_of
-from supervisor.core.retention import DEAD
+from supervisor.core.retention import DEAD, Remains, Retention
 from supervisor.errors import JournalFullError, KeyHeldError, QueueClosedError, UnknownTaskError
 from supervisor.ids import to_text
 from supervisor.journal.archive import Place, Remainder
@@ -19,7 +21,8 @@ from supervisor.journal.removal import Remover
 from supervisor.journal.rows import StoredTask
 from supervisor.journal.sweep import forget
 from supervisor.scoreboard import Header
-from supervisor.wire.messages import DeadQuery, DeadSlice
+from supervisor.states import State
+from supervisor.wire.messages import DeadQuery, DeadSlice, Files, TaskRow
 from supervisor.wire.remote import RemoteError
 
 if TYPE_CHECKING:
@@ -35,6 +38,17 @@ class Ended:
         self._archive = service.journal.archive
         self.remover: Remover | None = None
         """Removes the files of what is dropped; without one they are left to the sweep."""
+        self.retention: Retention | None = None
+
+    def current(self, row: TaskRow) -> TaskRow:
+        """A row without the result that is due, whether the sweep has come by already or not."""
+        keep, own = self.retention, row.options.result_ttl
+        if keep is None or row.state != State.SUCCEEDED:
+            return row
+        remains = Remains(State.SUCCEEDED, row.ended_at, True, own if isinstance(own, float) else None)
+        if self._service.now.wall < keep.result_until(remains):
+            return row
+        return msgspec.structs.replace(row, result=None, files=row.files & ~Files.RESULT)
 
     def attempts(self, connection: Connection, ident: int | None, task_id: bytes) -> object:
         """The attempts that have ended."""

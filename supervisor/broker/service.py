@@ -185,7 +185,7 @@ class Service:
         row = self.journal.task(task_id, with_result=with_result)
         entry = self.book.tasks.get(task_id)
         if row is None or entry is None:
-            return row
+            return row and self.ended.current(row)
         progress = self.output.progress_of(entry.lease)
         return msgspec.structs.replace(row, progress=progress) if progress else row
 

@@ -26,16 +26,6 @@ class Remains:
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
-    """What may go now, and when to look again."""
-
-    result: bool
-    record: bool
-    next: float
-    """Wall-clock time at which more may go; infinity for never."""
-
-
-@dataclass(frozen=True, slots=True)
 class Retention:
     """Seconds after the end; ``dead_ttl`` None keeps dead letters until they are retried or dropped."""
 
@@ -43,22 +33,29 @@ class Retention:
     record_ttl: float
     dead_ttl: float | None
 
-    def fate(self, remains: Remains, wall: float) -> Fate:
-        """What may go of a task. A record is kept at least as long as what it belongs to: result, dead letter, key."""
-        ended = remains.ended
-        if ended is None or not remains.state.ended:
-            return Fate(result=False, record=False, next=math.inf)
-        result_until = ended + (self.result_ttl if remains.result_ttl is None else remains.result_ttl)
-        record_until = max(ended + self.record_ttl, remains.until)
+    def result_until(self, remains: Remains) -> float:
+        """The wall-clock time until which a result is kept; infinity where there is none, or no end yet."""
+        if remains.ended is None or not remains.has_result:
+            return math.inf
+        return remains.ended + (self.result_ttl if remains.result_ttl is None else remains.result_ttl)
+
+    def record_until(self, remains: Remains) -> float:
+        """The same of the record. It is kept at least as long as what it belongs to: result, dead letter, key."""
+        if remains.ended is None:
+            return math.inf
+        kept = [remains.ended + self.record_ttl, remains.until]
         if remains.has_result:
-            record_until = max(record_until, result_until)
+            kept.append(self.result_until(remains))
         if remains.state in DEAD:
-            record_until = max(record_until, math.inf if self.dead_ttl is None else ended + self.dead_ttl)
-        result = remains.has_result and wall >= result_until
-        later = [time for time in (result_until if remains.has_result else math.inf, record_until) if time > wall]
-        return Fate(result, wall >= record_until, min(later, default=math.inf))
+            kept.append(remains.ended + self.dead_seconds)
+        return max(kept)
+
+    @property
+    def dead_seconds(self) -> float:
+        """How long a dead letter is kept; infinity for ever."""
+        return math.inf if self.dead_ttl is None else max(self.dead_ttl, self.record_ttl)
 
     @property
     def shortest(self) -> float:
-        """The shortest of the three times."""
-        return min(self.result_ttl, self.record_ttl, math.inf if self.dead_ttl is None else self.dead_ttl)
+        """The shortest of the times."""
+        return min(self.result_ttl, self.record_ttl)

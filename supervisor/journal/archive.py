@@ -7,13 +7,14 @@ touched, and a task in the book has none of those.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 import msgspec
 
 from supervisor.core.keys import Keys
-from supervisor.core.retention import Remains
+from supervisor.core.retention import Remains, Retention
 from supervisor.ids import to_text
 from supervisor.journal.rows import StoredTask, stored_task
 from supervisor.journal.statements import SQL
@@ -108,21 +109,24 @@ class Archive:
 
     # -- deleting ----------------------------------------------------------------------------------------------
 
-    def after(self, seq: int, most: int) -> list[Remainder]:
-        """The next rows in the order of arrival."""
-        rows = self._connection.execute(SQL["sweep"], (seq, most)).fetchall()
-        last = rows[-1][0] if rows else seq
-        keyed = self._connection.execute(SQL["keyed_between"], (seq + 1, last)).fetchall()
-        needed = {number: _needed_until(*keys) for number, *keys in keyed}
-        return [
-            Remainder(number, task_id, files, Remains(State(state), ended, bool(kept), ttl, needed.get(number, 0.0)))
-            for number, task_id, state, ended, kept, files, ttl in rows
-        ]
+    def span(self, after: int, rows: int) -> tuple[int, int]:
+        """How many of the next so many rows in the order of arrival there are, and where they end."""
+        count, last = self._connection.execute(SQL["span"], (after, rows)).fetchone()
+        return int(count), int(last or after)
+
+    def due(self, first: int, last: int, most: int, retention: Retention, wall: float) -> list[Remainder]:
+        """The first rows of a span of which something may be due."""
+        times = {"dead": retention.dead_seconds, "result": retention.result_ttl, "record": retention.record_ttl}
+        span = {"first": first, "last": last, "most": most, "wall": wall}
+        rows = self._connection.execute(SQL["sweep"], {**span, **times}).fetchall()
+        keyed = self._connection.execute(SQL["keyed_between"], (first, last)).fetchall() if rows else []
+        needed = {seq: _needed_until(*keys) for seq, *keys in keyed}
+        return [_remainder(row, needed.get(row[0], 0.0)) for row in rows]
 
     def find(self, task_id: bytes) -> Remainder | None:
         """One row; None when there is none."""
-        row = self._connection.execute(SQL["seq_of"], (task_id,)).fetchone()
-        return self.after(row[0] - 1, 1)[0] if row else None
+        row = self._connection.execute(SQL["remainder"], (task_id,)).fetchone()
+        return _remainder(row) if row else None
 
     def forget(self, tasks: list[int], results: list[int]) -> None:
         """Delete the records of ``tasks`` and the results of ``results``, all ended, in one transaction."""
@@ -136,6 +140,11 @@ class Archive:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
+
+
+def _remainder(row: Sequence[Any], until: float = 0.0) -> Remainder:
+    seq, task_id, state, ended, kept, files, own = row
+    return Remainder(seq, task_id, files, Remains(State(state), ended, bool(kept), own, until))
 
 
 def _needed_until(text: str, created: float, started: float | None) -> float:

@@ -122,10 +122,24 @@ SELECT ended_at, id, name FROM tasks INDEXED BY tasks_dead
 WHERE state IN ('failed', 'timed_out', 'lost') AND (ended_at, id) < (?, ?) AND ended_at >= ?
 ORDER BY ended_at DESC, id DESC LIMIT ?;
 
--- name: sweep
+-- name: remainder
 SELECT seq, id, state, ended_at, length(result) > 0 OR files & 2 != 0, files,
     CASE WHEN instr(options, '"result_ttl"') THEN json_extract(options, '$.result_ttl') END
-FROM tasks WHERE seq > ? ORDER BY seq LIMIT ?;
+FROM tasks WHERE id = ?;
+
+-- name: sweep
+-- What may be due; whether it is, is for the retention to say. Columns behind a large payload are not touched.
+SELECT seq, id, state, ended_at, kept, files, own FROM (
+    SELECT seq, id, state, ended_at, length(result) > 0 OR files & 2 != 0 AS kept, files,
+        CASE WHEN instr(options, '"result_ttl"') THEN json_extract(options, '$.result_ttl') END AS own
+    FROM tasks WHERE seq BETWEEN :first AND :last
+)
+WHERE ended_at <= :wall - CASE
+    WHEN state IN ('failed', 'timed_out', 'lost') THEN :dead WHEN kept THEN coalesce(own, :result) ELSE :record END
+ORDER BY seq LIMIT :most;
+
+-- name: span
+SELECT count(*), max(seq) FROM (SELECT seq FROM tasks WHERE seq > ? ORDER BY seq LIMIT ?);
 
 -- name: keyed_between
 SELECT seq, keys, created_at, started_at FROM tasks INDEXED BY tasks_keyed
