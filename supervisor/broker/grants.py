@@ -20,7 +20,7 @@ def grant(lease: Lease, journal: Journal) -> Grant:
         name=kind.name,
         payload=journal.payload(entry.seq),
         files=entry.files,
-        attempt=entry.attempts + (asked is None),
+        attempt=entry.attempts + 1 if asked is None else asked.attempt,
         deadline_ns=lease.deadline_ns,
         timeout=kind.timeout if asked is None else HANDLER_SECONDS,
         soft_timeout=kind.soft_timeout if asked is None else None,
@@ -36,6 +36,6 @@ def _kill(lease: Lease, journal: Journal) -> KillData | None:
     entry, cause = lease.entry, lease.entry.asking
     if cause is None:
         return None
-    message, stack = journal.kill_asked_about(entry.seq, cause.value)
+    attempt, message, stack = journal.kill_asked_about(entry.seq, cause.value)
     timed_out = cause is Cause.TIMEOUT
-    return KillData(timed_out, message, stack, entry.kind.timeout if timed_out else None)
+    return KillData(attempt, timed_out, message, stack, entry.kind.timeout if timed_out else None)

@@ -233,10 +233,10 @@ class Journal:
         """All that a client may read about a task, or all that is short; None when there is none."""
         return read_task(self._connection, task_id, with_result=with_result, brief=brief)
 
-    def kill_asked_about(self, seq: int, cause: str) -> tuple[str, str | None]:
-        """What is known of the kill about which a task's error handler is to be asked: (message, stack)."""
-        message, stack = self._connection.execute(SQL["kill_asked_about"], (seq, cause)).fetchone()
-        return message, stack
+    def kill_asked_about(self, seq: int, cause: str) -> tuple[int, str, str | None]:
+        """What is known of the kill about which a task's error handler is to be asked: (attempt, message, stack)."""
+        attempt, message, stack = self._connection.execute(SQL["kill_asked_about"], (seq, cause)).fetchone()
+        return attempt, message, stack
 
     def counts(self) -> dict[str, int]:
         """How many tasks there are in each state."""

@@ -97,7 +97,7 @@ SELECT lease, cause, type, message, traceback, stack FROM attempts WHERE seq = ?
 ORDER BY lease = 0 DESC, number > 0 DESC, lease DESC LIMIT 1;
 
 -- name: kill_asked_about
-SELECT message, stack FROM attempts WHERE seq = ? AND number > 0 AND cause = ? ORDER BY lease DESC LIMIT 1;
+SELECT number, message, stack FROM attempts WHERE seq = ? AND number > 0 AND cause = ? ORDER BY lease DESC LIMIT 1;
 
 -- name: attempts
 -- The latest first; that which succeeded, from the task's own row, before all others.

@@ -97,6 +97,7 @@ class Hello(Struct, frozen=True, array_like=True, gc=False):
 class KillData(Struct, frozen=True, array_like=True, gc=False):
     """A kill that a task's error handler is asked about."""
 
+    attempt: int
     timed_out: bool
     """Whether it was killed at its hard limit; else its process died."""
     message: str
@@ -126,7 +127,7 @@ class Grant(Struct, frozen=True, array_like=True, gc=False):
     """How often it may run again if it raises now."""
     store_result: bool = True
     asked: KillData | None = None
-    """Not to be run: its error handler is to be asked whether it runs again after this kill of ``attempt``."""
+    """Not to be run: its error handler is to be asked whether it runs again after this kill."""
 
 
 class ProgressData(Struct, frozen=True, array_like=True, gc=False):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -114,4 +115,4 @@ def forget(value: str) -> str:
 
 @task(store_result=False)
 def forget_what_cannot_be_kept() -> object:
-    return (line for line in ())
+    return sys._getframe()

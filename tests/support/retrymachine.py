@@ -196,7 +196,7 @@ class RetryMachine(RuleBasedStateMachine):
         assert math.isclose(lease.deadline_ns / 1e9, self.now.mono + seconds)
         model.state = State.RUNNING
         if entry.asking is not None:
-            message, _ = self.journal.kill_asked_about(entry.seq, entry.asking.value)
+            _, message, _ = self.journal.kill_asked_about(entry.seq, entry.asking.value)
             assert message == f"by {entry.asking.value}", "what it is asked about is known"
 
     def entries(self) -> list[Entry]:
