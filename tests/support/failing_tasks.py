@@ -67,10 +67,10 @@ def handle(task_id: str, error: BaseException, attempt: int) -> bool:
     below go by the name of theirs.)
     """
     path = current_task().name
+    answer = Path(f"{path}.answer").read_text().strip() if os.path.exists(f"{path}.answer") else "yes"
     words = {"type": type(error).__name__, "text": str(error), "stack": getattr(error, "stack", None)}
     tell(path, what="asked", attempt=attempt, id=task_id, current=current_task().id, **words)
     print("the handler speaks")
-    answer = Path(f"{path}.answer").read_text().strip() if os.path.exists(f"{path}.answer") else "yes"
     if answer in ("yes", "no"):
         return answer == "yes"
     do(answer)
