@@ -210,10 +210,15 @@ class Journal:
         """Named queues that are not as a new one is: (name, weight, paused)."""
         return self._connection.execute(SQL["queues"]).fetchall()
 
-    def keyed(self) -> Iterator[tuple[bytes, Keys, float, float | None]]:
-        """Every task with keys, ended ones too: (id, keys, created_at, started_at)."""
-        for task_id, keys, created, started in self._connection.execute(SQL["keyed"]):
-            yield task_id, _decode_keys(keys), created, started
+    def keyed(self) -> Iterator[tuple[bytes, Keys, float]]:
+        """Every task with keys, ended ones too: (id, keys, created_at)."""
+        for task_id, keys, created in self._connection.execute(SQL["keyed"]):
+            yield task_id, _decode_keys(keys), created
+
+    def keyed_starts(self) -> Iterator[tuple[Keys, float]]:
+        """When each attempt of a task with keys started that counts, and is over."""
+        for keys, started in self._connection.execute(SQL["keyed_starts"]):
+            yield _decode_keys(keys), started
 
     def schedules(self) -> Iterator[Schedule]:
         """How far each schedule has come."""

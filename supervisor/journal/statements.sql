@@ -71,7 +71,14 @@ SELECT name, timing, paused, origin, seen, series, fired, open, last_slot, last_
 SELECT name, weight, paused FROM queues;
 
 -- name: keyed
-SELECT id, keys, created_at, started_at FROM tasks WHERE keys != '';
+SELECT id, keys, created_at FROM tasks WHERE keys != '';
+
+-- name: keyed_starts
+-- Of attempts that did not succeed their own row tells, of those that run their lease. One that was given back has
+-- neither, and did not count.
+SELECT t.keys, a.started_at FROM tasks t JOIN attempts a ON a.seq = t.seq WHERE t.keys != '' AND a.lease != 0
+UNION ALL
+SELECT keys, started_at FROM tasks WHERE keys != '' AND state = 'succeeded';
 
 -- name: highest
 SELECT coalesce(max(seq), 0), coalesce((SELECT max(lease) FROM tasks), 0) FROM tasks;
