@@ -37,6 +37,11 @@ class _Gate:
     wake: float | None = None
     """When it is looked at next without being asked."""
 
+    def passed(self, entry: Entry) -> None:
+        """This one did, whom we let back or who only came now."""
+        if self.loose:
+            self.loose = [each for each in self.loose if each is not entry]
+
     def free(self, now: float) -> int:
         """How many may pass now."""
         raise NotImplementedError
@@ -148,8 +153,10 @@ class Gates:
         slots = self._slots(limit) if limit is not None else None
         window = self._window(rate) if rate is not None else None
         if slots is not None:
+            slots.passed(entry)
             slots.inside.add(lease)
         if window is not None:
+            window.passed(entry)
             insort(window.starts, now)
             self._wake(window, now + window.seconds)
         if slots is not None or window is not None:
