@@ -19,6 +19,7 @@ import msgspec
 from supervisor.core.changes import Changes
 from supervisor.core.entry import Attempt, Entry
 from supervisor.core.keys import NO_KEYS, Keys
+from supervisor.core.retention import DEAD
 from supervisor.core.schedules import Schedule
 from supervisor.errors import JournalError
 from supervisor.journal import schedules
@@ -101,9 +102,10 @@ class Journal:
 
     def _rows(self, changes: Changes, pieces: Pieces) -> Iterator[tuple[str, list[_Row]]]:
         """What is to be executed, in this order."""
-        for statement in ("keep_success", "keep_unstarted", "revive_task"):
+        for statement in ("unbury", "keep_success", "keep_unstarted", "revive_task"):
             yield statement, [(seq,) for seq in changes.revived]
         yield from zip(("insert_task", "lease_task", "move_task", "end_task"), self._sort(changes), strict=True)
+        yield "bury", [(entry.seq,) for entry in changes.ended.values() if entry.state in DEAD]
         yield "insert_attempt", [_attempt_row(attempt) for attempt in changes.attempts]
         yield "save_asking", [(cause, seq) for seq, cause in changes.asking.items()]
         yield "save_queue", [(queue.name, queue.weight, queue.paused) for queue in changes.queues.values()]

@@ -27,6 +27,12 @@ INSERT OR REPLACE INTO progress (seq, done, total, message) VALUES (?, ?, ?, ?);
 -- name: save_asking
 UPDATE tasks SET asking = ? WHERE seq = ?;
 
+-- name: bury
+INSERT OR REPLACE INTO dead_letters SELECT ended_at, id, name FROM tasks WHERE seq = ?;
+
+-- name: unbury
+DELETE FROM dead_letters WHERE (ended_at, id) = (SELECT ended_at, id FROM tasks WHERE seq = ?);
+
 -- name: keep_success
 -- A task that succeeded is about to be taken up again: its attempt is no longer told by its own row.
 INSERT OR REPLACE INTO attempts
@@ -125,8 +131,7 @@ SELECT CASE WHEN state = 'running' AND asking = '' THEN lease ELSE 1 << 62 END F
 SELECT text FROM output WHERE seq = ? AND lease BETWEEN ? AND ? ORDER BY lease, piece;
 
 -- name: dead
-SELECT ended_at, id, name FROM tasks INDEXED BY tasks_dead
-WHERE state IN ('failed', 'timed_out', 'lost') AND (ended_at, id) < (?, ?) AND ended_at >= ?
+SELECT ended_at, id, name FROM dead_letters WHERE (ended_at, id) < (?, ?) AND ended_at >= ?
 ORDER BY ended_at DESC, id DESC LIMIT ?;
 
 -- name: remainder
