@@ -226,7 +226,7 @@ def test_a_rate_is_kept_across_kills_and_restarts(make_tree: MakeTree, tmp_path:
     tree = make_tree(workers=2)
     queue = tree.queue
     rate: TaskOptions = {"rate": "2/20s", "rate_key": "k"}
-    killed = queue.submit(tasks.sleep, 600, str(tmp_path / "pid"), config=TaskConfig(**rate, crash_budget=1))
+    killed = queue.submit(tasks.sleep, 600, str(tmp_path / "pid"), config=TaskConfig.of({**rate, "crash_budget": 1}))
     written(tmp_path / "pid")
     second = queue.submit(tasks.noop, config=TaskConfig(**rate))
     queue.wait(second, WAIT)
@@ -284,7 +284,7 @@ def test_any_end_frees_the_key(tree: RunningTree, tmp_path: Path, end: str) -> N
         case "failed":
             first = queue.submit(tasks.fail, config=TaskConfig(**key))
         case "timed out":
-            first = queue.submit(tasks.endless_loop, config=TaskConfig(**key, timeout=0.2))
+            first = queue.submit(tasks.endless_loop, config=TaskConfig.of({**key, "timeout": 0.2}))
         case _:
             first = queue.submit(tasks.noop, config=TaskConfig(**key))
     ended(queue, first)
@@ -298,7 +298,7 @@ def test_a_key_is_held_until_the_start_or_for_a_period(tree: RunningTree, tmp_pa
     started: TaskOptions = {"unique": "s", "unique_until": "started"}
     first = queue.submit(tasks.sleep, 600, str(tmp_path / "pid"), config=TaskConfig(**started))
     written(tmp_path / "pid")
-    second = queue.submit(tasks.noop, config=TaskConfig(**started, delay=600))
+    second = queue.submit(tasks.noop, config=TaskConfig.of({**started, "delay": 600}))
     assert second != first
     assert queue.submit(tasks.noop, config=TaskConfig(**started)) == second
     for task_id in (first, second):
