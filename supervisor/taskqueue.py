@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack, overload
 
-from supervisor import generation
+from supervisor import handlers
 from supervisor.client import calls
 from supervisor.client.aio import AsyncClient
 from supervisor.client.calls import Call
 from supervisor.client.manager import QueueProxy
 from supervisor.client.revive import revive
-from supervisor.config import TaskConfig
+from supervisor.config import TaskConfig, TaskOptions, read_priority
+from supervisor.context import TaskContext
+from supervisor.dead_letters import Walk, When
 from supervisor.directory import DEFAULT, VARIABLE, Directory
 from supervisor.errors import (
-    MessageTooLargeError,
     QueueUnavailableError,
     SupervisorError,
     TaskCancelledError,
@@ -28,24 +32,22 @@ from supervisor.errors import (
     WaitTimeoutError,
     WorkerLostError,
 )
-from supervisor.functions import name_of, pack, unwrap
-from supervisor.ids import from_text, new_id, to_text
-from supervisor.payload_files import ARGUMENTS, RESULT, path_of, write_file
-from supervisor.payloads import load_result
-from supervisor.records import TaskRecord, record_of, result_in_file
+from supervisor.ids import from_text, to_text
+from supervisor.local.tree import LocalTree
+from supervisor.packer import NO_CONFIG, Packer, discard
+from supervisor.records import AttemptRecord, TaskRecord, attempt_of, record_of
+from supervisor.schedule_calls import ScheduleCalls
 from supervisor.states import State
-from supervisor.wire.messages import Files, Submission, TaskRow
+from supervisor.wire.messages import Submission, TaskRow
 
 T = TypeVar("T")
-_INLINE_BYTES = 64 * 1024
-_PAYLOAD_BYTES = 1 << 30
+F = TypeVar("F", bound=Callable[..., Any])
 _WAIT_SLICE = 60.0
 _CHUNK_TASKS = 1000
 _CHUNK_BYTES = 4 << 20
-NO_CONFIG = TaskConfig()
 
 
-class TaskQueue:
+class TaskQueue(ScheduleCalls):
     """A connection to the supervisor of a directory, made when it is first needed.
 
     Safe to share between threads and across forks, sync and async. ``dir`` defaults to ``$SUPERVISOR_DIR``, then
@@ -57,12 +59,44 @@ class TaskQueue:
         self._chosen = dir
         self._timeout = timeout
         self._place: tuple[str, _Ends] | None = None
+        self._local: LocalTree | None = None
+        self._begun: Path | None = None
+        """The directory of the local supervisor that runs."""
+        self._lent: str | os.PathLike[str] | None = None
+        """What the ready queue used before."""
 
     @classmethod
     def connect(cls, dir: str | os.PathLike[str] | None = None, timeout: float = 5.0) -> TaskQueue:  # noqa: A002
         """A queue whose supervisor has answered; QueueUnavailableError when none does within ``timeout`` seconds."""
         queue = cls(dir, timeout)
         queue.stats()
+        return queue
+
+    @classmethod
+    def local(
+        cls,
+        workers: int = 4,
+        *,
+        dir: str | os.PathLike[str] | None = None,  # noqa: A002
+        tasks: str | Sequence[str] = (),
+        **settings: Any,
+    ) -> TaskQueue:
+        """A queue with a small supervisor of its own: for development without Gunicorn, and for scripts.
+
+        It starts when the queue is first used, or entered: ``with TaskQueue.local() as queue: …``, ``async with`` in
+        an ASGI lifespan. It ends when that is left, with :meth:`close`, and with this process, even where that is
+        killed. While it runs the ready ``supervisor.queue``, and so ``delay``, uses it too.
+
+        ``dir`` (default: a temporary one) outlives it where it is named. ``tasks`` are the modules that hold the tasks;
+        functions of a script itself need none. ``settings`` are those of the settings reference, here with the
+        defaults cpus="off", grace=5, log_level="warning", and durability="normal" in a temporary directory.
+
+        Using it raises SettingsError, AlreadyRunningError, and LocalTreeError where the tasks cannot be imported.
+        """
+        queue = cls(dir)
+        modules = tasks if isinstance(tasks, str) else list(tasks)
+        named = {"tasks": modules} if modules else {}
+        queue._local = LocalTree({"workers": workers, "dir": dir, **named, **settings})
         return queue
 
     def use(self, dir: str | os.PathLike[str]) -> None:  # noqa: A002
@@ -84,14 +118,61 @@ class TaskQueue:
         return place[1]
 
     def _perform(self, call: Call[T]) -> T:
-        return self._ends.sync.perform(call)
+        return self._ready().sync.perform(call)
 
     async def _aperform(self, call: Call[T]) -> T:
-        return await self._ends.aio.perform(call)
+        return await (await self._aready()).aio.perform(call)
+
+    def _packer(self) -> Packer:
+        return self._ready().packer()
+
+    async def _apacker(self) -> Packer:
+        return await (await self._aready()).apacker()
+
+    def _ready(self) -> _Ends:
+        if self._local is not None and self._local.directory is None:
+            self._begin(self._local.start())
+        return self._ends
+
+    async def _aready(self) -> _Ends:
+        if self._local is not None and self._local.directory is None:
+            self._begin(await asyncio.to_thread(self._local.start))
+        return self._ends
+
+    def _begin(self, local: Path) -> None:
+        if self._begun != local:
+            self._begun, self._lent = local, queue._chosen
+            self.use(local)
+            queue.use(local)
 
     def close(self) -> None:
-        """Close idle connections. The queue can still be used, and then opens new ones."""
+        """Close idle connections. The queue can still be used, and then opens new ones.
+
+        A local supervisor (:meth:`local`) is ended; what runs there has the setting ``grace``.
+        """
         self._ends.sync.close()
+        if self._local is not None and self._local.end():
+            begun, self._begun = self._begun, None
+            if queue._chosen == begun:
+                queue._chosen = self._lent
+
+    def __enter__(self) -> Self:
+        self._ready()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        await self._aready()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.close)
 
     # -- submitting --------------------------------------------------------------------------------------------
 
@@ -119,9 +200,8 @@ class TaskQueue:
         config: TaskConfig = NO_CONFIG,
     ) -> str:
         """:meth:`submit` with the arguments packed, for a function that has a parameter named ``config`` itself."""
-        submission = self._submission(func, args, kwargs, config)
-        self._send(calls.submit(submission, self._timeout), submission)
-        return to_text(submission.id)
+        submission = self._packer().call(func, args, kwargs, config)
+        return to_text(self._send(calls.submit(submission, self._timeout), submission))
 
     async def asubmit_call(
         self,
@@ -131,9 +211,8 @@ class TaskQueue:
         config: TaskConfig = NO_CONFIG,
     ) -> str:
         """:meth:`submit_call` without blocking the event loop."""
-        submission = self._submission(func, args, kwargs, config)
-        await self._asend(calls.submit(submission, self._timeout), submission)
-        return to_text(submission.id)
+        submission = (await self._apacker()).call(func, args, kwargs, config)
+        return to_text(await self._asend(calls.submit(submission, self._timeout), submission))
 
     def submit_many(
         self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], *, config: TaskConfig = NO_CONFIG
@@ -143,9 +222,9 @@ class TaskQueue:
         In one round trip, or one for each thousand. A round trip is accepted whole or not at all.
         """
         ids: list[str] = []
-        for chunk in self._chunks(func, arguments, config):
-            self._send(calls.submit_many(chunk, self._timeout), *chunk)
-            ids += [to_text(submission.id) for submission in chunk]
+        for chunk in _chunks(self._packer(), func, arguments, config):
+            accepted = self._send(calls.submit_many(chunk, self._timeout), *chunk)
+            ids += map(to_text, accepted)
         return ids
 
     async def asubmit_many(
@@ -153,9 +232,9 @@ class TaskQueue:
     ) -> list[str]:
         """:meth:`submit_many` without blocking the event loop."""
         ids: list[str] = []
-        for chunk in self._chunks(func, arguments, config):
-            await self._asend(calls.submit_many(chunk, self._timeout), *chunk)
-            ids += [to_text(submission.id) for submission in chunk]
+        for chunk in _chunks(await self._apacker(), func, arguments, config):
+            accepted = await self._asend(calls.submit_many(chunk, self._timeout), *chunk)
+            ids += map(to_text, accepted)
         return ids
 
     def _send(self, call: Call[T], *submissions: Submission) -> T:
@@ -177,42 +256,67 @@ class TaskQueue:
         if isinstance(error, QueueUnavailableError):
             return
         for submission in submissions:
-            if submission.files & Files.ARGUMENTS:
-                path_of(self._ends.directory, submission.id, ARGUMENTS).unlink(missing_ok=True)
+            discard(self._ends.directory, submission)
 
-    def _chunks(
-        self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig
-    ) -> Iterable[list[Submission]]:
-        chunk: list[Submission] = []
-        size = 0
-        for args in arguments:
-            submission = self._submission(func, args, {}, config)
-            chunk.append(submission)
-            size += len(submission.payload)
-            if len(chunk) >= _CHUNK_TASKS or size >= _CHUNK_BYTES:
-                yield chunk
-                chunk, size = [], 0
-        if chunk:
-            yield chunk
+    # -- by name -----------------------------------------------------------------------------------------------
 
-    def _submission(
-        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
-    ) -> Submission:
-        function = unwrap(func)
-        assert callable(function)
-        if config is NO_CONFIG and function is not func:
-            config = getattr(func, "config", NO_CONFIG)
-        name = config.name or name_of(function)
-        payload = pack(function, args, kwargs, name)
-        task_id = new_id()
-        files = Files.NONE
-        if len(payload) > _INLINE_BYTES:
-            if len(payload) > _PAYLOAD_BYTES:
-                raise MessageTooLargeError(len(payload), _PAYLOAD_BYTES)
-            # Written, and safe from a loss of power, before anybody hears of the task.
-            write_file(path_of(self._ends.directory, task_id, ARGUMENTS), payload, durable=True)
-            payload, files = b"", Files.ARGUMENTS
-        return Submission(task_id, name, payload, config.wire, float(config.delay), generation.get(), files)
+    @overload
+    def register_handler(self, name: str, function: F, /, **options: Unpack[TaskOptions]) -> F: ...
+    @overload
+    def register_handler(self, name: str, /, **options: Unpack[TaskOptions]) -> Callable[[F], F]: ...
+    def register_handler(
+        self, name: str, function: F | None = None, /, **options: Unpack[TaskOptions]
+    ) -> F | Callable[[F], F]:
+        """Make a function known as the handler of ``name``, with the options that it is submitted with.
+
+        To be done where the workers see it too: in a module that is named in ``tasks``. Also a decorator:
+        ``@queue.register_handler("send_email", timeout=30)``. The function stays as it is, and is called with one
+        argument, the data that was enqueued. It is known to every queue of this process. Raises NameTakenError.
+        """
+        if function is not None:
+            return handlers.add(name, function, options)
+        return lambda decorated: handlers.add(name, decorated, options)
+
+    def enqueue(
+        self, name: str, data: object = None, /, *, delay_seconds: float | str = 0.0, **options: Unpack[TaskOptions]
+    ) -> str:
+        """Put a call of what is registered under a name into the queue; its id, as :meth:`submit` gives it.
+
+        A handler is called with ``data`` (left out: an empty dict); a task with the items of it as keyword arguments.
+        ``options``, such as ``priority`` and ``max_retries``, change those that it was registered with.
+
+        What this process has not registered itself the workers are asked for; UnknownHandlerError names the nearest
+        where nobody knows it.
+        """
+        chosen = _chosen(options, delay_seconds)
+        packer = self._packer()
+        target = handlers.here(name, chosen)
+        if target is None:
+            target = handlers.there(name, self._perform(calls.look(name, self._timeout)), chosen)
+        submission = packer.named(target, {} if data is None else data)
+        return to_text(self._send(calls.submit(submission, self._timeout), submission))
+
+    async def aenqueue(
+        self, name: str, data: object = None, /, *, delay_seconds: float | str = 0.0, **options: Unpack[TaskOptions]
+    ) -> str:
+        """:meth:`enqueue` without blocking the event loop."""
+        chosen = _chosen(options, delay_seconds)
+        packer = await self._apacker()
+        target = handlers.here(name, chosen)
+        if target is None:
+            target = handlers.there(name, await self._aperform(calls.look(name, self._timeout)), chosen)
+        submission = packer.named(target, {} if data is None else data)
+        return to_text(await self._asend(calls.submit(submission, self._timeout), submission))
+
+    def task_context(
+        self, func: Callable[..., Any], /, *args: Any, config: TaskConfig = NO_CONFIG, **kwargs: Any
+    ) -> TaskContext:
+        """A call of ``func`` for as long as a block runs: ``with queue.task_context(f, 9) as task_id: …``.
+
+        What has not ended when the block is left, however, is cancelled. ``async with`` does not block the event loop.
+        Raises what :meth:`submit` and :meth:`cancel` raise.
+        """
+        return TaskContext(self, func, args, kwargs, config)
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -232,13 +336,13 @@ class TaskQueue:
         """Like :meth:`get_task`, with what the task returned, if it has succeeded."""
         found = from_text(task_id)
         row = self._perform(calls.task(found, self._timeout, with_result=True)) if found else None
-        return self._with_result(row) if row else None
+        return self._packer().record(row) if row else None
 
     async def aget_result(self, task_id: str) -> TaskRecord | None:
         """:meth:`get_result` without blocking the event loop."""
         found = from_text(task_id)
         row = await self._aperform(calls.task(found, self._timeout, with_result=True)) if found else None
-        return self._with_result(row) if row else None
+        return (await self._apacker()).record(row) if row else None
 
     def state(self, task_id: str) -> State:
         """The state of a task; UnknownTaskError for an id that is unknown or has expired."""
@@ -259,7 +363,7 @@ class TaskQueue:
         while True:
             ended = waiting.ended(self._perform(waiting.call()))
             if ended is not None:
-                return raise_for_end(self._with_result(ended))
+                return raise_for_end(self._packer().record(ended))
 
     async def await_(self, task_id: str, timeout: float | None = None) -> TaskRecord:
         """:meth:`wait` without blocking the event loop (``wait`` with an ``a`` is a keyword, hence the underscore)."""
@@ -267,12 +371,7 @@ class TaskQueue:
         while True:
             ended = waiting.ended(await self._aperform(waiting.call()))
             if ended is not None:
-                return raise_for_end(self._with_result(ended))
-
-    def _with_result(self, row: TaskRow) -> TaskRecord:
-        if result_in_file(row):
-            return record_of(row, load_result(path_of(self._ends.directory, row.id, RESULT).read_bytes()))
-        return record_of(row, load_result(row.result) if row.result else None)
+                return raise_for_end((await self._apacker()).record(ended))
 
     def stats(self) -> dict[str, Any]:
         """The queue's numbers: unfinished tasks by state, ended ones since its start, the limit, and more."""
@@ -304,6 +403,128 @@ class TaskQueue:
         """:meth:`cancel` without blocking the event loop."""
         return await self._aperform(calls.cancel(_id(task_id), self._timeout))
 
+    # -- after the end -----------------------------------------------------------------------------------------
+
+    def attempts(self, task_id: str) -> list[AttemptRecord]:
+        """The attempts of a task that have ended, in their order (the latest 200). Raises UnknownTaskError."""
+        return [attempt_of(row) for row in self._perform(calls.attempts(_id(task_id), self._timeout))]
+
+    async def aattempts(self, task_id: str) -> list[AttemptRecord]:
+        """:meth:`attempts` without blocking the event loop."""
+        return [attempt_of(row) for row in await self._aperform(calls.attempts(_id(task_id), self._timeout))]
+
+    def retry(self, task_id: str) -> bool:
+        """Take up a task again that has ended, however: at once, with the same id and all its retries anew.
+
+        Its earlier attempts stay in :meth:`attempts`. False when it has not ended, or somebody else was faster. Raises
+        UnknownTaskError, QueueFullError, QueueClosedError, and KeyHeldError while another task holds its unique key.
+        """
+        record = _known(self.get_task(task_id), task_id)
+        return record.state.ended and self._perform(calls.retry(_id(task_id), record.retried, self._timeout))
+
+    async def aretry(self, task_id: str) -> bool:
+        """:meth:`retry` without blocking the event loop."""
+        record = _known(await self.aget_task(task_id), task_id)
+        return record.state.ended and await self._aperform(calls.retry(_id(task_id), record.retried, self._timeout))
+
+    def dead_letters(
+        self,
+        limit: int = 100,
+        *,
+        name: str | None = None,
+        after: When | None = None,
+        before: When | TaskRecord | None = None,
+    ) -> list[TaskRecord]:
+        """The tasks that ended failed, timed out or lost, the latest first, without output, traceback and stack.
+
+        ``name`` is a task's name, in which ``*``, ``?`` and ``[…]`` mean what they do in file names. ``after`` and
+        ``before`` are times of the end, a datetime or seconds since 1970; the last record of one page as ``before``
+        gives the next.
+        """
+        return self._walk(Walk("dead", limit, name, after, before)).records()
+
+    async def adead_letters(
+        self,
+        limit: int = 100,
+        *,
+        name: str | None = None,
+        after: When | None = None,
+        before: When | TaskRecord | None = None,
+    ) -> list[TaskRecord]:
+        """:meth:`dead_letters` without blocking the event loop."""
+        return (await self._awalk(Walk("dead", limit, name, after, before))).records()
+
+    def retry_dead_letters(
+        self, *, name: str | None = None, after: When | None = None, before: When | None = None
+    ) -> int:
+        """:meth:`retry` every dead letter that matches (see :meth:`dead_letters`); how many there were.
+
+        One whose unique key is held by another task stays. When QueueFullError is raised, some are under way already.
+        """
+        return self._walk(Walk("retry_dead", math.inf, name, after, before)).count
+
+    async def aretry_dead_letters(
+        self, *, name: str | None = None, after: When | None = None, before: When | None = None
+    ) -> int:
+        """:meth:`retry_dead_letters` without blocking the event loop."""
+        return (await self._awalk(Walk("retry_dead", math.inf, name, after, before))).count
+
+    def drop_dead_letter(self, task_id: str) -> bool:
+        """Delete a dead letter, with all that is known of the task; False when it is none. Raises UnknownTaskError."""
+        return self._perform(calls.drop(_id(task_id), self._timeout))
+
+    async def adrop_dead_letter(self, task_id: str) -> bool:
+        """:meth:`drop_dead_letter` without blocking the event loop."""
+        return await self._aperform(calls.drop(_id(task_id), self._timeout))
+
+    def drop_dead_letters(
+        self, *, name: str | None = None, after: When | None = None, before: When | None = None
+    ) -> int:
+        """Delete every dead letter that matches (see :meth:`dead_letters`); how many there were."""
+        return self._walk(Walk("drop_dead", math.inf, name, after, before)).count
+
+    async def adrop_dead_letters(
+        self, *, name: str | None = None, after: When | None = None, before: When | None = None
+    ) -> int:
+        """:meth:`drop_dead_letters` without blocking the event loop."""
+        return (await self._awalk(Walk("drop_dead", math.inf, name, after, before))).count
+
+    def _walk(self, walk: Walk) -> Walk:
+        while not walk.done:
+            walk.take(self._perform(walk.call(self._timeout)))
+        return walk
+
+    async def _awalk(self, walk: Walk) -> Walk:
+        while not walk.done:
+            walk.take(await self._aperform(walk.call(self._timeout)))
+        return walk
+
+    # -- order and pace ----------------------------------------------------------------------------------------
+
+    def set_priority(self, task_id: str, priority: int | str | Enum) -> bool:
+        """Give a task that has not started another priority; False when it has started. Raises UnknownTaskError."""
+        return self._perform(calls.prioritise(_id(task_id), read_priority(priority), self._timeout))
+
+    async def aset_priority(self, task_id: str, priority: int | str | Enum) -> bool:
+        """:meth:`set_priority` without blocking the event loop."""
+        return await self._aperform(calls.prioritise(_id(task_id), read_priority(priority), self._timeout))
+
+    def queues(self) -> list[dict[str, Any]]:
+        """The named queues: name, ready, weight, paused."""
+        return self._perform(calls.queues(self._timeout))
+
+    def pause(self, name: str = "default") -> None:
+        """Hand out nothing more from a named queue, until it is resumed, restarts included."""
+        self._perform(calls.pause(name, True, self._timeout))
+
+    def resume(self, name: str = "default") -> None:
+        """Hand out tasks of a named queue again."""
+        self._perform(calls.pause(name, False, self._timeout))
+
+    def set_weight(self, name: str, weight: float) -> None:
+        """Give a named queue so many turns where a queue of weight 1 (the default) has one."""
+        self._perform(calls.weigh(name, weight, self._timeout))
+
 
 class _Ends:
     """The blocking and the asyncio way to one directory."""
@@ -312,6 +533,24 @@ class _Ends:
         self.directory = directory
         self.sync = QueueProxy(directory, timeout, revive)
         self.aio = AsyncClient(directory, timeout, revive)
+        self._info = calls.info(timeout)
+        # What was learnt holds for as long as no new connection was made: then it may be another supervisor.
+        self._packer: tuple[int, Packer] | None = None
+        self._apacker: tuple[int, Packer] | None = None
+
+    def packer(self) -> Packer:
+        """Packs as the supervisor wants it, which is asked once a connection."""
+        opened = self.sync.opened
+        if self._packer is None or self._packer[0] != opened:
+            self._packer = opened, Packer(self.directory, self.sync.perform(self._info))
+        return self._packer[1]
+
+    async def apacker(self) -> Packer:
+        """:meth:`packer` without blocking the event loop."""
+        opened = self.aio.opened
+        if self._apacker is None or self._apacker[0] != opened:
+            self._apacker = opened, Packer(self.directory, await self.aio.perform(self._info))
+        return self._apacker[1]
 
 
 class _Waiting:
@@ -337,6 +576,26 @@ class _Waiting:
         if time.monotonic() >= self._until:
             raise WaitTimeoutError(self._text, self._timeout or 0.0)
         return None
+
+
+def _chunks(
+    packer: Packer, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig
+) -> Iterator[list[Submission]]:
+    chunk: list[Submission] = []
+    size = 0
+    for args in arguments:
+        submission = packer.call(func, args, {}, config)
+        chunk.append(submission)
+        size += len(submission.payload)
+        if len(chunk) >= _CHUNK_TASKS or size >= _CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _chosen(options: Mapping[str, Any], delay: float | str) -> dict[str, Any]:
+    return {**options, "delay": delay} if delay else dict(options)
 
 
 def raise_for_end(record: TaskRecord) -> TaskRecord:

@@ -22,10 +22,12 @@ from supervisor.wire.channel import (
     Message,
     Opened,
     Promote,
+    Registered,
     Roster,
     Spared,
     Stop,
 )
+from supervisor.wire.declared import read_declared
 from supervisor.wire.messages import Hello
 
 
@@ -63,6 +65,10 @@ class MasterLine:
                     service.output.open(message.worker, message.slot, descriptors)
                 case Fence():
                     self._fence(service, message, last_words)
+                case Registered():
+                    declared = read_declared(descriptors[0])
+                    service.admission.learn(declared.names, message.generation)
+                    service.timetable.declare(declared.plans, message.generation)
                 case Gone():
                     last_words(message.worker)
                     self._bury(service, message)

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 
+from supervisor.broker.admission import Admission
 from supervisor.broker.connection import Connection
+from supervisor.broker.ended import Ended
 from supervisor.broker.output import OutputReader
+from supervisor.broker.timetable import Timetable
 from supervisor.broker.turn import Turn
 from supervisor.broker.waiters import Waiter, Waiters
 from supervisor.core.book import Book, Cancelled
 from supervisor.core.entry import Lease
 from supervisor.core.moment import Moment
+from supervisor.core.plan import Plan, ScheduleName
 from supervisor.errors import BadRequestError, QueueClosedError, QueueFullError, UnknownTaskError
 from supervisor.ids import to_text
 from supervisor.journal.journal import Journal
 from supervisor.scoreboard import Header, Scoreboard, Word
 from supervisor.wire.channel import CancelRunning
 from supervisor.wire.codec import ERROR, NO_REPLY, RETURN, Request, encode_reply
-from supervisor.wire.messages import Hello, Report, Submission, TaskId, TaskRow
+from supervisor.wire.info import Info
+from supervisor.wire.messages import DeadQuery, Hello, Name, Report, Submission, TaskId, TaskRow
 from supervisor.wire.remote import RemoteError
 
 _MOST_WAIT = 3600.0
+Weight = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 
 
 class _Parked:
@@ -55,13 +62,33 @@ class Service:
         self.turn = Turn()
         self.now = Moment.now()
         self.info: dict[str, object] = {}
+        self.admission = Admission(Info("pickle", 64 * 1024, 1 << 30))
+        self.ended = Ended(self)
+        self.timetable = Timetable(self)
         self._calls = {
             "dummy": _call(tuple[()], self._dummy),
+            "info": _call(tuple[()], self._info),
+            "look": _call(tuple[Name], self._look),
             "submit": _call(tuple[Submission], self._submit),
             "submit_many": _call(tuple[list[Submission]], self._submit_many),
             "task": _call(tuple[TaskId, bool], self._task),
             "wait": _call(tuple[TaskId, float, bool], self._wait),
             "cancel": _call(tuple[TaskId], self._cancel),
+            "attempts": _call(tuple[TaskId], self.ended.attempts),
+            "retry": _call(tuple[TaskId, int, bool], self.ended.retry),
+            "retry_dead": _call(tuple[DeadQuery], self.ended.retry_dead),
+            "dead": _call(tuple[DeadQuery], self.ended.dead),
+            "drop": _call(tuple[TaskId, bool], self.ended.drop),
+            "drop_dead": _call(tuple[DeadQuery], self.ended.drop_dead),
+            "prioritise": _call(tuple[TaskId, int], self._prioritise),
+            "schedules": _call(tuple[()], self.timetable.rows),
+            "pause_schedule": _call(tuple[ScheduleName, bool], self.timetable.pause),
+            "run_schedule": _call(tuple[ScheduleName, TaskId], self.timetable.run),
+            "add_schedule": _call(tuple[Plan], self.timetable.add),
+            "remove_schedule": _call(tuple[ScheduleName, bool], self.timetable.remove),
+            "queues": _call(tuple[()], self._queues),
+            "pause": _call(tuple[str, bool], self._pause),
+            "weigh": _call(tuple[str, Weight], self._weigh),
             "stats": _call(tuple[()], self._stats),
             "workers": _call(tuple[()], self._workers),
             "hello": _call(tuple[Hello], self._hello),
@@ -95,27 +122,52 @@ class Service:
     def _dummy(self, connection: Connection, ident: int | None) -> object:
         return None
 
+    def _info(self, connection: Connection, ident: int | None) -> object:
+        return self.admission.terms
+
+    def _look(self, connection: Connection, ident: int | None, name: str) -> object:
+        return self.admission.look(name)
+
     def _submit(self, connection: Connection, ident: int | None, submission: Submission) -> object:
-        self._accept(submission, 1)
-        return True
+        return self.accept([submission])[0]
 
     def _submit_many(self, connection: Connection, ident: int | None, submissions: list[Submission]) -> object:
-        for count, submission in enumerate(submissions):
-            self._accept(submission, len(submissions) - count)
-        return len(submissions)
+        return self.accept(submissions)
 
-    def _accept(self, submission: Submission, more: int) -> None:
+    def accept(self, submissions: list[Submission]) -> list[bytes]:
+        """The ids of the tasks that stand for these submissions: their own, or those of who holds their unique keys.
+        All of them are accepted, or none.
+        """
         if self.book.closed:
             raise RemoteError(QueueClosedError)
-        if self.book.full(more) and submission.id not in self.book.tasks:
-            raise RemoteError(QueueFullError, self.book.limit)
+        admitted = [self.admission.check(each) for each in submissions]
+        self.want_room([each.options.queue for each in admitted if self._standing(each) is None])
+        return [self._standing(each) or self._take_in(each) for each in admitted]
+
+    def _standing(self, submission: Submission) -> bytes | None:
+        """The id of the task that is here already and stands for this submission."""
+        if submission.id in self.book.tasks:
+            return submission.id
         if submission.again and self.journal.state_of(submission.id) is not None:
-            return  # the first try was accepted and only its answer was lost; the task may even be over
+            return submission.id  # the first try was accepted, only its answer was lost; it may even be over
+        return self.book.holder(submission, self.now)
+
+    def want_room(self, queues: list[str]) -> None:
+        """Raise QueueFullError unless there is room for one task more in each of these queues."""
+        if queues and self.book.full(len(queues)):
+            raise RemoteError(QueueFullError, self.book.limit)
+        for name, limit in self.book.limits.items():
+            more = queues.count(name)
+            if more and self.book.held[name] + more > limit:
+                raise RemoteError(QueueFullError, limit, name)
+
+    def _take_in(self, submission: Submission) -> bytes:
         newest = self.board.get(Header.GENERATION)
         if submission.generation > newest:
             # Stamped under a tree that is gone: this one began to count anew, and its code is as new as any.
             submission = msgspec.structs.replace(submission, generation=newest)
         self.book.submit(submission, self.now)
+        return submission.id
 
     def _task(self, connection: Connection, ident: int | None, task_id: bytes, with_result: bool) -> object:
         if self._changing(task_id):
@@ -134,7 +186,7 @@ class Service:
         row = self.journal.task(task_id, with_result=with_result)
         entry = self.book.tasks.get(task_id)
         if row is None or entry is None:
-            return row
+            return row and self.ended.current(row)
         progress = self.output.progress_of(entry.lease)
         return msgspec.structs.replace(row, progress=progress) if progress else row
 
@@ -165,6 +217,27 @@ class Service:
         worker = self.book.workers[lease.worker]
         self.board.slots[worker.slot].put(Word.CANCEL_LEASE, lease.number)
         self.turn.words.append(CancelRunning(worker.number, worker.slot, lease.number))
+
+    def _prioritise(self, connection: Connection, ident: int | None, task_id: bytes, priority: int) -> object:
+        if self.book.prioritise(task_id, priority):
+            return True
+        if self.journal.state_of(task_id) is None:
+            raise RemoteError(UnknownTaskError, to_text(task_id))
+        return False
+
+    def _queues(self, connection: Connection, ident: int | None) -> object:
+        return [
+            {"name": queue.name, "ready": queue.count, "weight": queue.weight, "paused": queue.paused}
+            for queue in self.book.ready.queues.values()
+        ]
+
+    def _pause(self, connection: Connection, ident: int | None, name: str, paused: bool) -> object:
+        self.book.pause(name, paused=paused)
+        return True
+
+    def _weigh(self, connection: Connection, ident: int | None, name: str, weight: float) -> object:
+        self.book.weigh(name, weight)
+        return True
 
     def _stats(self, connection: Connection, ident: int | None) -> object:
         return {

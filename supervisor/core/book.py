@@ -6,18 +6,25 @@ until the broker takes it to the journal. Nothing here may be answered to anyone
 
 from __future__ import annotations
 
+import math
+import random
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from supervisor.core.changes import Changes
 from supervisor.core.entry import Attempt, Death, Entry, Failure, Lease, Worker
+from supervisor.core.expiries import Expiries
+from supervisor.core.gates import Gates
+from supervisor.core.keys import NO_KEYS, Keys
 from supervisor.core.kind import Kinds
 from supervisor.core.later import LaterQueue
 from supervisor.core.moment import Moment
 from supervisor.core.pace import Pace
 from supervisor.core.ready import ReadyQueue
-from supervisor.core.verdict import judge
+from supervisor.core.uniques import Uniques
+from supervisor.core.verdict import answered, asks, judge
 from supervisor.states import Cause, State
 from supervisor.wire.messages import Hello, Outcome, Report, Submission
 
@@ -25,7 +32,14 @@ _REPORTED = {
     Outcome.RAISED: Cause.EXCEPTION,
     Outcome.SOFT_TIMEOUT: Cause.SOFT_TIMEOUT,
     Outcome.CANCELLED: Cause.CANCELLED,
+    Outcome.RETRY: Cause.EXCEPTION,
+    Outcome.REJECTED: Cause.REJECTED,
 }
+_OUTSIDE = (Cause.CANCELLED, Cause.SHUTDOWN, Cause.ABORT)
+"""Deaths of a worker that are nothing of what runs there."""
+HANDLER_SECONDS = 30.0
+"""Hard limit of an error handler that is asked after a kill."""
+_UNSTARTED = {Cause.CANCELLED: "cancelled before it started", Cause.EXPIRED: "not started in the time given for it"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +73,19 @@ class Cancelled(Enum):
 class Book:
     """Unfinished tasks and the workers that hold them."""
 
-    def __init__(self, kinds: Kinds, limit: int, batch: BatchPolicy | None = None) -> None:
+    def __init__(
+        self, kinds: Kinds, limit: int, batch: BatchPolicy | None = None, ageing: float = 0.0, seed: int | None = None
+    ) -> None:
         self.kinds = kinds
         self.limit = limit
         self.batch = batch or BatchPolicy()
         self.tasks: dict[bytes, Entry] = {}
         self.leases: dict[int, Lease] = {}
         self.workers: dict[int, Worker] = {}
-        self.ready = ReadyQueue()
+        self.ready = ReadyQueue(ageing)
+        self.gates = Gates()
+        self.uniques = Uniques()
+        self.expiries = Expiries()
         self.pace = Pace()
         self.changes = Changes()
         self.draining = False
@@ -75,18 +94,23 @@ class Book:
         """Nothing is taken in."""
         self.ended_counts: Counter[str] = Counter()
         """Tasks that ended in each state since this book was opened."""
+        self.limits: Mapping[str, int] = {}
+        """How many unfinished tasks single named queues may hold."""
+        self.held: Counter[str] = Counter()
+        """How many each of those holds."""
         self._later = LaterQueue()
         self._retrying = 0
         self._waiting: dict[int, Worker] = {}
         self._next_seq = 1
         self._next_lease = 1
+        self._chance = random.Random(seed)
 
     # -- clients -----------------------------------------------------------------------------------------------
 
     def unfinished(self) -> dict[str, int]:
         """How many tasks there are in each state, but for those with none. Counted, not gone through."""
         later = len(self._later) - self._retrying
-        running, queued = len(self.leases), len(self.ready)
+        running, queued = len(self.leases), len(self.ready) + len(self.gates)
         found = {State.QUEUED: queued, State.RUNNING: running, State.SCHEDULED: later, State.RETRYING: self._retrying}
         return {state.value: count for state, count in found.items() if count}
 
@@ -106,15 +130,63 @@ class Book:
             state=State.QUEUED,
             created_wall=now.wall,
             files=submission.files,
+            priority=submission.options.priority,
+            keys=submission.keys,
+            expires=now.wall + submission.expires if submission.expires else 0.0,
         )
         self._next_seq += 1
-        self.tasks[entry.id] = entry
+        self._hold(entry)
         self.changes.new[entry.seq] = submission
-        if submission.delay > 0:
-            self._postpone(entry, State.SCHEDULED, submission.delay, now)
+        if entry.keys.unique is not None:
+            self.uniques.take(entry.keys.unique, entry.id, now.wall)
+        if entry.expires:
+            self.expiries.add(entry)
+        delay = max(submission.delay, submission.eta - now.wall)
+        if delay > 0:
+            self._postpone(entry, State.SCHEDULED, delay, now)
         else:
-            self._enqueue(entry)
+            self._enqueue(entry, now)
         return entry
+
+    def revive(self, entry: Entry, now: Moment) -> None:
+        """Take up again a task that had ended, as a fresh one with its old id. The caller has asked full() and looked
+        whether its unique key is free.
+        """
+        self._hold(entry)
+        self.changes.revived.append(entry.seq)
+        unique = entry.keys.unique
+        if unique is not None and unique.until != "period":
+            self.uniques.take(unique, entry.id, now.wall)
+        self._enqueue(entry, now)
+
+    def holder(self, submission: Submission, now: Moment) -> bytes | None:
+        """The task that holds the unique key which this one asks for; None when it may be submitted."""
+        unique = submission.keys.unique
+        return None if unique is None else self.uniques.holder(unique, now.wall)
+
+    def prioritise(self, task_id: bytes, priority: int) -> bool:
+        """Give a task that has not started another priority; False when it has, or there is none."""
+        entry = self.tasks.get(task_id)
+        if entry is None or entry.state is State.RUNNING:
+            return False
+        if entry.state is State.QUEUED and not self.gates.holds(entry):
+            self.ready.move(entry, priority)
+        else:
+            entry.priority = priority
+        self.changes.touched[entry.seq] = entry
+        return True
+
+    def pause(self, name: str, *, paused: bool) -> None:
+        """Hand out nothing more from this queue, or again."""
+        queue = self.ready.queue(name)
+        queue.paused = paused
+        self.changes.queues[name] = queue
+
+    def weigh(self, name: str, weight: float) -> None:
+        """Give this queue so many turns where a queue of weight 1 has one."""
+        queue = self.ready.queue(name)
+        queue.weight = weight
+        self.changes.queues[name] = queue
 
     def cancel(self, task_id: bytes, now: Moment) -> tuple[Cancelled, Lease | None]:
         """Stop a task: at once where it waits, by way of the worker's lease where it runs."""
@@ -126,10 +198,7 @@ class Book:
             lease.cancelling = True
             self.changes.cancelling.append(entry.seq)  # its caller is told so, and that must outlive all of us
             return Cancelled.STOPPING, lease
-        line = self.ready if entry.state is State.QUEUED else self._later
-        self._retrying -= entry.state is State.RETRYING
-        self._end_unstarted(entry, now)
-        line.discard()
+        self._end_waiting(entry, State.CANCELLED, Cause.CANCELLED, now)
         return Cancelled.REMOVED, None
 
     # -- workers -----------------------------------------------------------------------------------------------
@@ -187,6 +256,9 @@ class Book:
             lease.late = report
             return False
         entry = lease.entry
+        if entry.asking is not None:
+            self._answer(lease, report, now)
+            return True
         self.pace.saw(entry.kind.name, report.seconds)
         entry.files |= report.files
         if report.outcome is Outcome.SUCCEEDED:
@@ -194,11 +266,10 @@ class Book:
             self._drop(lease)
             self._end(entry, State.SUCCEEDED)
             return True
-        error = report.error
         cause = Cause.CANCELLED if lease.cancelling else _REPORTED[report.outcome]
         if cause is Cause.CANCELLED and not lease.cancelling:
             cause = Cause.EXCEPTION  # the task raised the error of a cancel that nobody asked for
-        failure = Failure(cause, error.type, error.message, error.traceback) if error else Failure(cause)
+        failure = _failure_of(cause, report)
         self._fail(lease, failure, now)
         return True
 
@@ -263,17 +334,25 @@ class Book:
         for entry in self._later.pop_due(now.mono):
             self._retrying -= entry.state is State.RETRYING
             entry.state = State.QUEUED
-            self._enqueue(entry)
+            self._enqueue(entry, now)
+        for entry in self.gates.due(now.mono):
+            self.ready.push(entry, first=True)
+        for entry in self.expiries.pop_due(now.wall):
+            self._end_waiting(entry, State.EXPIRED, Cause.EXPIRED, now)
 
-    def next_due(self) -> float | None:
+    def next_due(self, now: Moment) -> float | None:
         """The monotonic time of the next :meth:`tick` that can change anything."""
-        return self._later.next_due()
+        expiry = self.expiries.next_wall()
+        times = [self._later.next_due(), self.gates.next_time(), None if expiry is None else now.mono_at(expiry)]
+        return min((time for time in times if time is not None), default=None)
 
     # -- restart -----------------------------------------------------------------------------------------------
 
     def restore(self, entry: Entry) -> None:
         """Take in an unfinished task from the journal; in the order of seq."""
-        self.tasks[entry.id] = entry
+        self._hold(entry)
+        if entry.expires:
+            self.expiries.add(entry)
         self._next_seq = max(self._next_seq, entry.seq + 1)
         self._next_lease = max(self._next_lease, entry.lease + 1)
         if entry.state is State.QUEUED:
@@ -282,12 +361,27 @@ class Book:
             self._retrying += entry.state is State.RETRYING
             self._later.push(entry)
 
+    def remember(self, task_id: bytes, keys: Keys, created: float, started: float | None, now: Moment) -> None:
+        """Take in what the journal says of a task with keys, ended or not: who holds what, what started when."""
+        unique, rate = keys.unique, keys.rate
+        if rate is not None and started is not None and now.wall - started < rate.seconds:
+            self.gates.remember_start(rate, now.mono_at(started))
+        if unique is None:
+            return
+        if unique.until == "period":
+            if created + unique.seconds > now.wall:
+                self.uniques.take(unique, task_id, created)
+        elif task_id in self.tasks and not (unique.until == "started" and started is not None):
+            self.uniques.take(unique, task_id, created)
+
     def restore_lease(self, lease: Lease, worker: Worker) -> None:
         """Take in the lease of a task that the journal calls running."""
         self.workers.setdefault(worker.number, worker)
         worker = self.workers[worker.number]
         self.leases[lease.number] = lease
         worker.leases.append(lease)
+        if lease.entry.keys.limit is not None and lease.entry.asking is None:
+            self.gates.enter_again(lease.entry.keys.limit, lease.number)
 
     def count_from(self, seq: int, lease: int) -> None:
         """Give out numbers from here on: the journal has seen those before."""
@@ -306,18 +400,24 @@ class Book:
         leases: list[Lease] = []
         work = 0.0
         while len(leases) < min(share, self.batch.size, worker.wants):
-            entry = self.ready.peek(worker.generation)
+            entry = self.ready.peek(worker.generation, now.mono)
             if entry is None:
                 break
-            work += self.pace.expected(entry.kind.name)
+            if entry.asking is not None:
+                work = math.inf  # nothing is known of how long a handler takes: alone
+            elif entry.keys is not NO_KEYS and self.gates.shut(entry, now.mono):
+                self.ready.pop(worker.generation, now.mono)
+                continue
+            else:
+                work += self.pace.expected(entry.kind.name)
             if leases and work > self.batch.seconds:
                 break
-            self.ready.pop(worker.generation)
+            self.ready.pop(worker.generation, now.mono)
             leases.append(self._lease(entry, worker, now))
         return leases
 
     def _lease(self, entry: Entry, worker: Worker, now: Moment) -> Lease:
-        timeout = entry.kind.timeout
+        timeout = entry.kind.timeout if entry.asking is None else HANDLER_SECONDS
         deadline = int((now.mono + timeout) * 1e9) if timeout is not None else 0
         lease = Lease(self._next_lease, entry, worker.number, deadline, now.wall)
         self._next_lease += 1
@@ -325,6 +425,9 @@ class Book:
         worker.leases.append(lease)
         entry.lease = lease.number
         entry.state = State.RUNNING
+        if entry.keys is not NO_KEYS and entry.asking is None:
+            self.gates.enter(entry, lease.number, now.mono)
+            self.uniques.started(entry)
         self.changes.touched[entry.seq] = entry
         self.changes.leases[entry.seq] = (lease, worker.pid)
         return lease
@@ -337,19 +440,76 @@ class Book:
 
     def _fail(self, lease: Lease, failure: Failure, now: Moment) -> None:
         entry = lease.entry
+        if entry.asking is not None:
+            self._fail_asking(lease, failure, now)
+            return
         number = entry.attempts + 1
-        state = judge(entry, failure.cause)
+        state = judge(entry, failure)
         self._record(lease, now, failure, number)
-        if state is State.QUEUED:
-            entry.state = state
-            self._enqueue(entry)
-        elif state is State.RETRYING and entry.kind.retry_delay > 0:
-            self._postpone(entry, state, entry.kind.retry_delay, now)
-        elif state is State.RETRYING:
-            entry.state = State.QUEUED
-            self._enqueue(entry)
+        if not state.ended and asks(entry, failure.cause):
+            self._line_up_to_ask(entry, failure.cause, now)
         else:
+            self._go_on(entry, state, failure.retry_in, now)
+
+    def _go_on(self, entry: Entry, state: State, retry_in: float | None, now: Moment) -> None:
+        """Take a task, that no lease holds, to this state."""
+        delay = 0.0
+        if state is State.RETRYING:
+            delay = retry_in if retry_in is not None else self._retry_delay(entry)
+        if state.ended:
             self._end(entry, state)
+        elif delay > 0:
+            self._postpone(entry, state, delay, now)
+        else:
+            entry.state = State.QUEUED
+            self._enqueue(entry, now)
+
+    # -- asking a task's error handler after a kill ----------------------------------------------------------------
+
+    def _line_up_to_ask(self, entry: Entry, cause: Cause, now: Moment) -> None:
+        """Another worker is to run its error handler, as a step of the same task and in its old place."""
+        entry.asking = cause
+        entry.state = State.QUEUED
+        entry.since = now.mono
+        self.changes.asking[entry.seq] = cause.value
+        self.changes.touched[entry.seq] = entry
+        self.ready.push(entry, first=True)
+
+    def _answer(self, lease: Lease, report: Report, now: Moment) -> None:
+        """The handler has spoken. (One that raised has not: the usual rule holds, which is to go on.)"""
+        if lease.cancelling:
+            self._fail(lease, Failure(Cause.CANCELLED, message="it was cancelled"), now)
+            return
+        self._drop(lease)
+        self._decide(lease.entry, again=report.outcome is not Outcome.REJECTED, retry_in=report.retry_in, now=now)
+
+    def _decide(self, entry: Entry, *, again: bool, retry_in: float | None, now: Moment) -> None:
+        assert entry.asking is not None
+        state = answered(entry.asking, again=again)
+        if state is State.QUEUED and retry_in:
+            state = State.RETRYING  # a death of the process costs no delay, unless one is asked for
+        entry.asking = None
+        self.changes.asking[entry.seq] = ""
+        self._go_on(entry, state, retry_in, now)
+
+    def _fail_asking(self, lease: Lease, failure: Failure, now: Moment) -> None:
+        """The worker that asked is gone. For a reason outside of it another asks, else the usual rule holds."""
+        entry = lease.entry
+        told = replace(failure, message=f"as its error handler was asked: {failure.message}")
+        if failure.cause not in _OUTSIDE:
+            self._record(lease, now, told, 0)
+            self._decide(entry, again=True, retry_in=None, now=now)
+            return
+        number = entry.attempts + 1
+        state = judge(entry, failure)
+        self._record(lease, now, told, number)
+        if state.ended:
+            self._end(entry, state)
+        elif entry.asking is not None:
+            self._line_up_to_ask(entry, entry.asking, now)
+
+    def _retry_delay(self, entry: Entry) -> float:
+        return entry.kind.retries.seconds(entry.failures, self._chance.random())
 
     def _record(self, lease: Lease, now: Moment, failure: Failure, number: int) -> None:
         """The lease is over, and not well: nobody can answer for it any more."""
@@ -362,6 +522,9 @@ class Book:
     def _drop(self, lease: Lease) -> Worker | None:
         """Nobody holds it any more; the worker that did, if it is still known."""
         del self.leases[lease.number]
+        if lease.entry.keys is not NO_KEYS:
+            for entry in self.gates.leave(lease.number):
+                self.ready.push(entry, first=True)
         worker = self.workers.get(lease.worker)
         if worker is not None and worker.leases:
             if worker.leases[0] is lease:
@@ -372,17 +535,24 @@ class Book:
 
     def _release(self, lease: Lease, now: Moment) -> None:
         """Give the task back as if this lease had never been handed out, to the head of its line."""
+        self.gates.give_back(lease.number)
         self._drop(lease)
         entry = lease.entry
         if lease.cancelling:
-            self._end_unstarted(entry, now)
+            self._end_unstarted(entry, State.CANCELLED, Cause.CANCELLED, now)
             return
         entry.state = State.QUEUED
         self.changes.touched[entry.seq] = entry
         self.ready.push(entry, first=True)
 
-    def _enqueue(self, entry: Entry) -> None:
+    def _hold(self, entry: Entry) -> None:
+        self.tasks[entry.id] = entry
+        if self.limits and entry.kind.queue in self.limits:
+            self.held[entry.kind.queue] += 1
+
+    def _enqueue(self, entry: Entry, now: Moment) -> None:
         entry.due = entry.due_wall = 0.0
+        entry.since = now.mono
         self.changes.touched[entry.seq] = entry
         self.ready.push(entry)
 
@@ -394,15 +564,38 @@ class Book:
         self.changes.touched[entry.seq] = entry
         self._later.push(entry)
 
-    def _end_unstarted(self, entry: Entry, now: Moment) -> None:
-        """End a cancelled task that no worker has begun; recorded under lease 0, as an attempt that was none."""
-        self._end(entry, State.CANCELLED)
-        failure = Failure(Cause.CANCELLED, message="cancelled before it started")
+    def _end_waiting(self, entry: Entry, state: State, cause: Cause, now: Moment) -> None:
+        """End a task that waits, wherever it does."""
+        before = entry.state
+        self._end_unstarted(entry, state, cause, now)
+        if before is not State.QUEUED:
+            self._retrying -= before is State.RETRYING
+            self._later.discard()
+        elif self.gates.holds(entry):
+            self.gates.drop(entry)
+        else:
+            self.ready.discard(entry)
+
+    def _end_unstarted(self, entry: Entry, state: State, cause: Cause, now: Moment) -> None:
+        """End a task that no worker has begun; recorded under lease 0, as an attempt that was none."""
+        self._end(entry, state)
+        failure = Failure(cause, message=_UNSTARTED[cause])
         self.changes.attempts.append(Attempt(entry.seq, 0, 0, 0, 0, now.wall, now.wall, failure))
 
     def _end(self, entry: Entry, state: State) -> None:
         entry.state = state
         self.ended_counts[state.value] += 1
+        if entry.keys is not NO_KEYS:
+            self.uniques.ended(entry)
         del self.tasks[entry.id]
+        if self.limits and entry.kind.queue in self.limits:
+            self.held[entry.kind.queue] -= 1
         self.changes.touched[entry.seq] = entry
         self.changes.ended[entry.id] = entry
+
+
+def _failure_of(cause: Cause, report: Report) -> Failure:
+    error = report.error
+    if error is None:
+        return Failure(cause, retry_in=report.retry_in)
+    return Failure(cause, error.type, error.message, error.traceback, retry_in=report.retry_in)

@@ -1,0 +1,61 @@
+"""A task for as long as a block of code runs: what has not ended when the block is left, is cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from supervisor.config import TaskConfig
+from supervisor.errors import SupervisorError, UnknownTaskError
+from supervisor.log import log
+
+if TYPE_CHECKING:
+    from supervisor.taskqueue import TaskQueue
+
+
+@dataclass(slots=True)
+class TaskContext:
+    """Submits on the way in, and cancels on the way out; ``with`` and ``async with`` give the id of the task.
+
+    An error of the block counts for more than one of the cancelling, which is then only logged.
+    """
+
+    queue: TaskQueue
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    config: TaskConfig
+    task_id: str = ""
+
+    def __enter__(self) -> str:
+        self.task_id = self.queue.submit(self.function, *self.args, config=self.config, **self.kwargs)
+        return self.task_id
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.queue.cancel(self.task_id)
+        except SupervisorError as fault:
+            self._bear(fault, error)
+
+    async def __aenter__(self) -> str:
+        self.task_id = await self.queue.asubmit(self.function, *self.args, config=self.config, **self.kwargs)
+        return self.task_id
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self.queue.acancel(self.task_id)
+        except SupervisorError as fault:
+            self._bear(fault, error)
+
+    def _bear(self, fault: SupervisorError, error: BaseException | None) -> None:
+        if isinstance(fault, UnknownTaskError):
+            return  # it ended so long ago that its record is gone
+        if error is None:
+            raise fault
+        log.warning("task %s could not be cancelled: %s", self.task_id, fault)

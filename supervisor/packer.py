@@ -1,0 +1,156 @@
+"""Calls as submissions, and rows as records: in the form that the supervisor at the other end wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from supervisor import generation, plain, registry
+from supervisor.config import TaskConfig
+from supervisor.directory import Directory
+from supervisor.errors import MessageTooLargeError, PayloadRefusedError
+from supervisor.functions import Call, Function, name_of, pack, pack_arguments, unwrap
+from supervisor.ids import new_id
+from supervisor.payload_files import ARGUMENTS, RESULT, path_of, write_file
+from supervisor.payloads import load_result
+from supervisor.policy import NO_POLICY
+from supervisor.records import TaskRecord, record_of, result_in_file
+from supervisor.states import State
+from supervisor.wire.call_kind import AS_JSON, BY_NAME, header
+from supervisor.wire.info import Info, Known
+from supervisor.wire.messages import Files, Submission, TaskRow
+
+NO_CONFIG = TaskConfig()
+_UNREGISTERED = (
+    "only functions that are registered run; make it a @task, or a handler, in a module that is named in `tasks`"
+)
+_POLICY = "retry_on, never_retry_on and error_handler cannot travel; give them where the task is registered"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is registered under a name, here or with the workers, and the options of one call."""
+
+    name: str
+    config: TaskConfig
+    known: Known
+    function: Function | None = None
+    """The function itself, where this process has it."""
+
+    def arguments(self, data: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """How it is called with ``data``."""
+        if not self.known.spread:
+            return (data,), {}
+        if not isinstance(data, Mapping):
+            raise TypeError(f"task {self.name} takes its arguments by name: a mapping, not a {type(data).__name__}")
+        return (), dict(data)
+
+
+def _unknown(*args: object, **kwargs: object) -> None:
+    """In the place of a function that only the workers have."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What is to be called: a name of its own, and the one that workers know it by."""
+
+    name: str
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    config: TaskConfig
+
+
+def discard(directory: Directory, submission: Submission) -> None:
+    """Remove the file of what was refused."""
+    if submission.files & Files.ARGUMENTS:
+        path_of(directory, submission.id, ARGUMENTS).unlink(missing_ok=True)
+
+
+class Packer:
+    """Packs for one supervisor; ``info`` is its own word on what it takes."""
+
+    def __init__(self, directory: Directory, info: Info) -> None:
+        self._directory = directory
+        self._info = info
+        self._json = info.payloads == plain.JSON_ONLY
+
+    # -- submitting --------------------------------------------------------------------------------------------
+
+    def call(
+        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
+    ) -> Submission:
+        """The submission of a function. Raises SerializationError, MessageTooLargeError, PayloadRefusedError."""
+        function = unwrap(func)
+        if not callable(function):
+            raise TypeError(f"{func!r} is no function")
+        if config is NO_CONFIG and function is not func:
+            config = getattr(func, "config", NO_CONFIG)
+        call = _Call(config.name or name_of(function), args, kwargs, config)
+        if not self._json:
+            return self._submission(call, b"", pack(function, args, kwargs, call.name, config.policy))
+        known = registry.name_of(function)
+        if known is None:
+            raise PayloadRefusedError(f"task {call.name}", _UNREGISTERED)
+        return self._named(call, known)
+
+    def named(self, target: Target, data: object) -> Submission:
+        """The submission of what is registered under a name."""
+        args, kwargs = target.arguments(data)
+        config = target.config
+        call = _Call(config.name or target.name, args, kwargs, config)
+        if target.function is not None and not self._json:
+            return self._submission(call, b"", pack(target.function, args, kwargs, call.name, config.policy))
+        found = self._named(call, target.name)
+        if not target.known.asks_after_kill:
+            return found
+        options = msgspec.structs.replace(found.options, error_handler=True)
+        return msgspec.structs.replace(found, options=options)
+
+    def _named(self, call: _Call, known: str) -> Submission:
+        policy = call.config.policy
+        if self._json:
+            found = registry.find(known)
+            if policy != NO_POLICY and (found is None or policy != found.config.policy):
+                raise PayloadRefusedError(f"a call of task {call.name}", _POLICY)
+            return self._submission(call, header(AS_JSON, known), plain.dump_call(call.name, call.args, call.kwargs))
+        arguments = pack_arguments(Call(_unknown, tuple(call.args), call.kwargs, policy), call.name)
+        return self._submission(call, header(BY_NAME, known), arguments)
+
+    def _submission(self, call: _Call, head: bytes, body: bytes) -> Submission:
+        payload, config = head + body, call.config
+        task_id = new_id()
+        files = Files.NONE
+        if len(payload) > self._info.inline_limit:
+            if len(payload) > self._info.payload_limit:
+                raise MessageTooLargeError(len(payload), self._info.payload_limit)
+            # Written, and safe from a loss of power, before anybody hears of the task.
+            write_file(path_of(self._directory, task_id, ARGUMENTS), payload, durable=True)
+            payload, files = head, Files.ARGUMENTS
+        return Submission(
+            id=task_id,
+            name=call.name,
+            payload=payload,
+            options=config.wire,
+            delay=float(config.delay),
+            generation=generation.get(),
+            files=files,
+            eta=config.eta_wall,
+            expires=float(config.expires or 0.0),
+            keys=config.keys(call.name),
+        )
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def record(self, row: TaskRow) -> TaskRecord:
+        """A row as a record with its result. Raises PayloadRefusedError for a pickle where only JSON is taken."""
+        data = row.result
+        if result_in_file(row):
+            with suppress(FileNotFoundError):  # it has expired this very moment
+                data = path_of(self._directory, row.id, RESULT).read_bytes()
+        if data:
+            return record_of(row, load_result(data, row.name, json_only=self._json))
+        return record_of(row, result_expired=row.state == State.SUCCEEDED and row.options.store_result)
