@@ -17,8 +17,10 @@ from pathlib import Path
 
 from supervisor.settings import Settings
 
-_OWNERS_OWN = frozenset({"GUNICORN_PID", "GUNICORN_FD", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"})
-_OWNERS_OWN |= {"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"}
+_OWNERS_OWN = frozenset(
+    {"GUNICORN_PID", "GUNICORN_FD", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}
+    | {"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"}
+)
 """Variables that speak to the owner's process alone: whose successor it is, its sockets, systemd's line to it."""
 EXIT_FAILED = 70
 """Our processes end with 0, 1 or this; never with 3 or 4, which Gunicorn up to 26.0 takes for its own workers' word."""

@@ -10,7 +10,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
@@ -162,7 +162,7 @@ class Tree:
             own_log.debug("%s", error)
 
     @contextmanager
-    def _count_signals(self) -> Iterator[None]:
+    def _count_signals(self) -> Generator[None]:
         def count(signum: int, frame: FrameType | None) -> None:
             self._signals += 1
 

@@ -10,7 +10,7 @@ import fcntl
 import os
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -38,7 +38,7 @@ _LOOK_SECONDS = 0.01
 
 
 @contextmanager
-def held(path: Path, timeout: float) -> Iterator[None]:
+def held(path: Path, timeout: float) -> Generator[None]:
     """Hold a lock that everybody keeps for a moment only; AlreadyRunningError when it is not free in time."""
     with _taken(path, time.monotonic() + timeout):
         yield

@@ -7,7 +7,7 @@ A socket's path may have 107 bytes. A longer one is reached through a descriptor
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ LONGEST = 107
 
 
 @contextmanager
-def short_path(path: Path) -> Iterator[str]:
+def short_path(path: Path) -> Generator[str]:
     """A path to the same place that fits in an address, valid inside the ``with``."""
     text = os.fspath(path)
     if len(os.fsencode(text)) <= LONGEST:

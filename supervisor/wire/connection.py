@@ -113,6 +113,11 @@ class Connection:
             raise ConnectionResetError("the other side hung up")
         return data
 
+    def wait_for_ever(self) -> None:
+        """Give the next receive all the time it takes."""
+        self.timeout = self._set = None
+        self.socket.settimeout(None)
+
     def _limit_time(self, left: float) -> None:
         """Set the socket's timeout, a system call, unless the one that is set is about right."""
         if self._set is None or not left <= self._set < left + _CLOSE_ENOUGH:
@@ -133,8 +138,7 @@ def connect(address: str | Path, authkey: bytes, timeout: float | None = 5.0, li
     except BaseException:
         connected.close()
         raise
-    connected.settimeout(None)
-    connection.timeout = connection._set = None
+    connection.wait_for_ever()
     return connection
 
 
