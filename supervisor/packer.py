@@ -60,7 +60,7 @@ class _Call:
 
     name: str
     args: Sequence[Any]
-    kwargs: Mapping[str, Any]
+    kwargs: dict[str, Any]
     config: TaskConfig
 
 
@@ -89,7 +89,7 @@ class Packer:
             raise TypeError(f"{func!r} is no function")
         if config is NO_CONFIG and function is not func:
             config = getattr(func, "config", NO_CONFIG)
-        call = _Call(config.name or name_of(function), args, kwargs, config)
+        call = _Call(config.name or name_of(function), args, dict(kwargs), config)
         if not self._json:
             return self._submission(call, b"", pack(function, args, kwargs, call.name, config.policy))
         known = registry.name_of(function)

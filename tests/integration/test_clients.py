@@ -402,10 +402,10 @@ def test_a_task_that_has_ended_is_not_taken_in_again(tree: RunningTree, tmp_path
     ran = tmp_path / "ran"
     submission = Submission(new_id(), "note", pack(tasks.note.__supervisor_function__, [str(ran)], {}, "note"))
     proxy = tree.queue._ends.sync
-    assert proxy.perform(submit(submission, 10.0)) is True
+    assert proxy.perform(submit(submission, 10.0)) == submission.id
     assert tree.queue.wait(to_text(submission.id), timeout=WAIT).state is State.SUCCEEDED
     again = Submission(submission.id, submission.name, submission.payload, again=True)
-    assert proxy.perform(submit(again, 10.0)) is True
+    assert proxy.perform(submit(again, 10.0)) == submission.id
     assert tree.queue.state(to_text(submission.id)) is State.SUCCEEDED
     tree.queue.wait(tree.queue.submit(tasks.noop), timeout=WAIT)
     assert ran.read_text() == "ran\n"

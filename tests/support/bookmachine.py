@@ -26,7 +26,7 @@ from supervisor.wire.messages import Hello, Outcome, Report, Submission
 from supervisor.wire.options import NO_OPTIONS, Options
 
 T = TypeVar("T")
-DEFAULTS = Defaults(timeout=60.0, max_retries=1, retry_delay=2.0, crash_budget=2, abort_budget=3)
+DEFAULTS = Defaults(timeout=60.0, max_retries=1, retry_delay=2.0, retry_jitter=0.0, crash_budget=2, abort_budget=3)
 BATCH = BatchPolicy(size=4, seconds=0.002)
 LIMIT = 1000
 OPTIONS = (
@@ -68,8 +68,8 @@ def after(seen: View, kind: Kind, cause: Cause) -> View:
     if cause in CRASHES:
         used = seen._replace(crashes=seen.crashes + 1, state=State.QUEUED)
         return used if used.crashes < kind.crash_budget else used._replace(state=State.LOST)
-    used = seen._replace(failures=seen.failures + 1, state=State.RETRYING if kind.retry_delay else State.QUEUED)
-    if used.failures < kind.max_retries + 1:
+    used = seen._replace(failures=seen.failures + 1, state=State.RETRYING if kind.retries.delay else State.QUEUED)
+    if cause is not Cause.REJECTED and used.failures < kind.max_retries + 1:
         return used
     return used._replace(state=State.TIMED_OUT if cause is Cause.TIMEOUT else State.FAILED)
 
@@ -267,7 +267,7 @@ class BookMachine(RuleBasedStateMachine):
             return now._replace(state=State.SUCCEEDED)
         if lease.cancelling:
             return now._replace(state=State.CANCELLED)
-        return after(now, lease.entry.kind, Cause.EXCEPTION)
+        return after(now, lease.entry.kind, Cause.REJECTED if outcome is Outcome.REJECTED else Cause.EXCEPTION)
 
     @precondition(lambda self: self.known.over)
     @rule(which=ANY, lease=ANY, outcome=st.sampled_from(Outcome))
@@ -410,7 +410,8 @@ class BookMachine(RuleBasedStateMachine):
         line = [each for each in line if each.generation == entry.generation]
         returned = [each for each in line if each.id in self.known.returned]
         if returned:
-            assert entry.id in self.known.returned, "what was given back comes first"
+            oldest = min(each.seq for each in returned)
+            assert entry.id in self.known.returned or entry.seq < oldest, "what was given back is in its old place"
         elif entry.id in fresh:
             assert entry.seq == min(each.seq for each in line if each.id in fresh), "first in, first out"
         self.known.returned.discard(entry.id)
@@ -465,7 +466,13 @@ class BookMachine(RuleBasedStateMachine):
             assert entry.aborts <= kind.abort_budget
             used_up = entry.crashes == kind.crash_budget or entry.aborts == kind.abort_budget
             assert (entry.state is State.LOST) == used_up
-            assert (entry.state in (State.FAILED, State.TIMED_OUT)) == (entry.failures == kind.max_retries + 1)
+            used_up = entry.failures == kind.max_retries + 1 or self.was_rejected(entry)
+            assert (entry.state in (State.FAILED, State.TIMED_OUT)) == used_up
+
+    def was_rejected(self, entry: Entry) -> bool:
+        """Whether an attempt that is not committed yet said that no other would help."""
+        attempts = self.book.changes.attempts
+        return any(each.seq == entry.seq and each.failure.cause is Cause.REJECTED for each in attempts)
 
     @invariant()
     def a_lease_belongs_to_one_worker(self) -> None:
@@ -484,7 +491,7 @@ class BookMachine(RuleBasedStateMachine):
     def the_next_due_task_is_not_slept_through(self) -> None:
         waits = [entry for entry in self.book.tasks.values() if entry.state in (State.SCHEDULED, State.RETRYING)]
         assert all(entry.due > 0 for entry in waits)
-        soonest = self.book.next_due()
+        soonest = self.book.next_due(self.now)
         if waits:
             assert soonest is not None
             assert soonest <= min(entry.due for entry in waits)
@@ -506,8 +513,8 @@ class BookMachine(RuleBasedStateMachine):
         assert not self.book.tasks
         assert not self.book.leases
         assert len(self.book.ready) == 0
-        assert self.book.ready.peek(9) is None
-        assert self.book.next_due() is None
+        assert self.book.ready.peek(9, self.now.mono) is None
+        assert self.book.next_due(self.now) is None
         assert {task_id: view(entry) for task_id, entry in self.gone.items()} == self.known.ended, "an end is final"
 
 

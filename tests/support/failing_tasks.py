@@ -27,7 +27,7 @@ def tell(path: str, **words: object) -> None:
     os.close(descriptor)
 
 
-def do(deed: str) -> str:
+def do(deed: str) -> str:  # noqa: C901, PLR0912  a list of words
     """What a task does, by a word."""
     kind, _, text = deed.partition(":")
     match kind:

@@ -242,14 +242,14 @@ def test_deaths_of_the_whole_tree_have_a_larger_budget_of_their_own() -> None:
 
 
 def test_a_failed_task_waits_its_retry_delay_and_runs_once_more_than_it_may_be_retried() -> None:
-    desk = Desk(max_retries=2, retry_delay=1.5)
+    desk = Desk(max_retries=2, retry_delay=1.5, backoff=1.0, retry_jitter=0.0)
     task, now = desk.submit(), NOW
     for _ in range(2):
         worker = desk.worker()
         (lease,) = desk.hand_out(now)
         desk.book.complete(worker, Report(lease.number, Outcome.RAISED, b"", ErrorData("E", "m", "t")), now)
         assert task.state is State.RETRYING
-        assert desk.book.next_due() == now.mono + 1.5
+        assert desk.book.next_due(now) == now.mono + 1.5
         assert task.due_wall == now.wall + 1.5
         now = Moment(now.mono + 1.5, now.wall + 1.5)
         desk.book.tick(now)
@@ -261,7 +261,7 @@ def test_a_failed_task_waits_its_retry_delay_and_runs_once_more_than_it_may_be_r
 
 
 def test_a_timeout_counts_as_a_failure_and_is_named_in_the_end() -> None:
-    desk = Desk(max_retries=1, retry_delay=0.0)
+    desk = Desk(max_retries=1, retry_delay=0.0, retry_jitter=0.0)
     task = desk.submit()
     for number in (1, 2):
         desk.worker(number)
@@ -350,7 +350,7 @@ def test_a_task_that_waits_is_cancelled_at_once_and_never_starts(state: State) -
     desk.book.tick(Moment(NOW.mono + 100, NOW.wall + 100))
     desk.worker(2)
     assert not desk.hand_out()
-    assert (task.state, desk.book.next_due(), len(desk.book.ready)) == (State.CANCELLED, None, 0)
+    assert (task.state, desk.book.next_due(NOW), len(desk.book.ready)) == (State.CANCELLED, None, 0)
     assert desk.book.take_changes(NOW).attempts[-1].failure.cause is Cause.CANCELLED
     assert desk.book.cancel(task.id, NOW) == (Cancelled.UNKNOWN, None)
 
@@ -405,7 +405,8 @@ def test_what_was_cancelled_by_the_thousand_is_not_kept_in_memory(delay: float) 
         if not len(desk.book.changes.ended) % 1000:
             desk.book.take_changes(NOW)
     heap = [item[2] for item in desk.book._later._heap]
-    lines = [entry for line in desk.book.ready._lines.get(0, {}).values() for entry in line]
+    queues = desk.book.ready.queues.values()
+    lines = [entry for queue in queues for line in queue.lines.get(0, {}).values() for entry in line]
     assert len(heap) + len(lines) < 3000
     assert len(desk.book.ready) == (0 if delay else 3)
     desk.book.tick(Moment(NOW.mono + 61, NOW.wall + 61))
@@ -419,7 +420,7 @@ def test_what_was_cancelled_by_the_thousand_is_not_kept_in_memory(delay: float) 
 def test_a_delay_is_kept_to_the_tick_and_what_is_due_leaves_in_the_order_of_its_time() -> None:
     desk = Desk()
     late, soon = desk.submit(delay=2.0), desk.submit(delay=1.0)
-    assert desk.book.next_due() == NOW.mono + 1.0
+    assert desk.book.next_due(NOW) == NOW.mono + 1.0
     desk.book.tick(Moment(NOW.mono + 0.999, NOW.wall))
     assert not len(desk.book.ready)
     desk.book.tick(Moment(NOW.mono + 2.0, NOW.wall + 2.0))

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from supervisor import task
 from supervisor.errors import SerializationError, UnknownFunctionError
-from supervisor.functions import BY_REFERENCE, BY_VALUE, Call, Resolver, name_of, pack, reference_of
+from supervisor.functions import Call, Resolver, name_of, pack, reference_of
 from supervisor.payloads import dump_result, load_result
+from supervisor.wire.call_kind import BY_REFERENCE, BY_VALUE
 from tests.support import tasks as tasks_module
 
 ROOT = Path(__file__).parents[2]
@@ -319,7 +320,7 @@ def test_a_function_without_a_name_of_its_own_gets_one_that_says_where_it_is_fro
 
 @given(plain)
 def test_a_result_arrives_as_it_was_returned(value: object) -> None:
-    assert load_result(dump_result(value, "task")) == value
+    assert load_result(dump_result(value, "task"), "task") == value
 
 
 def test_a_result_that_cannot_cross_is_named() -> None:

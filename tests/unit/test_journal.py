@@ -11,7 +11,8 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from itertools import count, pairwise
 from pathlib import Path
 
 import pytest
@@ -28,12 +29,14 @@ from supervisor.core.changes import Changes
 from supervisor.core.entry import Death, Lease
 from supervisor.core.kind import Defaults, Kinds
 from supervisor.core.moment import Moment
+from supervisor.core.retention import Retention
 from supervisor.errors import JournalError
 from supervisor.ids import new_id, to_text
 from supervisor.journal.checkpoint import Checkpointer
 from supervisor.journal.journal import Durability, Journal
 from supervisor.journal.migrate import APPLICATION_ID, VERSION
 from supervisor.journal.payloads import PayloadCache
+from supervisor.journal.removal import Remover
 from supervisor.journal.rows import Pieces
 from supervisor.journal.statements import SQL, parse
 from supervisor.journal.sweep import Sweeper
@@ -604,11 +607,31 @@ def test_the_payload_cache_never_holds_more_than_its_limit_and_always_tells_the_
 # -- forgetting -------------------------------------------------------------------------------------------------
 
 DAY = 86400.0
+SHORTEST_REST = 0.5
 
 
-def sweeper_of(shelf: Shelf, **ttl: float) -> Sweeper:
+@contextmanager
+def sweeper_of(shelf: Shelf, **ttl: float) -> Iterator[Sweeper]:
+    """At its end, the files that it took away are gone for good."""
     payloads_of(shelf).mkdir(exist_ok=True)
-    return Sweeper(shelf.journal, payloads_of(shelf), ttl.get("result", 10.0), ttl.get("record", 100.0))
+    with closing(Remover(payloads_of(shelf))) as remover:
+        retention = Retention(ttl.get("result", 10.0), ttl.get("record", 100.0), dead_ttl=None)
+        yield Sweeper(shelf.journal.archive, remover, retention)
+
+
+def walk(sweeper: Sweeper, wall: float) -> int:
+    """Step by step until it rests; how many steps that took."""
+    for steps in count(1):
+        sweeper.step(Moment(0.0, wall))
+        if sweeper.next_time >= SHORTEST_REST:
+            return steps
+    raise AssertionError
+
+
+def sweep(shelf: Shelf, wall: float, **ttl: float) -> None:
+    """One whole walk."""
+    with sweeper_of(shelf, **ttl) as sweeper:
+        walk(sweeper, wall)
 
 
 def payloads_of(shelf: Shelf) -> Path:
@@ -620,9 +643,9 @@ def test_results_and_records_are_kept_for_their_time_and_not_longer(shelf: Shelf
     shelf.report(shelf.start(), result=b"42")
     ended = shelf.now.wall
     for seconds, state, result in ((9, "succeeded", b"42"), (11, "succeeded", None), (99, "succeeded", None)):
-        sweeper_of(shelf).step(ended + seconds)
+        sweep(shelf, ended + seconds)
         assert (shelf.task(task_id).state, shelf.task(task_id).result) == (state, result)
-    sweeper_of(shelf).step(ended + 101)
+    sweep(shelf, ended + 101)
     assert shelf.journal.task(task_id, with_result=True) is None
 
 
@@ -633,7 +656,7 @@ def test_with_the_record_goes_all_that_was_written_of_it(shelf: Shelf) -> None:
     shelf.book.die(1, lease.number, Death(Cause.SIGNAL), shelf.now)
     shelf.book.cancel(lease.entry.id, shelf.now)
     shelf.commit()
-    sweeper_of(shelf).step(shelf.now.wall + 101)
+    sweep(shelf, shelf.now.wall + 101)
     for table in ("tasks", "attempts", "output", "progress"):
         assert shelf.journal._connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
 
@@ -641,17 +664,16 @@ def test_with_the_record_goes_all_that_was_written_of_it(shelf: Shelf) -> None:
 def test_a_result_outlives_a_shorter_record_time_and_takes_the_record_along(shelf: Shelf) -> None:
     (task_id,) = shelf.submit()
     shelf.report(shelf.start(), result=b"42")
-    sweeper = sweeper_of(shelf, result=7 * DAY, record=DAY)
-    sweeper.step(shelf.now.wall + 2 * DAY)
+    sweep(shelf, shelf.now.wall + 2 * DAY, result=7 * DAY, record=DAY)
     assert shelf.task(task_id).result == b"42"
-    sweeper.step(shelf.now.wall + 8 * DAY)
+    sweep(shelf, shelf.now.wall + 8 * DAY, result=7 * DAY, record=DAY)
     assert shelf.journal.task(task_id, with_result=True) is None
 
 
 def test_what_is_not_over_is_never_forgotten(shelf: Shelf) -> None:
     shelf.submit(3)
     shelf.start()
-    sweeper_of(shelf).step(shelf.now.wall + 1000 * DAY)
+    sweep(shelf, shelf.now.wall + 1000 * DAY)
     assert shelf.journal.counts() == {"queued": 2, "running": 1}
 
 
@@ -660,38 +682,45 @@ def test_the_sweep_goes_on_where_it_was_rests_after_the_last_slice_and_survives_
     for task_id in ids:
         shelf.book.cancel(task_id, shelf.now)
     shelf.commit()
-    sweeper, later = sweeper_of(shelf), shelf.now.wall + 101
-    left = []
-    for _ in range(3):
-        sweeper.step(later)
-        left.append(shelf.journal.counts().get("cancelled", 0))
-    assert left == [701, 201, 0]
-    (task_id,) = shelf.submit()
-    shelf.book.cancel(task_id, shelf.now)
-    shelf.commit()
-    sweeper.step(later + 59)
-    assert shelf.journal.state_of(task_id) is not None
-    sweeper.step(later + 61)
-    assert shelf.journal.state_of(task_id) is None
-    sweeper.step(later - 10 * DAY)  # does not rest for ten days
+    later = shelf.now.wall + 101
+    with sweeper_of(shelf) as sweeper:
+        left = [len(ids)]
+        while left[-1]:
+            sweeper.step(Moment(0.0, later))
+            assert sweeper.next_time < SHORTEST_REST, "there is more to do"
+            left.append(shelf.journal.counts().get("cancelled", 0))
+        assert len(left) > 3
+        assert all(after < before for before, after in pairwise(left)), "each step goes on where the last one was"
+        walk(sweeper, later)
+        assert sweeper.next_time == pytest.approx(SHORTEST_REST, abs=0.4)
+        (task_id,) = shelf.submit()
+        shelf.book.cancel(task_id, shelf.now)
+        shelf.commit()
+        walk(sweeper, later - 10 * DAY)
+        assert sweeper.next_time < 1.0, "it does not rest for ten days"
+        assert shelf.journal.state_of(task_id) is not None
+        walk(sweeper, later)
+        assert shelf.journal.state_of(task_id) is None
 
 
 def test_files_go_with_what_they_belong_to(shelf: Shelf) -> None:
-    sweeper, folder = sweeper_of(shelf), payloads_of(shelf)
+    folder = payloads_of(shelf)
+    folder.mkdir()
     (task_id,) = shelf.submit(files=Files.ARGUMENTS)
     for suffix in ("args", "result"):
         (folder / f"{to_text(task_id)}.{suffix}").write_bytes(b"big")
     shelf.report(shelf.start(), files=Files.RESULT)
     assert shelf.task(task_id).files == Files.ARGUMENTS | Files.RESULT
-    sweeper.step(shelf.now.wall + 11)
+    sweep(shelf, shelf.now.wall + 11)
     assert [path.suffix for path in folder.iterdir()] == [".args"]
     assert shelf.task(task_id).files == Files.ARGUMENTS
-    sweeper.step(shelf.now.wall + 101)
+    sweep(shelf, shelf.now.wall + 101)
     assert not list(folder.iterdir())
 
 
 def test_files_of_which_no_task_knows_are_removed_when_they_are_old(shelf: Shelf) -> None:
-    sweeper, folder = sweeper_of(shelf), payloads_of(shelf)
+    folder = payloads_of(shelf)
+    folder.mkdir()
     (known,) = shelf.submit(files=Files.ARGUMENTS)
     young, old, odd = (folder / f"{to_text(new_id())}.args" for _ in range(3))
     kept = folder / f"{to_text(known)}.args"
@@ -700,5 +729,5 @@ def test_files_of_which_no_task_knows_are_removed_when_they_are_old(shelf: Shelf
         path.touch()
         os.utime(path, (0, shelf.now.wall - (60 if path is young else 2 * 3600)))
     (folder / "gone").symlink_to(folder / "nowhere")  # as a file that goes while the folder is read
-    sweeper.step(shelf.now.wall)
+    sweep(shelf, shelf.now.wall)
     assert {path.name for path in folder.iterdir()} == {young.name, kept.name, "gone"}
