@@ -267,7 +267,9 @@ class _Errors(Plain):
     expects = "an exception type, or several"
 
     def read(self, value: object) -> tuple[ErrorType, ...]:
-        found = tuple(value) if isinstance(value, Iterable) and not isinstance(value, type) else (value,)
+        found: tuple[Any, ...] = (
+            tuple(value) if isinstance(value, Iterable) and not isinstance(value, type) else (value,)
+        )
         if not all(isinstance(each, type) and issubclass(each, BaseException) for each in found):
             raise ValueError
         return found

@@ -16,16 +16,25 @@ names are imported from `supervisor`, but for those of the last two sections. Wh
 same as the call above it and never blocks the event loop. `supervisor.__version__` is the version.
 """
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Writing tasks": ("task", "Task", "TaskConfig", "Priority"),
+    "Writing tasks": (
+        "task",
+        "Task",
+        "TaskConfig",
+        "Priority",
+        "quick_config",
+        "high_priority_config",
+        "reliable_config",
+    ),
     "Submitting and asking": ("Handle", "queue", "TaskQueue"),
-    "Records": ("TaskRecord", "State", "Cause", "ErrorInfo", "Progress"),
-    "Inside a task": ("current_task", "CurrentTask", "on_worker_start", "on_worker_stop"),
+    "Schedules": ("schedule", "Misfire", "Overlap"),
+    "Records": ("TaskRecord", "AttemptRecord", "ScheduleRecord", "State", "Cause", "ErrorInfo", "Progress"),
+    "Inside a task": ("current_task", "CurrentTask", "Retry", "Reject", "on_worker_start", "on_worker_stop"),
 }
 ERRORS = "supervisor.errors"
 GUNICORN = "supervisor.gunicorn"
 ATTACHING = ("attach", "web_cpus")
 _ENUMS = {"IntEnum", "StrEnum"}
-_RECORDS = ("TaskConfig", "TaskRecord", "ErrorInfo", "Progress")
+_RECORDS = ("TaskConfig", "TaskRecord", "AttemptRecord", "ScheduleRecord", "ErrorInfo", "Progress")
 _MADE_BY_US = ("Task", "Handle", "CurrentTask")
 """Their constructors are none of the caller's business."""
 

@@ -59,7 +59,8 @@ class StoredTask:
 def stored_task(row: Sequence[Any]) -> StoredTask:
     """What the statements ``unfinished`` and ``stored`` give."""
     *plain, keys, options, asking = row
-    return StoredTask(*(*plain, _decode_keys(keys) if keys else NO_KEYS, _decode_options(options), asking))
+    fields = [*plain, _decode_keys(keys) if keys else NO_KEYS, _decode_options(options), asking]
+    return StoredTask(*fields)
 
 
 def read_task(

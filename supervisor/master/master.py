@@ -136,9 +136,8 @@ class Master:
         match message:
             case Imported():
                 self.generations.imported(template, message, descriptors[0], now)
-                current = self.generations.current
-                if current is template and current.names is not None:
-                    self.broker.tell_names(current.names, current.generation)
+                if template is self.generations.current and template.names is not None:
+                    self.broker.tell_names(template.names, template.generation)
             case ImportFailed():
                 self.generations.import_failed(template, message.reason, now)
                 if self.generations.unserved:

@@ -523,5 +523,5 @@ def pick(choices: Sequence[T], number: int) -> T:
 
 
 def described(entry: Entry) -> tuple[object, ...]:
-    """All of a task that a restart has to give back (the monotonic time of its turn follows from the other)."""
-    return tuple(getattr(entry, name) for name in msgspec.structs.asdict(entry) if name != "due")
+    """All of a task that a restart has to give back (its monotonic times follow from the other, or begin anew)."""
+    return tuple(getattr(entry, name) for name in msgspec.structs.asdict(entry) if name not in ("due", "since"))
