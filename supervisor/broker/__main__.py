@@ -73,12 +73,14 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Mome
         if entry.state is State.RUNNING:
             lease = Lease(stored.lease, entry, stored.worker, 0, stored.started_wall or now.wall)
             lease.cancelling = bool(stored.cancelling)
-            book.restore_lease(lease, Worker(stored.worker, 0, stored.pid, 0))
+            book.restore_lease(lease, Worker(stored.worker, 0, stored.pid, 0), now)
     for name, weight, paused in journal.queues():
         queue = book.ready.queue(name)
         queue.weight, queue.paused = weight, bool(paused)
-    for task_id, keys, created, started in journal.keyed():
-        book.remember(task_id, keys, created, started, now)
+    for task_id, keys, created in journal.keyed():
+        book.remember_key(task_id, keys, created, now)
+    for keys, started in journal.keyed_starts():
+        book.remember_start(keys, started, now)
     seq, lease_number = journal.highest()
     book.count_from(seq + 1, lease_number + 1)
     return book

@@ -27,7 +27,7 @@ def entry_of(stored: StoredTask, kinds: Kinds, newest: int, now: Moment) -> Entr
         aborts=stored.aborts,
         files=stored.files,
         priority=stored.priority,
-        since=now.mono,
+        since=min(now.mono, now.mono_at(stored.created_wall)),  # it has waited meanwhile
         expires=stored.expires_wall or 0.0,
         keys=stored.keys,
         asking=Cause(stored.asking) if stored.asking else None,

@@ -83,7 +83,7 @@ class Book:
         self.leases: dict[int, Lease] = {}
         self.workers: dict[int, Worker] = {}
         self.ready = ReadyQueue(ageing)
-        self.gates = Gates()
+        self.gates = Gates(ageing)
         self.uniques = Uniques()
         self.expiries = Expiries()
         self.pace = Pace()
@@ -103,6 +103,7 @@ class Book:
         self._waiting: dict[int, Worker] = {}
         self._next_seq = 1
         self._next_lease = 1
+        self._restored_since = -math.inf
         self._chance = random.Random(seed)
 
     # -- clients -----------------------------------------------------------------------------------------------
@@ -169,7 +170,9 @@ class Book:
         entry = self.tasks.get(task_id)
         if entry is None or entry.state is State.RUNNING:
             return False
-        if entry.state is State.QUEUED and not self.gates.holds(entry):
+        if self.gates.holds(entry):
+            self.gates.move(entry, priority)
+        elif entry.state is State.QUEUED:
             self.ready.move(entry, priority)
         else:
             entry.priority = priority
@@ -178,9 +181,7 @@ class Book:
 
     def pause(self, name: str, *, paused: bool) -> None:
         """Hand out nothing more from this queue, or again."""
-        queue = self.ready.queue(name)
-        queue.paused = paused
-        self.changes.queues[name] = queue
+        self.changes.queues[name] = self.ready.pause(name, paused=paused)
 
     def weigh(self, name: str, weight: float) -> None:
         """Give this queue so many turns where a queue of weight 1 has one."""
@@ -263,7 +264,7 @@ class Book:
         entry.files |= report.files
         if report.outcome is Outcome.SUCCEEDED:
             self.changes.results[entry.seq] = report.result
-            self._drop(lease)
+            self._drop(lease, now)
             self._end(entry, State.SUCCEEDED)
             return True
         cause = Cause.CANCELLED if lease.cancelling else _REPORTED[report.outcome]
@@ -336,7 +337,7 @@ class Book:
             entry.state = State.QUEUED
             self._enqueue(entry, now)
         for entry in self.gates.due(now.mono):
-            self.ready.push(entry, first=True)
+            self.ready.push(entry)
         for entry in self.expiries.pop_due(now.wall):
             self._end_waiting(entry, State.EXPIRED, Cause.EXPIRED, now)
 
@@ -356,32 +357,39 @@ class Book:
         self._next_seq = max(self._next_seq, entry.seq + 1)
         self._next_lease = max(self._next_lease, entry.lease + 1)
         if entry.state is State.QUEUED:
+            # Each at the end of its line, whatever the wall clock did as they came in.
+            entry.since = self._restored_since = max(entry.since, self._restored_since)
             self.ready.push(entry)
         elif entry.state in (State.SCHEDULED, State.RETRYING):
             self._retrying += entry.state is State.RETRYING
             self._later.push(entry)
 
-    def remember(self, task_id: bytes, keys: Keys, created: float, started: float | None, now: Moment) -> None:
-        """Take in what the journal says of a task with keys, ended or not: who holds what, what started when."""
-        unique, rate = keys.unique, keys.rate
-        if rate is not None and started is not None and now.wall - started < rate.seconds:
-            self.gates.remember_start(rate, now.mono_at(started))
+    def remember_key(self, task_id: bytes, keys: Keys, created: float, now: Moment) -> None:
+        """Take in who holds a unique key, by the journal's word on a task with keys, ended or not."""
+        unique = keys.unique
         if unique is None:
             return
+        entry = self.tasks.get(task_id)
         if unique.until == "period":
             if created + unique.seconds > now.wall:
                 self.uniques.take(unique, task_id, created)
-        elif task_id in self.tasks and not (unique.until == "started" and started is not None):
+        elif entry is not None and not (unique.until == "started" and (entry.attempts or entry.state is State.RUNNING)):
             self.uniques.take(unique, task_id, created)
 
-    def restore_lease(self, lease: Lease, worker: Worker) -> None:
+    def remember_start(self, keys: Keys, started: float, now: Moment) -> None:
+        """Take in that a task with these keys started then (on the wall clock)."""
+        rate = keys.rate
+        if rate is not None and now.wall - started < rate.seconds:
+            self.gates.remember_start(rate, min(now.mono, now.mono_at(started)))
+
+    def restore_lease(self, lease: Lease, worker: Worker, now: Moment) -> None:
         """Take in the lease of a task that the journal calls running."""
         self.workers.setdefault(worker.number, worker)
         worker = self.workers[worker.number]
         self.leases[lease.number] = lease
         worker.leases.append(lease)
-        if lease.entry.keys.limit is not None and lease.entry.asking is None:
-            self.gates.enter_again(lease.entry.keys.limit, lease.number)
+        if lease.entry.keys is not NO_KEYS and lease.entry.asking is None:
+            self.gates.enter(lease.entry, lease.number, min(now.mono, now.mono_at(lease.started_wall)))
 
     def count_from(self, seq: int, lease: int) -> None:
         """Give out numbers from here on: the journal has seen those before."""
@@ -406,7 +414,7 @@ class Book:
             if entry.asking is not None:
                 work = math.inf  # nothing is known of how long a handler takes: alone
             elif entry.keys is not NO_KEYS and self.gates.shut(entry, now.mono):
-                self.ready.pop(worker.generation, now.mono)
+                self.ready.step_aside(worker.generation, now.mono)
                 continue
             else:
                 work += self.pace.expected(entry.kind.name)
@@ -450,6 +458,8 @@ class Book:
             self._line_up_to_ask(entry, failure.cause, now)
         else:
             self._go_on(entry, state, failure.retry_in, now)
+        if failure.cause is Cause.SHUTDOWN and entry.keys is not NO_KEYS:
+            self.uniques.given_back(entry, now.wall)  # nothing is counted: it has not started
 
     def _go_on(self, entry: Entry, state: State, retry_in: float | None, now: Moment) -> None:
         """Take a task, that no lease holds, to this state."""
@@ -463,6 +473,8 @@ class Book:
         else:
             entry.state = State.QUEUED
             self._enqueue(entry, now)
+        if not state.ended:
+            self._expire_after_all(entry)
 
     # -- asking a task's error handler after a kill ----------------------------------------------------------------
 
@@ -470,17 +482,16 @@ class Book:
         """Another worker is to run its error handler, as a step of the same task and in its old place."""
         entry.asking = cause
         entry.state = State.QUEUED
-        entry.since = now.mono
         self.changes.asking[entry.seq] = cause.value
         self.changes.touched[entry.seq] = entry
-        self.ready.push(entry, first=True)
+        self.ready.push(entry)
 
     def _answer(self, lease: Lease, report: Report, now: Moment) -> None:
         """The handler has spoken. (One that raised has not: the usual rule holds, which is to go on.)"""
         if lease.cancelling:
             self._fail(lease, Failure(Cause.CANCELLED, message="it was cancelled"), now)
             return
-        self._drop(lease)
+        self._drop(lease, now)
         self._decide(lease.entry, again=report.outcome is not Outcome.REJECTED, retry_in=report.retry_in, now=now)
 
     def _decide(self, entry: Entry, *, again: bool, retry_in: float | None, now: Moment) -> None:
@@ -513,18 +524,18 @@ class Book:
 
     def _record(self, lease: Lease, now: Moment, failure: Failure, number: int) -> None:
         """The lease is over, and not well: nobody can answer for it any more."""
-        worker = self._drop(lease)
+        worker = self._drop(lease, now)
         pid = worker.pid if worker else 0
         self.changes.attempts.append(
             Attempt(lease.entry.seq, lease.number, number, lease.worker, pid, lease.started_wall, now.wall, failure)
         )
 
-    def _drop(self, lease: Lease) -> Worker | None:
+    def _drop(self, lease: Lease, now: Moment) -> Worker | None:
         """Nobody holds it any more; the worker that did, if it is still known."""
         del self.leases[lease.number]
         if lease.entry.keys is not NO_KEYS:
-            for entry in self.gates.leave(lease.number):
-                self.ready.push(entry, first=True)
+            for entry in self.gates.leave(lease.number, now.mono):
+                self.ready.push(entry)
         worker = self.workers.get(lease.worker)
         if worker is not None and worker.leases:
             if worker.leases[0] is lease:
@@ -535,15 +546,23 @@ class Book:
 
     def _release(self, lease: Lease, now: Moment) -> None:
         """Give the task back as if this lease had never been handed out, to the head of its line."""
-        self.gates.give_back(lease.number)
-        self._drop(lease)
+        self.gates.give_back(lease.number, now.mono)
+        self._drop(lease, now)
         entry = lease.entry
         if lease.cancelling:
             self._end_unstarted(entry, State.CANCELLED, Cause.CANCELLED, now)
             return
         entry.state = State.QUEUED
         self.changes.touched[entry.seq] = entry
-        self.ready.push(entry, first=True)
+        self.ready.push(entry)
+        if entry.keys is not NO_KEYS:
+            self.uniques.given_back(entry, now.wall)
+        self._expire_after_all(entry)
+
+    def _expire_after_all(self, entry: Entry) -> None:
+        """A task waits again. Where its time ran out while it ran, nobody watches that any more."""
+        if entry.expires:
+            self.expiries.add(entry)
 
     def _hold(self, entry: Entry) -> None:
         self.tasks[entry.id] = entry
@@ -587,6 +606,8 @@ class Book:
         self.ended_counts[state.value] += 1
         if entry.keys is not NO_KEYS:
             self.uniques.ended(entry)
+        if entry.expires:
+            self.expiries.ended()
         del self.tasks[entry.id]
         if self.limits and entry.kind.queue in self.limits:
             self.held[entry.kind.queue] -= 1

@@ -1,27 +1,25 @@
 """The tasks that wait for a worker, in the order in which they will get one.
 
-Between named queues by weight, within a queue by priority, within a priority by arrival. A task that waits gains
-priority with time, so that none starves; never above :data:`HIGH`, so that what is urgent stays so.
+Between named queues by weight, within a queue by priority, within a priority by arrival; for how waiting counts see
+:mod:`supervisor.core.lines`.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 
 from supervisor.core.entry import Entry
-from supervisor.states import State
+from supervisor.core.lines import Line, Lines
 
-HIGH = 10
-"""Ageing lifts no task above this priority."""
 DEFAULT = "default"
 _MOST_STALE = 1000
-Line = deque[Entry]
+_MOST_IDLE = 1000
+Rank = tuple[float, float, int]
 
 
 @dataclass(slots=True)
 class NamedQueue:
-    """One queue: lines by priority and by generation of code; a line is first in, first out."""
+    """One queue, with lines for each generation of code that submitted."""
 
     name: str
     weight: float = 1.0
@@ -29,56 +27,30 @@ class NamedQueue:
     count: int = 0
     turn: float = 0.0
     """Its place in the round: the queue with the least goes next, and moves on by 1 / weight."""
-    lines: dict[int, dict[int, Line]] = field(default_factory=dict)
-    priorities: list[int] = field(default_factory=list)
+    lines: dict[int, Lines] = field(default_factory=dict)
 
-    def line(self, priority: int, generation: int) -> Line:
-        """The line of this priority and generation."""
-        lines = self.lines.get(priority)
-        if lines is None:
-            lines = self.lines[priority] = {}
-            self.priorities = sorted(self.lines, reverse=True)
-        found = lines.get(generation)
+    def of(self, generation: int) -> Lines:
+        """The lines of this generation."""
+        found = self.lines.get(generation)
         if found is None:
-            found = lines[generation] = deque()
+            found = self.lines[generation] = Lines()
         return found
 
     def best(self, generation: int, now: float, ageing: float) -> Line | None:
-        """The line whose head goes next, among those that a worker with this code may take.
+        """The line whose head goes next, among those that a worker with this code may take."""
+        best: tuple[Rank, Line] | None = None
+        for code, lines in self.lines.items():
+            found = lines.best(now, ageing) if code <= generation else None
+            if found is not None and (best is None or found[0] > best[0]):
+                best = found
+        if len(self.lines) > 1:
+            self.lines = {code: lines for code, lines in self.lines.items() if len(lines)}
+        return best[1] if best else None
 
-        With ageing the head of each line is its oldest, so comparing the heads is enough.
-        """
-        best: Line | None = None
-        best_rank = (float("-inf"), 0)
-        for priority in self.priorities:
-            if best is not None and not (ageing and priority < HIGH):
-                break  # no later line can do better
-            for code, line in self.lines[priority].items():
-                while line and line[0].state is not State.QUEUED:
-                    line.popleft()
-                if line and code <= generation:
-                    rank = (aged(priority, now - line[0].since, ageing), -line[0].seq)
-                    if best is None or rank > best_rank:
-                        best, best_rank = line, rank
-        if best is None:
-            self._tidy()
-        return best
-
-    def _tidy(self) -> None:
-        for priority in list(self.lines):
-            lines = self.lines[priority]
-            for code in [code for code, line in lines.items() if not line]:
-                del lines[code]
-            if not lines:
-                del self.lines[priority]
-        self.priorities = sorted(self.lines, reverse=True)
-
-
-def aged(priority: int, waited: float, ageing: float) -> float:
-    """The priority of a task that has waited so many seconds, gaining 1 each ``ageing`` seconds (0: never)."""
-    if not ageing or priority >= HIGH:
-        return float(priority)
-    return min(float(HIGH), priority + waited / ageing)
+    @property
+    def usual(self) -> bool:
+        """Whether it is as a new one would be."""
+        return not self.count and not self.paused and self.weight == 1.0
 
 
 class ReadyQueue:
@@ -101,20 +73,30 @@ class ReadyQueue:
         """The queue of this name, made when it is first heard of."""
         found = self.queues.get(name)
         if found is None:
+            if len(self.queues) >= _MOST_IDLE:
+                self.queues = {name: queue for name, queue in self.queues.items() if not queue.usual}
             found = self.queues[name] = NamedQueue(name)
         return found
 
-    def push(self, entry: Entry, *, first: bool = False) -> None:
-        """Line up; ``first``: at its old place, after a lease that did not count or a gate that opened."""
+    def pause(self, name: str, *, paused: bool) -> NamedQueue:
+        """Hand out nothing more from a queue, or again; the queue."""
+        queue = self.queue(name)
+        if queue.paused and not paused:
+            self._rejoin(queue)
+        queue.paused = paused
+        return queue
+
+    def _rejoin(self, queue: NamedQueue) -> None:
+        """A queue that stood aside joins the round where that is now: it has saved nothing up."""
+        others = (each.turn for each in self.queues.values() if each.count and not each.paused and each is not queue)
+        queue.turn = max(queue.turn, min(others, default=0.0))
+
+    def push(self, entry: Entry) -> None:
+        """Line up; at its old place, after a lease that did not count or a gate that opened."""
         queue = self.queue(entry.kind.queue)
         if not queue.count:
-            # A queue that was empty joins the round where it is now: it has saved nothing up.
-            queue.turn = max(queue.turn, min((q.turn for q in self.queues.values() if q.count), default=0.0))
-        line = queue.line(entry.priority, entry.generation)
-        if first:
-            _insert(line, entry)
-        else:
-            line.append(entry)
+            self._rejoin(queue)
+        queue.of(entry.generation).add(entry)
         queue.count += 1
         self._count += 1
 
@@ -129,17 +111,15 @@ class ReadyQueue:
     def _clear(self) -> None:
         for queue in self.queues.values():
             for lines in queue.lines.values():
-                for code, line in lines.items():
-                    lines[code] = deque(entry for entry in line if entry.state is State.QUEUED)
+                lines.clear_away()
         self._stale = 0
 
     def move(self, entry: Entry, priority: int) -> None:
         """Give a queued entry another priority; it keeps its arrival."""
-        queue = self.queue(entry.kind.queue)
-        line = queue.line(entry.priority, entry.generation)
-        del line[next(place for place, found in enumerate(line) if found is entry)]
+        lines = self.queue(entry.kind.queue).of(entry.generation)
+        lines.remove(entry)
         entry.priority = priority
-        _insert(queue.line(priority, entry.generation), entry)
+        lines.add(entry)
 
     def peek(self, generation: int, now: float) -> Entry | None:
         """The entry that a worker with this code would get next."""
@@ -147,14 +127,22 @@ class ReadyQueue:
         return found[1][0] if found else None
 
     def pop(self, generation: int, now: float) -> Entry | None:
-        """Take that entry out."""
+        """Take that entry out; it was its queue's turn."""
+        return self._take(generation, now, turn=True)
+
+    def step_aside(self, generation: int, now: float) -> Entry | None:
+        """Take that entry out, but not to be run: that is no turn of its queue."""
+        return self._take(generation, now, turn=False)
+
+    def _take(self, generation: int, now: float, *, turn: bool) -> Entry | None:
         found = self._next(generation, now)
         if found is None:
             return None
         queue, line = found
         queue.count -= 1
-        queue.turn += 1.0 / queue.weight
         self._count -= 1
+        if turn:
+            queue.turn += 1.0 / queue.weight
         return line.popleft()
 
     def _next(self, generation: int, now: float) -> tuple[NamedQueue, Line] | None:
@@ -168,12 +156,3 @@ class ReadyQueue:
                 if line:
                     return queue, line
         return None
-
-
-def _insert(line: Line, entry: Entry) -> None:
-    """Put an entry where its arrival says: as a rule to the head, for all others came later."""
-    passed: list[Entry] = []
-    while line and line[0].seq < entry.seq:
-        passed.append(line.popleft())
-    line.appendleft(entry)
-    line.extendleft(reversed(passed))

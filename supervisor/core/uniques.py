@@ -35,6 +35,12 @@ class Uniques:
         if unique is not None and unique.until == "started":
             self._free(unique.key, entry.id)
 
+    def given_back(self, entry: Entry, wall: float) -> None:
+        """A task that was handed out has not started after all: its key is its own again, unless it was taken."""
+        unique = entry.keys.unique
+        if unique is not None and unique.until == "started" and self.holder(unique, wall) is None:
+            self._holders[unique.key] = entry.id
+
     def ended(self, entry: Entry) -> None:
         """A task has ended, however; a period goes on."""
         unique = entry.keys.unique

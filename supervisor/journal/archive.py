@@ -132,7 +132,7 @@ class Archive:
         """Delete the records of ``tasks`` and the results of ``results``, all ended, in one transaction."""
         self._begin()
         try:
-            for statement in ("delete_task", "delete_attempts", "delete_output", "delete_progress"):
+            for statement in ("unbury", "delete_task", "delete_attempts", "delete_output", "delete_progress"):
                 self._connection.executemany(SQL[statement], [(seq,) for seq in tasks])
             self._connection.executemany(SQL["drop_result"], [(seq,) for seq in results])
             self._connection.execute("COMMIT")

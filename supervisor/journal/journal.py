@@ -19,6 +19,7 @@ import msgspec
 from supervisor.core.changes import Changes
 from supervisor.core.entry import Attempt, Entry
 from supervisor.core.keys import NO_KEYS, Keys
+from supervisor.core.retention import DEAD
 from supervisor.core.schedules import Schedule
 from supervisor.errors import JournalError
 from supervisor.journal import schedules
@@ -104,7 +105,7 @@ class Journal:
 
     def _rows(self, changes: Changes, pieces: Pieces) -> Iterator[tuple[str, list[_Row]]]:
         """What is to be executed, in this order."""
-        for statement in ("keep_success", "keep_unstarted", "revive_task"):
+        for statement in ("unbury", "keep_success", "keep_unstarted", "revive_task"):
             yield statement, [(seq,) for seq in changes.revived]
         inserted, leased, moved, ended = self._sort(changes)
         yield "insert_task", inserted
@@ -112,6 +113,7 @@ class Journal:
         yield "cancel_task", [(seq,) for seq in changes.cancelling]
         yield "move_task", moved
         yield "end_task", ended
+        yield "bury", [(entry.seq,) for entry in changes.ended.values() if entry.state in DEAD]
         yield "insert_attempt", [_attempt_row(attempt) for attempt in changes.attempts]
         yield "save_asking", [(cause, seq) for seq, cause in changes.asking.items()]
         yield "save_queue", [(queue.name, queue.weight, queue.paused) for queue in changes.queues.values()]
@@ -218,10 +220,15 @@ class Journal:
         """Named queues that are not as a new one is: (name, weight, paused)."""
         return self._connection.execute(SQL["queues"]).fetchall()
 
-    def keyed(self) -> Iterator[tuple[bytes, Keys, float, float | None]]:
-        """Every task with keys, ended ones too: (id, keys, created_at, started_at)."""
-        for task_id, keys, created, started in self._connection.execute(SQL["keyed"]):
-            yield task_id, _decode_keys(keys), created, started
+    def keyed(self) -> Iterator[tuple[bytes, Keys, float]]:
+        """Every task with keys, ended ones too: (id, keys, created_at)."""
+        for task_id, keys, created in self._connection.execute(SQL["keyed"]):
+            yield task_id, _decode_keys(keys), created
+
+    def keyed_starts(self) -> Iterator[tuple[Keys, float]]:
+        """When each attempt of a task with keys started that counts, and is over."""
+        for keys, started in self._connection.execute(SQL["keyed_starts"]):
+            yield _decode_keys(keys), started
 
     def schedules(self) -> Iterator[Schedule]:
         """How far each schedule has come."""

@@ -30,6 +30,12 @@ INSERT OR REPLACE INTO progress (seq, done, total, message) VALUES (?, ?, ?, ?);
 -- name: save_asking
 UPDATE tasks SET asking = ? WHERE seq = ?;
 
+-- name: bury
+INSERT OR REPLACE INTO dead_letters SELECT ended_at, id, name FROM tasks WHERE seq = ?;
+
+-- name: unbury
+DELETE FROM dead_letters WHERE (ended_at, id) = (SELECT ended_at, id FROM tasks WHERE seq = ?);
+
 -- name: keep_success
 -- A task that succeeded is about to be taken up again: its attempt is no longer told by its own row.
 INSERT OR REPLACE INTO attempts
@@ -74,7 +80,14 @@ SELECT name, timing, paused, origin, seen, series, fired, open, last_slot, last_
 SELECT name, weight, paused FROM queues;
 
 -- name: keyed
-SELECT id, keys, created_at, started_at FROM tasks WHERE keys != '';
+SELECT id, keys, created_at FROM tasks WHERE keys != '';
+
+-- name: keyed_starts
+-- Of attempts that did not succeed their own row tells, of those that run their lease. One that was given back has
+-- neither, and did not count.
+SELECT t.keys, a.started_at FROM tasks t JOIN attempts a ON a.seq = t.seq WHERE t.keys != '' AND a.lease != 0
+UNION ALL
+SELECT keys, started_at FROM tasks WHERE keys != '' AND state = 'succeeded';
 
 -- name: highest
 SELECT coalesce(max(seq), 0), coalesce((SELECT max(lease) FROM tasks), 0) FROM tasks;
@@ -121,8 +134,7 @@ SELECT CASE WHEN state = 'running' AND asking = '' THEN lease ELSE 1 << 62 END F
 SELECT text FROM output WHERE seq = ? AND lease BETWEEN ? AND ? ORDER BY lease, piece;
 
 -- name: dead
-SELECT ended_at, id, name FROM tasks INDEXED BY tasks_dead
-WHERE state IN ('failed', 'timed_out', 'lost') AND (ended_at, id) < (?, ?) AND ended_at >= ?
+SELECT ended_at, id, name FROM dead_letters WHERE (ended_at, id) < (?, ?) AND ended_at >= ?
 ORDER BY ended_at DESC, id DESC LIMIT ?;
 
 -- name: remainder

@@ -19,8 +19,14 @@ CREATE TABLE queues (
 ALTER TABLE tasks ADD COLUMN asking TEXT NOT NULL DEFAULT '';
 ALTER TABLE tasks ADD COLUMN retried INTEGER NOT NULL DEFAULT 0;
 
--- The dead letters, by their end. Only they are in it: a task that ends well costs it nothing.
-CREATE INDEX tasks_dead ON tasks (ended_at, id, name) WHERE state IN ('failed', 'timed_out', 'lost');
+-- The dead letters, by their end. A table, since a partial index on the state costs every task 12 microseconds.
+CREATE TABLE dead_letters (
+    ended_at    REAL NOT NULL,
+    id          BLOB NOT NULL,
+    name        TEXT NOT NULL,
+    PRIMARY KEY (ended_at, id)
+) WITHOUT ROWID;
+INSERT INTO dead_letters SELECT ended_at, id, name FROM tasks WHERE state IN ('failed', 'timed_out', 'lost');
 
 -- Schedules: how far each has come. Times are milliseconds since 1970, for a slot is one exactly.
 CREATE TABLE schedules (

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,32 +28,59 @@ def tell(path: str, **words: object) -> None:
     os.close(descriptor)
 
 
-def do(deed: str) -> str:  # noqa: C901, PLR0912  a list of words
-    """What a task does, by a word."""
+def _retry(text: str) -> str:
+    raise Retry("not yet", in_=float(text)) if text else Retry("not yet")
+
+
+def _reject(text: str) -> str:
+    raise Reject(text)
+
+
+def _value(text: str) -> str:
+    raise ValueError(text)
+
+
+def _connection(text: str) -> str:
+    raise ConnectionError(text)
+
+
+def _hang(text: str) -> str:
+    while True:
+        time.sleep(0.01)
+
+
+def _die(text: str) -> str:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return "not reached"
+
+
+def _exit(text: str) -> str:
+    os._exit(int(text))
+
+
+def _gate(text: str) -> str:
+    while not os.path.exists(text):
+        time.sleep(0.005)
+    return "through"
+
+
+DEEDS: dict[str, Callable[[str], str]] = {
+    "return": str,
+    "retry": _retry,
+    "reject": _reject,
+    "value": _value,
+    "connection": _connection,
+    "hang": _hang,
+    "die": _die,
+    "exit": _exit,
+    "gate": _gate,
+}
+
+
+def do(deed: str) -> str:
+    """What a task does: a word, and after a colon what it needs."""
     kind, _, text = deed.partition(":")
-    match kind:
-        case "return":
-            return text
-        case "retry":
-            raise Retry("not yet", in_=float(text)) if text else Retry("not yet")
-        case "reject":
-            raise Reject(text)
-        case "value":
-            raise ValueError(text)
-        case "connection":
-            raise ConnectionError(text)
-        case "hang":
-            while True:
-                time.sleep(0.01)
-        case "die":
-            os.kill(os.getpid(), signal.SIGKILL)
-        case "exit":
-            os._exit(int(text or 7))
-        case "gate":
-            while not os.path.exists(text):
-                time.sleep(0.005)
-            return "through"
-    raise AssertionError(deed)
+    return DEEDS[kind](text)
 
 
 def run(path: str, deeds: list[str]) -> str:
@@ -116,3 +144,14 @@ def forget(value: str) -> str:
 @task(store_result=False)
 def forget_what_cannot_be_kept() -> object:
     return sys._getframe()
+
+
+@task
+def better(log: str, gate: str, number: int) -> int:
+    """Fails until a file is there, and then says in another which it is."""
+    if not os.path.exists(gate):
+        raise ValueError(number)
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(descriptor, f"{number}\n".encode())
+    os.close(descriptor)
+    return number
