@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from supervisor.system import proc
 from tests.gunicorn.conftest import MakeServer
 from tests.support.gunicorns import both_releases
 from tests.support.server import UVICORN, Server
@@ -91,9 +92,11 @@ def test_a_supervisor_of_which_guardian_and_master_were_killed_at_once_comes_bac
     server: Server,
 ) -> None:
     cpus = server.result(server.submit("tests.support.web_tasks:cpus"))
-    master = server.pid_of("master")
+    master, broker = server.pid_of("master"), proc.identity(server.pid_of("broker"))
     for pid in (server.pid_of("guardian"), master):
         server.send(signal.SIGKILL, pid)
+    assert broker is not None
+    until(lambda: not proc.is_alive(broker), "the broker's end: it could still answer the call that is to revive it")
     until(lambda: server.get("/record", id="0" * 32) is None, "an answer")
     server.wait_ready()
     assert server.pid_of("master") != master
