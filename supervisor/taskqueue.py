@@ -42,7 +42,8 @@ from supervisor.wire.messages import Submission, TaskRow
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-_WAIT_SLICE = 60.0
+_WAIT_SLICE = 5.0
+"""Short, since a Ctrl-C in the instant before a receive blocks is only seen when that has ended."""
 _CHUNK_TASKS = 1000
 _CHUNK_BYTES = 4 << 20
 
