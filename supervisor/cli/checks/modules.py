@@ -79,7 +79,7 @@ def _try(settings: Settings, chdir: str) -> _Trial:
     reading, writing = os.pipe2(os.O_CLOEXEC)
     described = spec_file(Spec(settings, chdir=chdir))
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", MODULE, str(described), str(writing)],
+        [sys.executable, "-P", "-m", MODULE, str(described), str(writing), str(os.getpid())],
         stdin=subprocess.DEVNULL,
         stdout=2,  # what the application prints must not get into our own output
         pass_fds=(described, writing),

@@ -11,7 +11,8 @@ import traceback
 import msgspec
 from msgspec import Struct
 
-from supervisor.launch import read_spec
+from supervisor.launch import EXIT_FAILED, read_spec
+from supervisor.system.prctl import die_with_parent
 from supervisor.tasks import Task
 from supervisor.template import application
 
@@ -89,8 +90,12 @@ def _told(error: BaseException) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Try the modules of the spec behind the first descriptor; tell it to the second."""
-    described, writing = map(int, arguments)
+    """Try the modules of the spec behind the first descriptor; tell it to the second. End with the process named third:
+    a check that is killed leaves no import behind that never ends.
+    """
+    described, writing, parent = map(int, arguments)
+    if not die_with_parent(parent):
+        return EXIT_FAILED
     spec = read_spec(described)
     os.close(described)
     tell = _Teller(writing)
