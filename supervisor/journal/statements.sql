@@ -84,8 +84,9 @@ SELECT id, keys, created_at FROM tasks WHERE keys != '';
 
 -- name: keyed_starts
 -- Of attempts that did not succeed their own row tells, of those that run their lease. One that was given back has
--- neither, and did not count.
-SELECT t.keys, a.started_at FROM tasks t JOIN attempts a ON a.seq = t.seq WHERE t.keys != '' AND a.lease != 0
+-- neither, and did not count. Number 0 is the question to an error handler, lease 0 and below an end without a start.
+SELECT t.keys, a.started_at FROM tasks t JOIN attempts a ON a.seq = t.seq
+WHERE t.keys != '' AND a.number > 0 AND a.lease > 0
 UNION ALL
 SELECT keys, started_at FROM tasks WHERE keys != '' AND state = 'succeeded';
 
