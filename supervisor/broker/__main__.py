@@ -20,10 +20,13 @@ from supervisor.broker.output import OutputReader
 from supervisor.broker.restoring import entry_of
 from supervisor.broker.server import Server
 from supervisor.broker.service import Service
-from supervisor.core.book import BatchPolicy, Book
+from supervisor.core.book import Book
+from supervisor.core.capacity import Capacity
+from supervisor.core.dealer import BatchPolicy
 from supervisor.core.entry import Lease, Worker
 from supervisor.core.kind import Defaults, Kinds
 from supervisor.core.moment import Moment
+from supervisor.core.restoration import Restoration
 from supervisor.core.retention import Retention
 from supervisor.directory import Directory
 from supervisor.errors import SupervisorError
@@ -59,28 +62,27 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Mome
     )
     book = Book(
         Kinds(defaults),
-        settings.queue_limit,
+        Capacity(settings.queue_limit, settings.queue_limits),
         BatchPolicy(settings.batch_size, settings.batch_time),
         settings.ageing or 0.0,
     )
-    book.limits = settings.queue_limits or {}
     now, newest = now or Moment.now(), board.get(Header.GENERATION)
+    restoration = Restoration(book, now)
     for count, stored in enumerate(journal.unfinished()):
         if count % _BEAT_ROWS == 0:
             board.put(Header.BROKER_BEAT_NS, time.monotonic_ns())  # a deep queue takes a while, and that is no hang
         entry = entry_of(stored, book.kinds, newest, now)
-        book.restore(entry)
+        restoration.task(entry)
         if entry.state is State.RUNNING:
             lease = Lease(stored.lease, entry, stored.worker, 0, stored.started_wall or now.wall)
             lease.cancelling = bool(stored.cancelling)
-            book.restore_lease(lease, Worker(stored.worker, 0, stored.pid, 0), now)
+            restoration.lease(lease, Worker(stored.worker, 0, stored.pid, 0))
     for name, weight, paused in journal.queues():
-        queue = book.ready.queue(name)
-        queue.weight, queue.paused = weight, bool(paused)
+        restoration.queue(name, weight, paused=bool(paused))
     for task_id, keys, created in journal.keyed():
-        book.remember_key(task_id, keys, created, now)
+        restoration.key(task_id, keys, created)
     for keys, started in journal.keyed_starts():
-        book.remember_start(keys, started, now)
+        restoration.start(keys, started)
     seq, lease_number = journal.highest()
     book.count_from(seq + 1, lease_number + 1)
     return book

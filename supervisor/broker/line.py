@@ -128,7 +128,7 @@ class MasterLine:
         if cancelled is not None:
             cancelled.cancelling = True
         claim = slot.claimed()
-        last = max(living.lease, claim.lease + book.batch.size if claim else 0)
+        last = max(living.lease, claim.lease + book.dealer.batch.size if claim else 0)
         book.count_from(0, last + 1)
 
     def _bury(self, service: Service, gone: Gone) -> None:

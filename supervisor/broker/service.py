@@ -154,12 +154,9 @@ class Service:
 
     def want_room(self, queues: list[str]) -> None:
         """Raise QueueFullError unless there is room for one task more in each of these queues."""
-        if queues and self.book.full(len(queues)):
-            raise RemoteError(QueueFullError, self.book.limit)
-        for name, limit in self.book.limits.items():
-            more = queues.count(name)
-            if more and self.book.held[name] + more > limit:
-                raise RemoteError(QueueFullError, limit, name)
+        lacking = self.book.capacity.lacking(queues)
+        if lacking:
+            raise RemoteError(QueueFullError, *lacking)
 
     def _take_in(self, submission: Submission) -> bytes:
         newest = self.board.get(Header.GENERATION)
@@ -228,7 +225,7 @@ class Service:
     def _queues(self, connection: Connection, ident: int | None) -> object:
         return [
             {"name": queue.name, "ready": queue.count, "weight": queue.weight, "paused": queue.paused}
-            for queue in self.book.ready.queues.values()
+            for queue in self.book.waiting.ready.queues.values()
         ]
 
     def _pause(self, connection: Connection, ident: int | None, name: str, paused: bool) -> object:
@@ -243,8 +240,8 @@ class Service:
         return {
             **self.info,
             "unfinished": self.book.unfinished(),
-            "ready": len(self.book.ready),
-            "limit": self.book.limit,
+            "ready": len(self.book.waiting.ready),
+            "limit": self.book.capacity.limit,
             "draining": self.book.draining,
             "ended": dict(self.book.ended_counts),
             "workers": len(self.book.workers),

@@ -6,25 +6,21 @@ until the broker takes it to the journal. Nothing here may be answered to anyone
 
 from __future__ import annotations
 
-import math
 import random
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from supervisor.core.capacity import Capacity
 from supervisor.core.changes import Changes
+from supervisor.core.dealer import BatchPolicy, Dealer
 from supervisor.core.entry import Attempt, Death, Entry, Failure, Lease, Worker
-from supervisor.core.expiries import Expiries
-from supervisor.core.gates import Gates
-from supervisor.core.keys import NO_KEYS, Keys
+from supervisor.core.keys import NO_KEYS
 from supervisor.core.kind import Kinds
-from supervisor.core.later import LaterQueue
 from supervisor.core.moment import Moment
-from supervisor.core.pace import Pace
-from supervisor.core.ready import ReadyQueue
 from supervisor.core.uniques import Uniques
 from supervisor.core.verdict import answered, asks, judge
+from supervisor.core.waiting import Waiting
 from supervisor.states import Cause, State
 from supervisor.wire.messages import Hello, Outcome, Report, Submission
 
@@ -40,15 +36,6 @@ _OUTSIDE = (Cause.CANCELLED, Cause.SHUTDOWN, Cause.ABORT)
 HANDLER_SECONDS = 30.0
 """Hard limit of an error handler that is asked after a kill."""
 _UNSTARTED = {Cause.CANCELLED: "cancelled before it started", Cause.EXPIRED: "not started in the time given for it"}
-
-
-@dataclass(frozen=True, slots=True)
-class BatchPolicy:
-    """How much a worker is handed in one call: several tasks only while all of them are known to be short."""
-
-    size: int = 64
-    seconds: float = 0.002
-    """Expected work, in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +61,21 @@ class Book:
     """Unfinished tasks and the workers that hold them."""
 
     def __init__(
-        self, kinds: Kinds, limit: int, batch: BatchPolicy | None = None, ageing: float = 0.0, seed: int | None = None
+        self,
+        kinds: Kinds,
+        capacity: Capacity,
+        batch: BatchPolicy | None = None,
+        ageing: float = 0.0,
+        seed: int | None = None,
     ) -> None:
         self.kinds = kinds
-        self.limit = limit
-        self.batch = batch or BatchPolicy()
+        self.capacity = capacity
         self.tasks: dict[bytes, Entry] = {}
         self.leases: dict[int, Lease] = {}
         self.workers: dict[int, Worker] = {}
-        self.ready = ReadyQueue(ageing)
-        self.gates = Gates(ageing)
+        self.waiting = Waiting(ageing)
         self.uniques = Uniques()
-        self.expiries = Expiries()
-        self.pace = Pace()
+        self.dealer = Dealer(self.waiting, batch or BatchPolicy())
         self.changes = Changes()
         self.draining = False
         """Nothing is handed out."""
@@ -94,33 +83,23 @@ class Book:
         """Nothing is taken in."""
         self.ended_counts: Counter[str] = Counter()
         """Tasks that ended in each state since this book was opened."""
-        self.limits: Mapping[str, int] = {}
-        """How many unfinished tasks single named queues may hold."""
-        self.held: Counter[str] = Counter()
-        """How many each of those holds."""
-        self._later = LaterQueue()
-        self._retrying = 0
-        self._waiting: dict[int, Worker] = {}
+        self._idle: dict[int, Worker] = {}
+        """The workers that wait for a task."""
         self._next_seq = 1
         self._next_lease = 1
-        self._restored_since = -math.inf
         self._chance = random.Random(seed)
 
     # -- clients -----------------------------------------------------------------------------------------------
 
     def unfinished(self) -> dict[str, int]:
         """How many tasks there are in each state, but for those with none. Counted, not gone through."""
-        later = len(self._later) - self._retrying
-        running, queued = len(self.leases), len(self.ready) + len(self.gates)
-        found = {State.QUEUED: queued, State.RUNNING: running, State.SCHEDULED: later, State.RETRYING: self._retrying}
+        found = {**self.waiting.counts(), State.RUNNING: len(self.leases)}
         return {state.value: count for state, count in found.items() if count}
 
-    def full(self, more: int = 1) -> bool:
-        """Whether ``more`` tasks would be too many."""
-        return len(self.tasks) + more > self.limit
-
     def submit(self, submission: Submission, now: Moment) -> Entry | None:
-        """Take a task in; None when this very task is here already (a repeated call). The caller has asked full()."""
+        """Take a task in; None when this very task is here already (a repeated call). The caller has seen
+        that there is room.
+        """
         if submission.id in self.tasks:
             return None
         entry = Entry(
@@ -136,29 +115,28 @@ class Book:
             expires=now.wall + submission.expires if submission.expires else 0.0,
         )
         self._next_seq += 1
-        self._hold(entry)
+        self.hold(entry)
         self.changes.new[entry.seq] = submission
         if entry.keys.unique is not None:
             self.uniques.take(entry.keys.unique, entry.id, now.wall)
-        if entry.expires:
-            self.expiries.add(entry)
+        self._watch(entry)
         delay = max(submission.delay, submission.eta - now.wall)
         if delay > 0:
             self._postpone(entry, State.SCHEDULED, delay, now)
         else:
-            self._enqueue(entry, now)
+            self._queue(entry, now)
         return entry
 
     def revive(self, entry: Entry, now: Moment) -> None:
-        """Take up again a task that had ended, as a fresh one with its old id. The caller has asked full() and looked
-        whether its unique key is free.
+        """Take up again a task that had ended, as a fresh one with its old id. The caller has seen that there
+        is room, and that its unique key is free.
         """
-        self._hold(entry)
+        self.hold(entry)
         self.changes.revived.append(entry.seq)
         unique = entry.keys.unique
         if unique is not None and unique.until != "period":
             self.uniques.take(unique, entry.id, now.wall)
-        self._enqueue(entry, now)
+        self._queue(entry, now)
 
     def holder(self, submission: Submission, now: Moment) -> bytes | None:
         """The task that holds the unique key which this one asks for; None when it may be submitted."""
@@ -170,22 +148,17 @@ class Book:
         entry = self.tasks.get(task_id)
         if entry is None or entry.state is State.RUNNING:
             return False
-        if self.gates.holds(entry):
-            self.gates.move(entry, priority)
-        elif entry.state is State.QUEUED:
-            self.ready.move(entry, priority)
-        else:
-            entry.priority = priority
+        self.waiting.move(entry, priority)
         self.changes.touched[entry.seq] = entry
         return True
 
     def pause(self, name: str, *, paused: bool) -> None:
         """Hand out nothing more from this queue, or again."""
-        self.changes.queues[name] = self.ready.pause(name, paused=paused)
+        self.changes.queues[name] = self.waiting.ready.pause(name, paused=paused)
 
     def weigh(self, name: str, weight: float) -> None:
         """Give this queue so many turns where a queue of weight 1 has one."""
-        queue = self.ready.queue(name)
+        queue = self.waiting.ready.queue(name)
         queue.weight = weight
         self.changes.queues[name] = queue
 
@@ -209,7 +182,7 @@ class Book:
         worker = self.workers.get(hello.worker)
         if worker is None:
             worker = self.workers[hello.worker] = Worker(hello.worker, hello.slot, hello.pid, hello.generation)
-        self._waiting.pop(worker.number, None)
+        self._idle.pop(worker.number, None)
         worker.wants = 0
         return worker
 
@@ -225,25 +198,25 @@ class Book:
             return 0
         for lease in reversed(held):
             self._release(lease, now)
-        self._waiting[worker.number] = worker
+        self._idle[worker.number] = worker
         return len(held)
 
     def leave(self, worker: Worker) -> None:
         """The worker's connection is gone; what it holds stays its own, for it may only be reconnecting."""
-        self._waiting.pop(worker.number, None)
+        self._idle.pop(worker.number, None)
         worker.wants = 0
 
     def assign(self, now: Moment) -> list[Handout]:
         """Hand tasks to the workers that wait. Several to one only where none is left waiting for them."""
         handouts: list[Handout] = []
-        if self.draining or not self._waiting or not len(self.ready):
+        if self.draining or not self._idle or not len(self.waiting.ready):
             return handouts
-        waiting = list(self._waiting.values())
-        for position, worker in enumerate(waiting):
-            share = max(1, len(self.ready) // (len(waiting) - position))
-            leases = self._take(worker, share, now)
+        idle = list(self._idle.values())
+        for position, worker in enumerate(idle):
+            share = max(1, len(self.waiting.ready) // (len(idle) - position))
+            leases = [self._lease(entry, worker, now) for entry in self.dealer.deal(worker, share, now.mono)]
             if leases:
-                del self._waiting[worker.number]
+                del self._idle[worker.number]
                 worker.wants = 0
                 handouts.append(Handout(worker, leases))
         return handouts
@@ -260,7 +233,7 @@ class Book:
         if entry.asking is not None:
             self._answer(lease, report, now)
             return True
-        self.pace.saw(entry.kind.name, report.seconds)
+        self.dealer.pace.saw(entry.kind.name, report.seconds)
         entry.files |= report.files
         if report.outcome is Outcome.SUCCEEDED:
             self.changes.results[entry.seq] = report.result
@@ -312,7 +285,7 @@ class Book:
         worker = self.workers.pop(number, None)
         if worker is None:
             return None
-        self._waiting.pop(number, None)
+        self._idle.pop(number, None)
         held = list(worker.leases)
         if held and started < held[0].number and death.cause is not Cause.SHUTDOWN:
             started = held[0].number
@@ -331,68 +304,26 @@ class Book:
     # -- time --------------------------------------------------------------------------------------------------
 
     def tick(self, now: Moment) -> None:
-        """Queue what is due."""
-        for entry in self._later.pop_due(now.mono):
-            self._retrying -= entry.state is State.RETRYING
-            entry.state = State.QUEUED
-            self._enqueue(entry, now)
-        for entry in self.gates.due(now.mono):
-            self.ready.push(entry)
-        for entry in self.expiries.pop_due(now.wall):
+        """Queue what is due, end what has expired."""
+        for entry in self.waiting.pop_due(now):
+            self._queue(entry, now)
+        self.waiting.open_gates(now)
+        for entry in self.waiting.expiries.pop_due(now.wall):
             self._end_waiting(entry, State.EXPIRED, Cause.EXPIRED, now)
 
     def next_due(self, now: Moment) -> float | None:
         """The monotonic time of the next :meth:`tick` that can change anything."""
-        expiry = self.expiries.next_wall()
-        times = [self._later.next_due(), self.gates.next_time(), None if expiry is None else now.mono_at(expiry)]
-        return min((time for time in times if time is not None), default=None)
+        return self.waiting.next_due(now)
 
-    # -- restart -----------------------------------------------------------------------------------------------
+    # -- restart: see also Restoration -------------------------------------------------------------------------
 
-    def restore(self, entry: Entry) -> None:
-        """Take in an unfinished task from the journal; in the order of seq."""
-        self._hold(entry)
-        if entry.expires:
-            self.expiries.add(entry)
-        self._next_seq = max(self._next_seq, entry.seq + 1)
-        self._next_lease = max(self._next_lease, entry.lease + 1)
-        if entry.state is State.QUEUED:
-            # Each at the end of its line, whatever the wall clock did as they came in.
-            entry.since = self._restored_since = max(entry.since, self._restored_since)
-            self.ready.push(entry)
-        elif entry.state in (State.SCHEDULED, State.RETRYING):
-            self._retrying += entry.state is State.RETRYING
-            self._later.push(entry)
-
-    def remember_key(self, task_id: bytes, keys: Keys, created: float, now: Moment) -> None:
-        """Take in who holds a unique key, by the journal's word on a task with keys, ended or not."""
-        unique = keys.unique
-        if unique is None:
-            return
-        entry = self.tasks.get(task_id)
-        if unique.until == "period":
-            if created + unique.seconds > now.wall:
-                self.uniques.take(unique, task_id, created)
-        elif entry is not None and not (unique.until == "started" and (entry.attempts or entry.state is State.RUNNING)):
-            self.uniques.take(unique, task_id, created)
-
-    def remember_start(self, keys: Keys, started: float, now: Moment) -> None:
-        """Take in that a task with these keys started then (on the wall clock)."""
-        rate = keys.rate
-        if rate is not None and now.wall - started < rate.seconds:
-            self.gates.remember_start(rate, min(now.mono, now.mono_at(started)))
-
-    def restore_lease(self, lease: Lease, worker: Worker, now: Moment) -> None:
-        """Take in the lease of a task that the journal calls running."""
-        self.workers.setdefault(worker.number, worker)
-        worker = self.workers[worker.number]
-        self.leases[lease.number] = lease
-        worker.leases.append(lease)
-        if lease.entry.keys is not NO_KEYS and lease.entry.asking is None:
-            self.gates.enter(lease.entry, lease.number, min(now.mono, now.mono_at(lease.started_wall)))
+    def hold(self, entry: Entry) -> None:
+        """This task is unfinished, and counts."""
+        self.tasks[entry.id] = entry
+        self.capacity.take(entry)
 
     def count_from(self, seq: int, lease: int) -> None:
-        """Give out numbers from here on: the journal has seen those before."""
+        """Give out numbers from here on: those before have been seen."""
         self._next_seq = max(self._next_seq, seq)
         self._next_lease = max(self._next_lease, lease)
 
@@ -404,26 +335,6 @@ class Book:
 
     # -- inside ------------------------------------------------------------------------------------------------
 
-    def _take(self, worker: Worker, share: int, now: Moment) -> list[Lease]:
-        leases: list[Lease] = []
-        work = 0.0
-        while len(leases) < min(share, self.batch.size, worker.wants):
-            entry = self.ready.peek(worker.generation, now.mono)
-            if entry is None:
-                break
-            if entry.asking is not None:
-                work = math.inf  # nothing is known of how long a handler takes: alone
-            elif entry.keys is not NO_KEYS and self.gates.shut(entry, now.mono):
-                self.ready.step_aside(worker.generation, now.mono)
-                continue
-            else:
-                work += self.pace.expected(entry.kind.name)
-            if leases and work > self.batch.seconds:
-                break
-            self.ready.pop(worker.generation, now.mono)
-            leases.append(self._lease(entry, worker, now))
-        return leases
-
     def _lease(self, entry: Entry, worker: Worker, now: Moment) -> Lease:
         timeout = entry.kind.timeout if entry.asking is None else HANDLER_SECONDS
         deadline = int((now.mono + timeout) * 1e9) if timeout is not None else 0
@@ -434,7 +345,7 @@ class Book:
         entry.lease = lease.number
         entry.state = State.RUNNING
         if entry.keys is not NO_KEYS and entry.asking is None:
-            self.gates.enter(entry, lease.number, now.mono)
+            self.waiting.gates.enter(entry, lease.number, now.mono)
             self.uniques.started(entry)
         self.changes.touched[entry.seq] = entry
         self.changes.leases[entry.seq] = (lease, worker.pid)
@@ -471,20 +382,18 @@ class Book:
         elif delay > 0:
             self._postpone(entry, state, delay, now)
         else:
-            entry.state = State.QUEUED
-            self._enqueue(entry, now)
+            self._queue(entry, now)
         if not state.ended:
-            self._expire_after_all(entry)
+            self._watch(entry)  # where its time ran out while it ran, nobody watches that any more
 
     # -- asking a task's error handler after a kill ----------------------------------------------------------------
 
     def _line_up_to_ask(self, entry: Entry, cause: Cause, now: Moment) -> None:
         """Another worker is to run its error handler, as a step of the same task and in its old place."""
         entry.asking = cause
-        entry.state = State.QUEUED
         self.changes.asking[entry.seq] = cause.value
         self.changes.touched[entry.seq] = entry
-        self.ready.push(entry)
+        self.waiting.requeue(entry)
 
     def _answer(self, lease: Lease, report: Report, now: Moment) -> None:
         """The handler has spoken. (One that raised has not: the usual rule holds, which is to go on.)"""
@@ -534,8 +443,7 @@ class Book:
         """Nobody holds it any more; the worker that did, if it is still known."""
         del self.leases[lease.number]
         if lease.entry.keys is not NO_KEYS:
-            for entry in self.gates.leave(lease.number, now.mono):
-                self.ready.push(entry)
+            self.waiting.leave_gates(lease.number, now)
         worker = self.workers.get(lease.worker)
         if worker is not None and worker.leases:
             if worker.leases[0] is lease:
@@ -546,54 +454,35 @@ class Book:
 
     def _release(self, lease: Lease, now: Moment) -> None:
         """Give the task back as if this lease had never been handed out, to the head of its line."""
-        self.gates.give_back(lease.number, now.mono)
+        self.waiting.gates.give_back(lease.number, now.mono)
         self._drop(lease, now)
         entry = lease.entry
         if lease.cancelling:
             self._end_unstarted(entry, State.CANCELLED, Cause.CANCELLED, now)
             return
-        entry.state = State.QUEUED
         self.changes.touched[entry.seq] = entry
-        self.ready.push(entry)
+        self.waiting.requeue(entry)
         if entry.keys is not NO_KEYS:
             self.uniques.given_back(entry, now.wall)
-        self._expire_after_all(entry)
+        self._watch(entry)
 
-    def _expire_after_all(self, entry: Entry) -> None:
-        """A task waits again. Where its time ran out while it ran, nobody watches that any more."""
+    def _watch(self, entry: Entry) -> None:
         if entry.expires:
-            self.expiries.add(entry)
+            self.waiting.expiries.add(entry)
 
-    def _hold(self, entry: Entry) -> None:
-        self.tasks[entry.id] = entry
-        if self.limits and entry.kind.queue in self.limits:
-            self.held[entry.kind.queue] += 1
-
-    def _enqueue(self, entry: Entry, now: Moment) -> None:
-        entry.due = entry.due_wall = 0.0
-        entry.since = now.mono
+    def _queue(self, entry: Entry, now: Moment) -> None:
         self.changes.touched[entry.seq] = entry
-        self.ready.push(entry)
+        self.waiting.queue(entry, now)
 
     def _postpone(self, entry: Entry, state: State, delay: float, now: Moment) -> None:
-        entry.state = state
-        entry.due = now.mono + delay
-        entry.due_wall = now.wall + delay
-        self._retrying += state is State.RETRYING
         self.changes.touched[entry.seq] = entry
-        self._later.push(entry)
+        self.waiting.postpone(entry, state, delay, now)
 
     def _end_waiting(self, entry: Entry, state: State, cause: Cause, now: Moment) -> None:
         """End a task that waits, wherever it does."""
         before = entry.state
         self._end_unstarted(entry, state, cause, now)
-        if before is not State.QUEUED:
-            self._retrying -= before is State.RETRYING
-            self._later.discard()
-        elif self.gates.holds(entry):
-            self.gates.drop(entry)
-        else:
-            self.ready.discard(entry)
+        self.waiting.remove(entry, before)
 
     def _end_unstarted(self, entry: Entry, state: State, cause: Cause, now: Moment) -> None:
         """End a task that no worker has begun; recorded under lease 0, as an attempt that was none."""
@@ -607,10 +496,9 @@ class Book:
         if entry.keys is not NO_KEYS:
             self.uniques.ended(entry)
         if entry.expires:
-            self.expiries.ended()
+            self.waiting.expiries.ended()
         del self.tasks[entry.id]
-        if self.limits and entry.kind.queue in self.limits:
-            self.held[entry.kind.queue] -= 1
+        self.capacity.free(entry)
         self.changes.touched[entry.seq] = entry
         self.changes.ended[entry.id] = entry
 

@@ -16,8 +16,10 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from supervisor.core.book import BatchPolicy, Book, Cancelled, Handout
+from supervisor.core.book import Book, Cancelled, Handout
+from supervisor.core.capacity import Capacity
 from supervisor.core.changes import Changes
+from supervisor.core.dealer import BatchPolicy
 from supervisor.core.entry import Death, Entry, Lease, Worker
 from supervisor.core.kind import Defaults, Kind, Kinds
 from supervisor.core.moment import Moment
@@ -111,7 +113,7 @@ class BookMachine(RuleBasedStateMachine):
         self.serial = 0
 
     def new_book(self) -> Book:
-        return Book(Kinds(DEFAULTS), LIMIT, BATCH)
+        return Book(Kinds(DEFAULTS), Capacity(LIMIT), BATCH)
 
     # -- help --------------------------------------------------------------------------------------------------
 
@@ -485,7 +487,7 @@ class BookMachine(RuleBasedStateMachine):
     @invariant()
     def the_ready_line_counts_the_queued_tasks(self) -> None:
         states = Counter(entry.state for entry in self.book.tasks.values())
-        assert len(self.book.ready) == states[State.QUEUED]
+        assert len(self.book.waiting.ready) == states[State.QUEUED]
 
     @invariant()
     def the_next_due_task_is_not_slept_through(self) -> None:
@@ -512,8 +514,8 @@ class BookMachine(RuleBasedStateMachine):
         self.settle()
         assert not self.book.tasks
         assert not self.book.leases
-        assert len(self.book.ready) == 0
-        assert self.book.ready.peek(9, self.now.mono) is None
+        assert len(self.book.waiting.ready) == 0
+        assert self.book.waiting.ready.peek(9, self.now.mono) is None
         assert self.book.next_due(self.now) is None
         assert {task_id: view(entry) for task_id, entry in self.gone.items()} == self.known.ended, "an end is final"
 

@@ -121,7 +121,7 @@ class OrderMachine(RuleBasedStateMachine):
             return
         held = sum(entry.kind.queue == options.queue for entry in self.book.tasks.values())
         if options.queue in ROOM:
-            assert self.book.held[options.queue] == held
+            assert self.book.capacity.held[options.queue] == held
             if held >= ROOM[options.queue]:
                 return
         self.made.add(submission.id)
@@ -267,7 +267,7 @@ class OrderMachine(RuleBasedStateMachine):
         self.book.tick(self.now)
         self.check_expiries()
         queued = [entry for entry in self.entries() if entry.state is State.QUEUED]
-        gated = {entry.id for entry in queued if self.book.gates.holds(entry)}
+        gated = {entry.id for entry in queued if self.book.waiting.gates.holds(entry)}
         for handout in self.book.assign(self.now):
             for lease in handout.leases:
                 self.check_turn(lease, [entry for entry in queued if entry.id not in gated])
@@ -297,7 +297,7 @@ class OrderMachine(RuleBasedStateMachine):
         chosen = lease.entry
         assert chosen in queued
         queue = chosen.kind.queue
-        assert not self.book.ready.queue(queue).paused
+        assert not self.book.waiting.ready.queue(queue).paused
         for other in queued:
             if other.kind.queue == queue and other is not chosen and not self.shut(other, chosen):
                 assert self.rank(other) < self.rank(chosen), "by priority, age and arrival"
@@ -338,10 +338,10 @@ class OrderMachine(RuleBasedStateMachine):
     @invariant()
     def every_queued_task_is_in_one_place(self) -> None:
         queued = [entry for entry in self.entries() if entry.state is State.QUEUED]
-        assert len(self.book.ready) + len(self.book.gates) == len(queued)
-        assert sum(map(self.book.gates.holds, queued)) == len(self.book.gates)
-        counts = Counter(entry.kind.queue for entry in queued if not self.book.gates.holds(entry))
-        assert all(queue.count == counts[name] for name, queue in self.book.ready.queues.items())
+        assert len(self.book.waiting.ready) + len(self.book.waiting.gates) == len(queued)
+        assert sum(map(self.book.waiting.gates.holds, queued)) == len(self.book.waiting.gates)
+        counts = Counter(entry.kind.queue for entry in queued if not self.book.waiting.gates.holds(entry))
+        assert all(queue.count == counts[name] for name, queue in self.book.waiting.ready.queues.items())
 
     @invariant()
     def nobody_waits_who_could_run(self) -> None:
@@ -349,16 +349,16 @@ class OrderMachine(RuleBasedStateMachine):
         if not any(worker.wants for worker in self.book.workers.values()):
             return
         for entry in self.entries():
-            if entry.state is State.QUEUED and not self.book.ready.queue(entry.kind.queue).paused:
+            if entry.state is State.QUEUED and not self.book.waiting.ready.queue(entry.kind.queue).paused:
                 limit, rate = entry.keys.limit, entry.keys.rate
                 inside = sum(lease.entry.keys.limit == limit for lease in self.book.leases.values())
                 shut = limit is not None and inside >= limit.most
                 if not shut and (rate is None or self.recent(rate) < rate.most):
-                    assert self.book.gates.holds(entry), (
+                    assert self.book.waiting.gates.holds(entry), (
                         entry,
-                        self.book.ready.queues,
+                        self.book.waiting.ready.queues,
                         self.book.workers,
-                        self.book.ready._count,
+                        self.book.waiting.ready._count,
                     )
                     due = self.book.next_due(self.now)
                     assert due is not None
@@ -367,8 +367,8 @@ class OrderMachine(RuleBasedStateMachine):
                         self.now,
                         entry,
                         self.starts,
-                        self.book.gates._gates,
-                        self.book.gates._held[entry.seq].key,
+                        self.book.waiting.gates._gates,
+                        self.book.waiting.gates._held[entry.seq].key,
                     )
 
     @invariant()

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor.core.book import BatchPolicy, Book, Cancelled
+from supervisor.core.book import Book, Cancelled
+from supervisor.core.capacity import Capacity
+from supervisor.core.dealer import BatchPolicy
 from supervisor.core.entry import Death, Entry, Lease, Worker
 from supervisor.core.kind import Defaults, Kinds
 from supervisor.core.moment import Moment
@@ -29,8 +31,8 @@ class Desk:
     """A book with short words for what happens to it."""
 
     def __init__(self, *, limit: int = 100_000, size: int = 16, short: str = "short", **defaults: float) -> None:
-        self.book = Book(Kinds(Defaults(**defaults)), limit, BatchPolicy(size, 0.002))  # type: ignore[arg-type]
-        self.book.pace.saw(short, 1e-6)
+        self.book = Book(Kinds(Defaults(**defaults)), Capacity(limit), BatchPolicy(size, 0.002))  # type: ignore[arg-type]
+        self.book.dealer.pace.saw(short, 1e-6)
         self.made = 0
 
     def submit(
@@ -127,7 +129,7 @@ def test_short_tasks_are_shared_out_evenly_among_the_workers_that_wait() -> None
 def test_a_task_that_is_not_known_to_be_short_is_handed_out_alone(name: str, seconds: float | None) -> None:
     desk = Desk()
     if seconds is not None:
-        desk.book.pace.saw(name, seconds)
+        desk.book.dealer.pace.saw(name, seconds)
     tasks = [desk.submit(name), desk.submit(name), desk.submit()]
     desk.worker()
     assert ids(desk.hand_out()) == ids(tasks[:1])
@@ -158,12 +160,12 @@ def test_a_full_book_says_so_for_as_many_as_would_be_too_many() -> None:
     desk = Desk(limit=3)
     desk.submit()
     desk.submit(delay=60)
-    assert not desk.book.full()
-    assert desk.book.full(2)
+    assert desk.book.capacity.lacking(["default"]) is None
+    assert desk.book.capacity.lacking(["default"] * 2)
     desk.submit()
-    assert desk.book.full()
+    assert desk.book.capacity.lacking(["default"])
     desk.book.cancel((1).to_bytes(16, "big"), NOW)
-    assert not desk.book.full()
+    assert desk.book.capacity.lacking(["default"]) is None
 
 
 # -- what goes back ---------------------------------------------------------------------------------------------
@@ -275,7 +277,7 @@ def test_when_a_worker_dies_the_task_it_ran_is_charged_and_those_after_it_are_no
     desk = Desk()
     worker, leases = desk.run(*["short"] * 4)
     desk.complete(worker, leases[0])
-    desk.book.die(worker.number, leases[1].number, Death(Cause.SIGNAL), NOW)
+    desk.book.die(worker.number, leases[1].number, Death(Cause.SIGNAL), Moment(NOW.mono + 1, NOW.wall + 1))
     assert [lease.entry.crashes for lease in leases] == [0, 1, 0, 0]
     desk.worker(2)
     assert ids(desk.hand_out()) == ids([*leases[2:], leases[1]])
@@ -350,7 +352,7 @@ def test_a_task_that_waits_is_cancelled_at_once_and_never_starts(state: State) -
     desk.book.tick(Moment(NOW.mono + 100, NOW.wall + 100))
     desk.worker(2)
     assert not desk.hand_out()
-    assert (task.state, desk.book.next_due(NOW), len(desk.book.ready)) == (State.CANCELLED, None, 0)
+    assert (task.state, desk.book.next_due(NOW), len(desk.book.waiting.ready)) == (State.CANCELLED, None, 0)
     assert desk.book.take_changes(NOW).attempts[-1].failure.cause is Cause.CANCELLED
     assert desk.book.cancel(task.id, NOW) == (Cancelled.UNKNOWN, None)
 
@@ -404,11 +406,10 @@ def test_what_was_cancelled_by_the_thousand_is_not_kept_in_memory(delay: float) 
         desk.book.cancel(desk.submit(delay=delay).id, NOW)
         if not len(desk.book.changes.ended) % 1000:
             desk.book.take_changes(NOW)
-    heap = [item[2] for item in desk.book._later._heap]
-    queues = desk.book.ready.queues.values()
-    lines = [entry for queue in queues for line in queue.lines.get(0, {}).values() for entry in line]
-    assert len(heap) + len(lines) < 3000
-    assert len(desk.book.ready) == (0 if delay else 3)
+    heap = desk.book.waiting.later._heap
+    queues = desk.book.waiting.ready.queues.values()
+    assert len(heap) + sum(len(queue.of(0)) for queue in queues) < 3000
+    assert len(desk.book.waiting.ready) == (0 if delay else 3)
     desk.book.tick(Moment(NOW.mono + 61, NOW.wall + 61))
     desk.worker()
     assert ids(desk.hand_out()) == ids(kept)
@@ -422,7 +423,7 @@ def test_a_delay_is_kept_to_the_tick_and_what_is_due_leaves_in_the_order_of_its_
     late, soon = desk.submit(delay=2.0), desk.submit(delay=1.0)
     assert desk.book.next_due(NOW) == NOW.mono + 1.0
     desk.book.tick(Moment(NOW.mono + 0.999, NOW.wall))
-    assert not len(desk.book.ready)
+    assert not len(desk.book.waiting.ready)
     desk.book.tick(Moment(NOW.mono + 2.0, NOW.wall + 2.0))
     desk.worker()
     assert ids(desk.hand_out()) == ids([soon, late])

@@ -26,6 +26,7 @@ from supervisor.broker.line import MasterLine
 from supervisor.broker.output import OutputReader
 from supervisor.broker.service import Service
 from supervisor.core.book import Book
+from supervisor.core.capacity import Capacity
 from supervisor.core.changes import Changes
 from supervisor.core.entry import Death, Lease
 from supervisor.core.kind import Defaults, Kinds
@@ -176,7 +177,7 @@ class Shelf:
     def __init__(self, folder: Path, durability: Durability = Durability.NORMAL) -> None:
         self.path = folder / "journal.db"
         self.journal = Journal(self.path, durability)
-        self.book = Book(Kinds(Defaults(retry_delay=5.0, retry_jitter=0.0)), 100_000)
+        self.book = Book(Kinds(Defaults(retry_delay=5.0, retry_jitter=0.0)), Capacity(100_000))
         self.now = NOW
 
     def commit(self, pieces: Pieces | None = None) -> None:
@@ -267,7 +268,7 @@ def test_what_is_no_database_is_refused_with_a_sentence(tmp_path: Path) -> None:
     assert (tmp_path / "garbage").read_bytes() == b"garbage" * 1000
 
 
-ONCE = ("highest", "unfinished", "schedules", "queues", "keyed")
+ONCE = ("highest", "unfinished", "schedules", "queues", "keyed", "keyed_starts")
 """What is read once, at the start."""
 
 
@@ -558,7 +559,7 @@ def test_without_a_journal_leases_are_counted_on_from_what_the_scoreboard_knows(
     slot = board.slots[1]
     slot.claim(1000, 1)
     slot.start(990, 1, 1, 1, 0)
-    book = Book(Kinds(Defaults()), 10, BATCH)
+    book = Book(Kinds(Defaults()), Capacity(10), BATCH)
     with closing(Journal(Path("nowhere"), Durability.OFF)) as journal:
         welcome(book, journal, board, NOW, [Alive(7, 1, 4711, 1, 990)])
         book.submit(Submission(new_id(), "task", b""), NOW)

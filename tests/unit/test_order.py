@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor.core.book import BatchPolicy, Book
+from supervisor.core.book import Book
+from supervisor.core.capacity import Capacity
+from supervisor.core.dealer import BatchPolicy
 from supervisor.core.entry import Entry, Worker
 from supervisor.core.expiries import Expiries
 from supervisor.core.gates import Gates
@@ -389,7 +391,7 @@ class World:
     """A book with a clock."""
 
     def __init__(self, *, ageing: float = 0.0, **options: Any) -> None:
-        self.book = Book(Kinds(Defaults(**options)), 1000, BatchPolicy(), ageing, seed=1)
+        self.book = Book(Kinds(Defaults(**options)), Capacity(1000), BatchPolicy(), ageing, seed=1)
         self.now = Moment(0.0, 1e9)
         self.number = 0
 
@@ -467,7 +469,7 @@ def test_while_a_worker_is_idle_nobody_waits_and_no_batch_holds_a_long_task(kind
         held = [lease.entry.kind.name for lease in worker.leases]
         assert len(held) <= 1 or set(held) == {"short"}
     if any(worker.wants for worker in workers):
-        assert len(world.book.ready) == 0
+        assert len(world.book.waiting.ready) == 0
         assert all(len(worker.leases) <= 1 for worker in workers), "shared out before anybody gets a second"
 
 
@@ -513,8 +515,8 @@ def test_a_task_expires_wherever_it_waits() -> None:
         waiting.append(found)
     world.book.pause("paused", paused=True)
     assert world.assign() == []
-    assert len(world.book.gates) == 2
+    assert len(world.book.waiting.gates) == 2
     assert world.book.next_due(world.now) == pytest.approx(5.0)
     world.wait(5.0)
     assert [each.state for each in waiting] == [State.EXPIRED] * 3
-    assert len(world.book.gates) == len(world.book.ready) == 0
+    assert len(world.book.waiting.gates) == len(world.book.waiting.ready) == 0

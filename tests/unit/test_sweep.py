@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.core.book import BatchPolicy, Book
+from supervisor.core.book import Book
+from supervisor.core.capacity import Capacity
+from supervisor.core.dealer import BatchPolicy
 from supervisor.core.entry import Entry
 from supervisor.core.keys import NO_KEYS, Keys, Rate, Unique
 from supervisor.core.kind import Defaults, Kinds
@@ -36,9 +38,9 @@ class Store:
         self.payloads.mkdir()
         self.journal = Journal(folder / "journal.db", Durability.NORMAL)
         self.remover = Remover(self.payloads)
-        self.book = Book(Kinds(Defaults(max_retries=0)), 10**7, BatchPolicy(1000, 10.0))
+        self.book = Book(Kinds(Defaults(max_retries=0)), Capacity(10**7), BatchPolicy(1000, 10.0))
         self.worker = self.book.hello(Hello(1, 1, 1, 1))
-        self.book.pace.saw("t", 1e-6)
+        self.book.dealer.pace.saw("t", 1e-6)
 
     def add(
         self, count: int = 1, now: Moment = NOW, options: Options = NO_OPTIONS, keys: Keys = NO_KEYS
