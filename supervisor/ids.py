@@ -11,6 +11,8 @@ import random
 import time
 import uuid
 
+from supervisor.errors import UnknownTaskError
+
 _RANDOM_BITS = 62
 # A generator of our own, so that an application that seeds Python's gets no id twice; seeded anew after a fork.
 _random = random.Random()
@@ -39,6 +41,14 @@ def _layout(milliseconds: int, fraction: int, tail: int) -> bytes:
 def to_text(task_id: bytes) -> str:
     """The form that people and URLs see: 32 hexadecimal digits."""
     return task_id.hex()
+
+
+def id_of(text: str) -> bytes:
+    """The id behind its text; UnknownTaskError where the text is no id."""
+    found = from_text(text)
+    if found is None:
+        raise UnknownTaskError(str(text))
+    return found
 
 
 def from_text(text: str) -> bytes | None:

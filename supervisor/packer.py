@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,8 @@ from supervisor.wire.info import Info, Known
 from supervisor.wire.messages import Files, Submission, TaskRow
 
 NO_CONFIG = TaskConfig()
+_CHUNK_TASKS = 1000
+_CHUNK_BYTES = 4 << 20
 _UNREGISTERED = (
     "only functions that are registered run; make it a @task, or a handler, in a module that is named in `tasks`"
 )
@@ -96,6 +98,22 @@ class Packer:
         if known is None:
             raise PayloadRefusedError(f"task {call.name}", _UNREGISTERED)
         return self._named(call, known)
+
+    def chunks(
+        self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig
+    ) -> Iterator[list[Submission]]:
+        """The submissions of a call for each of ``arguments``, as many at a time as make a round trip."""
+        chunk: list[Submission] = []
+        size = 0
+        for args in arguments:
+            submission = self.call(func, args, {}, config)
+            chunk.append(submission)
+            size += len(submission.payload)
+            if len(chunk) >= _CHUNK_TASKS or size >= _CHUNK_BYTES:
+                yield chunk
+                chunk, size = [], 0
+        if chunk:
+            yield chunk
 
     def named(self, target: Target, data: object) -> Submission:
         """The submission of what is registered under a name."""

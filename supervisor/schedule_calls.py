@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar, Unpack
+from typing import Any, Unpack
 
 from supervisor.client import calls
-from supervisor.client.calls import Call
+from supervisor.client.performing import Performing
 from supervisor.config import TaskConfig
 from supervisor.ids import new_id, to_text
 from supervisor.packer import NO_CONFIG
@@ -14,19 +14,9 @@ from supervisor.records import ScheduleRecord, schedule_of
 from supervisor.schedule_options import ScheduleOptions
 from supervisor.schedules import Declaration, declaration
 
-T = TypeVar("T")
 
-
-class ScheduleCalls:
+class ScheduleCalls(Performing):
     """Listing schedules, pausing them, running them now, and adding some that the code does not declare."""
-
-    _timeout: float
-
-    def _perform(self, call: Call[T]) -> T:
-        raise NotImplementedError
-
-    async def _aperform(self, call: Call[T]) -> T:
-        raise NotImplementedError
 
     def schedules(self) -> list[ScheduleRecord]:
         """The schedules that are declared or were added, by name."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
@@ -14,41 +12,27 @@ from typing import Any, Self, TypeVar, Unpack, overload
 
 from supervisor import handlers
 from supervisor.client import calls
-from supervisor.client.aio import AsyncClient
 from supervisor.client.calls import Call
-from supervisor.client.manager import QueueProxy
-from supervisor.client.revive import revive
+from supervisor.client.ends import Ends
+from supervisor.client.wait import Wait, raise_for_end
 from supervisor.config import TaskConfig, TaskOptions, read_priority
 from supervisor.context import TaskContext
-from supervisor.dead_letters import Walk, When
 from supervisor.directory import DEFAULT, VARIABLE, Directory
-from supervisor.errors import (
-    QueueUnavailableError,
-    SupervisorError,
-    TaskCancelledError,
-    TaskExpiredError,
-    TaskTimeoutError,
-    UnknownTaskError,
-    WaitTimeoutError,
-    WorkerLostError,
-)
-from supervisor.ids import from_text, to_text
+from supervisor.ended_calls import EndedCalls
+from supervisor.errors import QueueUnavailableError, SupervisorError, UnknownTaskError
+from supervisor.ids import from_text, id_of, to_text
 from supervisor.local.tree import LocalTree
 from supervisor.packer import NO_CONFIG, Packer, discard
-from supervisor.records import AttemptRecord, TaskRecord, attempt_of, record_of
+from supervisor.records import TaskRecord, record_of
 from supervisor.schedule_calls import ScheduleCalls
 from supervisor.states import State
-from supervisor.wire.messages import Submission, TaskRow
+from supervisor.wire.messages import Submission
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-_WAIT_SLICE = 5.0
-"""Short, since a Ctrl-C in the instant before a receive blocks is only seen when that has ended."""
-_CHUNK_TASKS = 1000
-_CHUNK_BYTES = 4 << 20
 
 
-class TaskQueue(ScheduleCalls):
+class TaskQueue(EndedCalls, ScheduleCalls):
     """A connection to the supervisor of a directory, made when it is first needed.
 
     Safe to share between threads and across forks, sync and async. ``dir`` defaults to ``$SUPERVISOR_DIR``, then
@@ -59,7 +43,7 @@ class TaskQueue(ScheduleCalls):
     def __init__(self, dir: str | os.PathLike[str] | None = None, timeout: float = 5.0) -> None:  # noqa: A002
         self._chosen = dir
         self._timeout = timeout
-        self._place: tuple[str, _Ends] | None = None
+        self._place: tuple[str, Ends] | None = None
         self._local: LocalTree | None = None
         self._begun: Path | None = None
         """The directory of the local supervisor that runs."""
@@ -111,11 +95,11 @@ class TaskQueue(ScheduleCalls):
         return self._ends.directory.path
 
     @property
-    def _ends(self) -> _Ends:
+    def _ends(self) -> Ends:
         wanted = os.fspath(self._chosen or os.environ.get(VARIABLE) or DEFAULT)
         place = self._place
         if place is None or place[0] != wanted:
-            self._place = place = (wanted, _Ends(Directory(wanted), self._timeout))
+            self._place = place = (wanted, Ends(Directory(wanted), self._timeout))
         return place[1]
 
     def _perform(self, call: Call[T]) -> T:
@@ -130,12 +114,12 @@ class TaskQueue(ScheduleCalls):
     async def _apacker(self) -> Packer:
         return await (await self._aready()).apacker()
 
-    def _ready(self) -> _Ends:
+    def _ready(self) -> Ends:
         if self._local is not None and self._local.directory is None:
             self._begin(self._local.start())
         return self._ends
 
-    async def _aready(self) -> _Ends:
+    async def _aready(self) -> Ends:
         if self._local is not None and self._local.directory is None:
             self._begin(await asyncio.to_thread(self._local.start))
         return self._ends
@@ -223,7 +207,7 @@ class TaskQueue(ScheduleCalls):
         In one round trip, or one for each thousand. A round trip is accepted whole or not at all.
         """
         ids: list[str] = []
-        for chunk in _chunks(self._packer(), func, arguments, config):
+        for chunk in self._packer().chunks(func, arguments, config):
             accepted = self._send(calls.submit_many(chunk, self._timeout), *chunk)
             ids += map(to_text, accepted)
         return ids
@@ -233,7 +217,7 @@ class TaskQueue(ScheduleCalls):
     ) -> list[str]:
         """:meth:`submit_many` without blocking the event loop."""
         ids: list[str] = []
-        for chunk in _chunks(await self._apacker(), func, arguments, config):
+        for chunk in (await self._apacker()).chunks(func, arguments, config):
             accepted = await self._asend(calls.submit_many(chunk, self._timeout), *chunk)
             ids += map(to_text, accepted)
         return ids
@@ -347,11 +331,11 @@ class TaskQueue(ScheduleCalls):
 
     def state(self, task_id: str) -> State:
         """The state of a task; UnknownTaskError for an id that is unknown or has expired."""
-        return _known(self.get_task(task_id), task_id).state
+        return _state(self.get_task(task_id), task_id)
 
     async def astate(self, task_id: str) -> State:
         """:meth:`state` without blocking the event loop."""
-        return _known(await self.aget_task(task_id), task_id).state
+        return _state(await self.aget_task(task_id), task_id)
 
     def wait(self, task_id: str, timeout: float | None = None) -> TaskRecord:
         """Wait until a task has ended, for at most ``timeout`` seconds (None: for ever).
@@ -360,7 +344,7 @@ class TaskQueue(ScheduleCalls):
         WorkerLostError or TaskExpiredError for those ends, WaitTimeoutError when only the waiting ran out, and
         UnknownTaskError.
         """
-        waiting = _Waiting(task_id, timeout)
+        waiting = Wait(task_id, timeout)
         while True:
             ended = waiting.ended(self._perform(waiting.call()))
             if ended is not None:
@@ -368,7 +352,7 @@ class TaskQueue(ScheduleCalls):
 
     async def await_(self, task_id: str, timeout: float | None = None) -> TaskRecord:
         """:meth:`wait` without blocking the event loop (``wait`` with an ``a`` is a keyword, hence the underscore)."""
-        waiting = _Waiting(task_id, timeout)
+        waiting = Wait(task_id, timeout)
         while True:
             ended = waiting.ended(await self._aperform(waiting.call()))
             if ended is not None:
@@ -398,234 +382,63 @@ class TaskQueue(ScheduleCalls):
         A running task first gets TaskCancelledError raised in it, and is killed if it has not ended after the
         setting ``cancel_grace``. Raises UnknownTaskError.
         """
-        return self._perform(calls.cancel(_id(task_id), self._timeout))
+        return self._perform(calls.cancel(id_of(task_id), self._timeout))
 
     async def acancel(self, task_id: str) -> bool:
         """:meth:`cancel` without blocking the event loop."""
-        return await self._aperform(calls.cancel(_id(task_id), self._timeout))
-
-    # -- after the end -----------------------------------------------------------------------------------------
-
-    def attempts(self, task_id: str) -> list[AttemptRecord]:
-        """The attempts of a task that have ended, in their order (the latest 200). Raises UnknownTaskError."""
-        return [attempt_of(row) for row in self._perform(calls.attempts(_id(task_id), self._timeout))]
-
-    async def aattempts(self, task_id: str) -> list[AttemptRecord]:
-        """:meth:`attempts` without blocking the event loop."""
-        return [attempt_of(row) for row in await self._aperform(calls.attempts(_id(task_id), self._timeout))]
-
-    def retry(self, task_id: str) -> bool:
-        """Take up a task again that has ended, however: at once, with the same id and all its retries anew.
-
-        Its earlier attempts stay in :meth:`attempts`. False when it has not ended, or somebody else was faster. Raises
-        UnknownTaskError, QueueFullError, QueueClosedError, and KeyHeldError while another task holds its unique key.
-        """
-        record = _known(self.get_task(task_id), task_id)
-        return record.state.ended and self._perform(calls.retry(_id(task_id), record.retried, self._timeout))
-
-    async def aretry(self, task_id: str) -> bool:
-        """:meth:`retry` without blocking the event loop."""
-        record = _known(await self.aget_task(task_id), task_id)
-        return record.state.ended and await self._aperform(calls.retry(_id(task_id), record.retried, self._timeout))
-
-    def dead_letters(
-        self,
-        limit: int = 100,
-        *,
-        name: str | None = None,
-        after: When | None = None,
-        before: When | TaskRecord | None = None,
-    ) -> list[TaskRecord]:
-        """The tasks that ended failed, timed out or lost, the latest first, without output, traceback and stack.
-
-        ``name`` is a task's name, in which ``*``, ``?`` and ``[…]`` mean what they do in file names. ``after`` and
-        ``before`` are times of the end, a datetime or seconds since 1970; the last record of one page as ``before``
-        gives the next.
-        """
-        return self._walk(Walk("dead", limit, name, after, before)).records()
-
-    async def adead_letters(
-        self,
-        limit: int = 100,
-        *,
-        name: str | None = None,
-        after: When | None = None,
-        before: When | TaskRecord | None = None,
-    ) -> list[TaskRecord]:
-        """:meth:`dead_letters` without blocking the event loop."""
-        return (await self._awalk(Walk("dead", limit, name, after, before))).records()
-
-    def retry_dead_letters(
-        self, *, name: str | None = None, after: When | None = None, before: When | None = None
-    ) -> int:
-        """:meth:`retry` every dead letter that matches (see :meth:`dead_letters`); how many there were.
-
-        One whose unique key is held by another task stays. When QueueFullError is raised, some are under way already.
-        """
-        return self._walk(Walk("retry_dead", math.inf, name, after, before)).count
-
-    async def aretry_dead_letters(
-        self, *, name: str | None = None, after: When | None = None, before: When | None = None
-    ) -> int:
-        """:meth:`retry_dead_letters` without blocking the event loop."""
-        return (await self._awalk(Walk("retry_dead", math.inf, name, after, before))).count
-
-    def drop_dead_letter(self, task_id: str) -> bool:
-        """Delete a dead letter, with all that is known of the task; False when it is none. Raises UnknownTaskError."""
-        return self._perform(calls.drop(_id(task_id), self._timeout))
-
-    async def adrop_dead_letter(self, task_id: str) -> bool:
-        """:meth:`drop_dead_letter` without blocking the event loop."""
-        return await self._aperform(calls.drop(_id(task_id), self._timeout))
-
-    def drop_dead_letters(
-        self, *, name: str | None = None, after: When | None = None, before: When | None = None
-    ) -> int:
-        """Delete every dead letter that matches (see :meth:`dead_letters`); how many there were."""
-        return self._walk(Walk("drop_dead", math.inf, name, after, before)).count
-
-    async def adrop_dead_letters(
-        self, *, name: str | None = None, after: When | None = None, before: When | None = None
-    ) -> int:
-        """:meth:`drop_dead_letters` without blocking the event loop."""
-        return (await self._awalk(Walk("drop_dead", math.inf, name, after, before))).count
-
-    def _walk(self, walk: Walk) -> Walk:
-        while not walk.done:
-            walk.take(self._perform(walk.call(self._timeout)))
-        return walk
-
-    async def _awalk(self, walk: Walk) -> Walk:
-        while not walk.done:
-            walk.take(await self._aperform(walk.call(self._timeout)))
-        return walk
+        return await self._aperform(calls.cancel(id_of(task_id), self._timeout))
 
     # -- order and pace ----------------------------------------------------------------------------------------
 
     def set_priority(self, task_id: str, priority: int | str | Enum) -> bool:
         """Give a task that has not started another priority; False when it has started. Raises UnknownTaskError."""
-        return self._perform(calls.prioritise(_id(task_id), read_priority(priority), self._timeout))
+        return self._perform(calls.prioritise(id_of(task_id), read_priority(priority), self._timeout))
 
     async def aset_priority(self, task_id: str, priority: int | str | Enum) -> bool:
         """:meth:`set_priority` without blocking the event loop."""
-        return await self._aperform(calls.prioritise(_id(task_id), read_priority(priority), self._timeout))
+        return await self._aperform(calls.prioritise(id_of(task_id), read_priority(priority), self._timeout))
 
     def queues(self) -> list[dict[str, Any]]:
         """The named queues: name, ready, weight, paused."""
         return self._perform(calls.queues(self._timeout))
 
+    async def aqueues(self) -> list[dict[str, Any]]:
+        """:meth:`queues` without blocking the event loop."""
+        return await self._aperform(calls.queues(self._timeout))
+
     def pause(self, name: str = "default") -> None:
         """Hand out nothing more from a named queue, until it is resumed, restarts included."""
         self._perform(calls.pause(name, True, self._timeout))
+
+    async def apause(self, name: str = "default") -> None:
+        """:meth:`pause` without blocking the event loop."""
+        await self._aperform(calls.pause(name, True, self._timeout))
 
     def resume(self, name: str = "default") -> None:
         """Hand out tasks of a named queue again."""
         self._perform(calls.pause(name, False, self._timeout))
 
+    async def aresume(self, name: str = "default") -> None:
+        """:meth:`resume` without blocking the event loop."""
+        await self._aperform(calls.pause(name, False, self._timeout))
+
     def set_weight(self, name: str, weight: float) -> None:
         """Give a named queue so many turns where a queue of weight 1 (the default) has one."""
         self._perform(calls.weigh(name, weight, self._timeout))
 
-
-class _Ends:
-    """The blocking and the asyncio way to one directory."""
-
-    def __init__(self, directory: Directory, timeout: float) -> None:
-        self.directory = directory
-        self.sync = QueueProxy(directory, timeout, revive)
-        self.aio = AsyncClient(directory, timeout, revive)
-        self._info = calls.info(timeout)
-        # What was learnt holds for as long as no new connection was made: then it may be another supervisor.
-        self._packer: tuple[int, Packer] | None = None
-        self._apacker: tuple[int, Packer] | None = None
-
-    def packer(self) -> Packer:
-        """Packs as the supervisor wants it, which is asked once a connection."""
-        opened = self.sync.opened
-        if self._packer is None or self._packer[0] != opened:
-            self._packer = opened, Packer(self.directory, self.sync.perform(self._info))
-        return self._packer[1]
-
-    async def apacker(self) -> Packer:
-        """:meth:`packer` without blocking the event loop."""
-        opened = self.aio.opened
-        if self._apacker is None or self._apacker[0] != opened:
-            self._apacker = opened, Packer(self.directory, await self.aio.perform(self._info))
-        return self._apacker[1]
-
-
-class _Waiting:
-    """Waiting in slices, so that a supervisor that is replaced meanwhile is asked again."""
-
-    def __init__(self, task_id: str, timeout: float | None) -> None:
-        self._id = _id(task_id)
-        self._text = task_id
-        self._timeout = timeout
-        self._until = math.inf if timeout is None else time.monotonic() + timeout
-
-    def call(self) -> Call[TaskRow | None]:
-        """The next slice."""
-        left = min(_WAIT_SLICE, max(0.0, self._until - time.monotonic()))
-        return calls.wait(self._id, left, with_result=True)
-
-    def ended(self, row: TaskRow | None) -> TaskRow | None:
-        """The row, if the task has ended; None to go on waiting."""
-        if row is None:
-            raise UnknownTaskError(self._text)
-        if State(row.state).ended:
-            return row
-        if time.monotonic() >= self._until:
-            raise WaitTimeoutError(self._text, self._timeout or 0.0)
-        return None
-
-
-def _chunks(
-    packer: Packer, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig
-) -> Iterator[list[Submission]]:
-    chunk: list[Submission] = []
-    size = 0
-    for args in arguments:
-        submission = packer.call(func, args, {}, config)
-        chunk.append(submission)
-        size += len(submission.payload)
-        if len(chunk) >= _CHUNK_TASKS or size >= _CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+    async def aset_weight(self, name: str, weight: float) -> None:
+        """:meth:`set_weight` without blocking the event loop."""
+        await self._aperform(calls.weigh(name, weight, self._timeout))
 
 
 def _chosen(options: Mapping[str, Any], delay: float | str) -> dict[str, Any]:
     return {**options, "delay": delay} if delay else dict(options)
 
 
-def raise_for_end(record: TaskRecord) -> TaskRecord:
-    """The record of a task that succeeded or failed; the error that stands for any other end."""
-    error = record.error
-    match record.state:
-        case State.TIMED_OUT:
-            raise TaskTimeoutError(record.id, record.timeout, error.stack if error else None)
-        case State.CANCELLED:
-            raise TaskCancelledError(record.id)
-        case State.LOST:
-            raise WorkerLostError(record.id, error.message if error else "its process died")
-        case State.EXPIRED:
-            raise TaskExpiredError(record.id)
-        case _:
-            return record
-
-
-def _id(task_id: str) -> bytes:
-    found = from_text(task_id)
-    if found is None:
-        raise UnknownTaskError(str(task_id))
-    return found
-
-
-def _known(record: TaskRecord | None, task_id: str) -> TaskRecord:
+def _state(record: TaskRecord | None, task_id: str) -> State:
     if record is None:
         raise UnknownTaskError(task_id)
-    return record
+    return record.state
 
 
 def _readable(worker: dict[str, Any]) -> dict[str, Any]:
