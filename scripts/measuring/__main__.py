@@ -1,4 +1,4 @@
-"""``scripts/measure [--quick] [SECTION …]``."""
+"""``scripts/measure [--quick] [SECTION …]``, or ``scripts/measure --against REVISION [--rounds N]``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from multiprocessing import Process
 
 from scripts.measuring import limits, workload
 from scripts.measuring.figures import rates, spread
+from scripts.measuring.pair import compare
 from scripts.measuring.tree import Tree, running, wait_ready
 from supervisor import Handle, TaskQueue
 
@@ -227,6 +228,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/measure")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument("--against", metavar="REVISION", help="instead: another version and this one, in turn")
+    parser.add_argument("--rounds", type=int, default=7, help="how often, with --against (default 7)")
     chosen = parser.parse_args()
     for name in chosen.sections:
         if name not in SECTIONS:
@@ -235,6 +238,9 @@ def main() -> None:
         f"{platform.machine()}, {os.cpu_count()} CPUs, Linux {platform.release()},"
         f" Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}\n"
     )
+    if chosen.against:
+        compare(chosen.against, chosen.rounds)
+        return
     for name, section in SECTIONS.items():
         if not chosen.sections or name in chosen.sections:
             section(chosen.quick)
