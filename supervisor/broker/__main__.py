@@ -20,6 +20,7 @@ from supervisor.broker.output import OutputReader
 from supervisor.broker.restoring import entry_of
 from supervisor.broker.server import Server
 from supervisor.broker.service import Service
+from supervisor.core.agenda import Agenda
 from supervisor.core.book import Book
 from supervisor.core.capacity import Capacity
 from supervisor.core.dealer import BatchPolicy
@@ -60,18 +61,14 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Mome
         abort_budget=settings.abort_budget,
         memory_limit=settings.memory_limit,
     )
-    book = Book(
-        Kinds(defaults),
-        Capacity(settings.queue_limit, settings.queue_limits),
-        BatchPolicy(settings.batch_size, settings.batch_time),
-        settings.ageing or 0.0,
-    )
+    agenda = Agenda(Kinds(defaults), Capacity(settings.queue_limit, settings.queue_limits), settings.ageing or 0.0)
+    book = Book(agenda, BatchPolicy(settings.batch_size, settings.batch_time))
     now, newest = now or Moment.now(), board.get(Header.GENERATION)
     restoration = Restoration(book, now)
     for count, stored in enumerate(journal.unfinished()):
         if count % _BEAT_ROWS == 0:
             board.put(Header.BROKER_BEAT_NS, time.monotonic_ns())  # a deep queue takes a while, and that is no hang
-        entry = entry_of(stored, book.kinds, newest, now)
+        entry = entry_of(stored, book.agenda.kinds, newest, now)
         restoration.task(entry)
         if entry.state is State.RUNNING:
             lease = Lease(stored.lease, entry, stored.worker, 0, stored.started_wall or now.wall)
@@ -84,7 +81,8 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Mome
     for keys, started in journal.keyed_starts():
         restoration.start(keys, started)
     seq, lease_number = journal.highest()
-    book.count_from(seq + 1, lease_number + 1)
+    book.agenda.count_from(seq + 1)
+    book.count_from(lease_number + 1)
     return book
 
 

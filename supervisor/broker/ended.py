@@ -65,7 +65,7 @@ class Ended:
         if found is None:
             raise RemoteError(UnknownTaskError, to_text(task_id))
         stored, before = found
-        if stored.seq in self._book.changes.revived or before > retried:
+        if stored.seq in self._book.agenda.changes.revived or before > retried:
             return again
         if self._unfinished(task_id) or before < retried:
             return False
@@ -91,24 +91,24 @@ class Ended:
         return DeadSlice([], count, place)
 
     def _unfinished(self, task_id: bytes) -> bool:
-        return task_id in self._book.tasks or task_id in self._book.changes.ended
+        return task_id in self._book.agenda.tasks or task_id in self._book.agenda.changes.ended
 
     def _holder(self, stored: StoredTask) -> bytes | None:
         unique = stored.keys.unique
         if unique is None or unique.until == "period":
             return None
-        return self._book.uniques.holder(unique, self._service.now.wall)
+        return self._book.agenda.uniques.holder(unique, self._service.now.wall)
 
     def _revive(self, stored: StoredTask) -> None:
         service = self._service
-        if self._book.closed:
+        if self._book.agenda.closed:
             raise RemoteError(QueueClosedError)
         service.want_room([stored.options.queue])
         holder = self._holder(stored)
         if holder is not None and stored.keys.unique is not None:
             raise RemoteError(KeyHeldError, to_text(stored.id), stored.keys.unique.key, to_text(holder))
         newest = service.board.get(Header.GENERATION)
-        self._book.revive(fresh_entry_of(stored, self._book.kinds, newest, service.now), service.now)
+        self._book.agenda.revive(fresh_entry_of(stored, self._book.agenda.kinds, newest, service.now), service.now)
 
     # -- dead letters ------------------------------------------------------------------------------------------
 

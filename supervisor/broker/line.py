@@ -129,7 +129,7 @@ class MasterLine:
             cancelled.cancelling = True
         claim = slot.claimed()
         last = max(living.lease, claim.lease + book.dealer.batch.size if claim else 0)
-        book.count_from(0, last + 1)
+        book.count_from(last + 1)
 
     def _bury(self, service: Service, gone: Gone) -> None:
         held = service.book.workers.get(gone.worker)

@@ -165,10 +165,10 @@ class Server:
         """Hand out, commit, and only then answer."""
         service = self._service
         book, now = service.book, service.now
-        book.tick(now)
+        book.agenda.tick(now)
         service.timetable.tick()
         handouts = book.assign(now) if self._line.welcomed else []
-        changes = book.take_changes(now)
+        changes = book.agenda.take_changes(now)
         pieces = Pieces()
         service.output.collect(pieces, service.turn.late, now.mono)
         if changes or pieces:
@@ -243,7 +243,7 @@ class Server:
         service = self._service
         times = [
             self._next_beat,
-            service.book.next_due(service.now),
+            service.book.agenda.next_due(service.now),
             service.timetable.next_due(),
             service.waiters.next_time(),
             self._batches.next_time(),

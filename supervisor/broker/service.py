@@ -138,7 +138,7 @@ class Service:
         """The ids of the tasks that stand for these submissions: their own, or those of who holds their unique keys.
         All of them are accepted, or none.
         """
-        if self.book.closed:
+        if self.book.agenda.closed:
             raise RemoteError(QueueClosedError)
         admitted = [self.admission.check(each) for each in submissions]
         self.want_room([each.options.queue for each in admitted if self._standing(each) is None])
@@ -146,15 +146,15 @@ class Service:
 
     def _standing(self, submission: Submission) -> bytes | None:
         """The id of the task that is here already and stands for this submission."""
-        if submission.id in self.book.tasks:
+        if submission.id in self.book.agenda.tasks:
             return submission.id
         if submission.again and self.journal.state_of(submission.id) is not None:
             return submission.id  # the first try was accepted, only its answer was lost; it may even be over
-        return self.book.holder(submission, self.now)
+        return self.book.agenda.holder(submission, self.now)
 
     def want_room(self, queues: list[str]) -> None:
         """Raise QueueFullError unless there is room for one task more in each of these queues."""
-        lacking = self.book.capacity.lacking(queues)
+        lacking = self.book.agenda.capacity.lacking(queues)
         if lacking:
             raise RemoteError(QueueFullError, *lacking)
 
@@ -163,7 +163,7 @@ class Service:
         if submission.generation > newest:
             # Stamped under a tree that is gone: this one began to count anew, and its code is as new as any.
             submission = msgspec.structs.replace(submission, generation=newest)
-        self.book.submit(submission, self.now)
+        self.book.agenda.submit(submission, self.now)
         return submission.id
 
     def _task(self, connection: Connection, ident: int | None, task_id: bytes, with_result: bool) -> object:
@@ -174,14 +174,14 @@ class Service:
 
     def _changing(self, task_id: bytes) -> bool:
         """Whether the task changed in this very turn: what the journal says of it is true only after the commit."""
-        changes = self.book.changes
-        entry = self.book.tasks.get(task_id)
+        changes = self.book.agenda.changes
+        entry = self.book.agenda.tasks.get(task_id)
         return task_id in changes.ended or (entry is not None and entry.seq in changes.touched)
 
     def row(self, task_id: bytes, *, with_result: bool) -> TaskRow | None:
         """What the journal knows of a task, and its progress where it runs."""
         row = self.journal.task(task_id, with_result=with_result)
-        entry = self.book.tasks.get(task_id)
+        entry = self.book.agenda.tasks.get(task_id)
         if row is None or entry is None:
             return row and self.ended.current(row)
         progress = self.output.progress_of(entry.lease)
@@ -190,7 +190,7 @@ class Service:
     def _wait(
         self, connection: Connection, ident: int | None, task_id: bytes, timeout: float, with_result: bool
     ) -> object:
-        if task_id not in self.book.tasks and task_id not in self.book.changes.ended:
+        if task_id not in self.book.agenda.tasks and task_id not in self.book.agenda.changes.ended:
             row = self.row(task_id, with_result=with_result)
             if row is None:
                 raise RemoteError(UnknownTaskError, to_text(task_id))
@@ -216,7 +216,7 @@ class Service:
         self.turn.words.append(CancelRunning(worker.number, worker.slot, lease.number))
 
     def _prioritise(self, connection: Connection, ident: int | None, task_id: bytes, priority: int) -> object:
-        if self.book.prioritise(task_id, priority):
+        if self.book.agenda.prioritise(task_id, priority):
             return True
         if self.journal.state_of(task_id) is None:
             raise RemoteError(UnknownTaskError, to_text(task_id))
@@ -225,25 +225,25 @@ class Service:
     def _queues(self, connection: Connection, ident: int | None) -> object:
         return [
             {"name": queue.name, "ready": queue.count, "weight": queue.weight, "paused": queue.paused}
-            for queue in self.book.waiting.ready.queues.values()
+            for queue in self.book.agenda.waiting.ready.queues.values()
         ]
 
     def _pause(self, connection: Connection, ident: int | None, name: str, paused: bool) -> object:
-        self.book.pause(name, paused=paused)
+        self.book.agenda.pause(name, paused=paused)
         return True
 
     def _weigh(self, connection: Connection, ident: int | None, name: str, weight: float) -> object:
-        self.book.weigh(name, weight)
+        self.book.agenda.weigh(name, weight)
         return True
 
     def _stats(self, connection: Connection, ident: int | None) -> object:
         return {
             **self.info,
             "unfinished": self.book.unfinished(),
-            "ready": len(self.book.waiting.ready),
-            "limit": self.book.capacity.limit,
+            "ready": len(self.book.agenda.waiting.ready),
+            "limit": self.book.agenda.capacity.limit,
             "draining": self.book.draining,
-            "ended": dict(self.book.ended_counts),
+            "ended": dict(self.book.agenda.ended_counts),
             "workers": len(self.book.workers),
             "waiting_calls": len(self.waiters),
         }

@@ -49,7 +49,7 @@ class Timetable:
         """Submit what is due, and have the journal know how far each schedule has come."""
         self._schedules.tick(self._service.now, self)
         if self._schedules.changes:
-            self._service.book.changes.schedules |= self._schedules.take_changes()
+            self._service.book.agenda.changes.schedules |= self._schedules.take_changes()
 
     def next_due(self) -> float | None:
         """The monotonic time of the next :meth:`tick` that can change anything."""
@@ -71,7 +71,7 @@ class Timetable:
 
     def unfinished(self, task_id: bytes) -> bool:
         """Whether this task has not ended."""
-        return task_id in self._service.book.tasks
+        return task_id in self._service.book.agenda.tasks
 
     def say(self, sentence: str) -> None:
         """Log it."""

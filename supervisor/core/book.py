@@ -1,28 +1,23 @@
-"""The book: every unfinished task, who holds it, and what may happen to it next.
+"""The book: who holds which task, and what may happen to it next.
 
-A pure state machine. Each method is one thing that happens in the world; what it changed is in :attr:`Book.changes`
-until the broker takes it to the journal. Nothing here may be answered to anyone before that.
+A pure state machine, with the agenda of all unfinished tasks beneath it. Each method is one thing that happens in the
+world; what it changed is in :attr:`Agenda.changes` until the broker takes it to the journal. Nothing here may be
+answered to anyone before that.
 """
 
 from __future__ import annotations
 
-import random
-from collections import Counter
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from supervisor.core.capacity import Capacity
-from supervisor.core.changes import Changes
+from supervisor.core.agenda import Agenda
 from supervisor.core.dealer import BatchPolicy, Dealer
 from supervisor.core.entry import Attempt, Death, Entry, Failure, Lease, Worker
 from supervisor.core.keys import NO_KEYS
-from supervisor.core.kind import Kinds
 from supervisor.core.moment import Moment
-from supervisor.core.uniques import Uniques
-from supervisor.core.verdict import answered, asks, judge
-from supervisor.core.waiting import Waiting
+from supervisor.core.verdict import asks, judge
 from supervisor.states import Cause, State
-from supervisor.wire.messages import Hello, Outcome, Report, Submission
+from supervisor.wire.messages import Hello, Outcome, Report
 
 _REPORTED = {
     Outcome.RAISED: Cause.EXCEPTION,
@@ -35,7 +30,6 @@ _OUTSIDE = (Cause.CANCELLED, Cause.SHUTDOWN, Cause.ABORT)
 """Deaths of a worker that are nothing of what runs there."""
 HANDLER_SECONDS = 30.0
 """Hard limit of an error handler that is asked after a kill."""
-_UNSTARTED = {Cause.CANCELLED: "cancelled before it started", Cause.EXPIRED: "not started in the time given for it"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,121 +52,35 @@ class Cancelled(Enum):
 
 
 class Book:
-    """Unfinished tasks and the workers that hold them."""
+    """The workers, and the leases under which they hold tasks of the agenda."""
 
-    def __init__(
-        self,
-        kinds: Kinds,
-        capacity: Capacity,
-        batch: BatchPolicy | None = None,
-        ageing: float = 0.0,
-        seed: int | None = None,
-    ) -> None:
-        self.kinds = kinds
-        self.capacity = capacity
-        self.tasks: dict[bytes, Entry] = {}
+    def __init__(self, agenda: Agenda, batch: BatchPolicy | None = None) -> None:
+        self.agenda = agenda
         self.leases: dict[int, Lease] = {}
         self.workers: dict[int, Worker] = {}
-        self.waiting = Waiting(ageing)
-        self.uniques = Uniques()
-        self.dealer = Dealer(self.waiting, batch or BatchPolicy())
-        self.changes = Changes()
+        self.dealer = Dealer(agenda.waiting, batch or BatchPolicy())
         self.draining = False
         """Nothing is handed out."""
-        self.closed = False
-        """Nothing is taken in."""
-        self.ended_counts: Counter[str] = Counter()
-        """Tasks that ended in each state since this book was opened."""
         self._idle: dict[int, Worker] = {}
         """The workers that wait for a task."""
-        self._next_seq = 1
         self._next_lease = 1
-        self._chance = random.Random(seed)
-
-    # -- clients -----------------------------------------------------------------------------------------------
 
     def unfinished(self) -> dict[str, int]:
         """How many tasks there are in each state, but for those with none. Counted, not gone through."""
-        found = {**self.waiting.counts(), State.RUNNING: len(self.leases)}
+        found = {**self.agenda.waiting.counts(), State.RUNNING: len(self.leases)}
         return {state.value: count for state, count in found.items() if count}
-
-    def submit(self, submission: Submission, now: Moment) -> Entry | None:
-        """Take a task in; None when this very task is here already (a repeated call). The caller has seen
-        that there is room.
-        """
-        if submission.id in self.tasks:
-            return None
-        entry = Entry(
-            seq=self._next_seq,
-            id=submission.id,
-            kind=self.kinds.get(submission.name, submission.options),
-            generation=submission.generation,
-            state=State.QUEUED,
-            created_wall=now.wall,
-            files=submission.files,
-            priority=submission.options.priority,
-            keys=submission.keys,
-            expires=now.wall + submission.expires if submission.expires else 0.0,
-        )
-        self._next_seq += 1
-        self.hold(entry)
-        self.changes.new[entry.seq] = submission
-        if entry.keys.unique is not None:
-            self.uniques.take(entry.keys.unique, entry.id, now.wall)
-        self._watch(entry)
-        delay = max(submission.delay, submission.eta - now.wall)
-        if delay > 0:
-            self._postpone(entry, State.SCHEDULED, delay, now)
-        else:
-            self._queue(entry, now)
-        return entry
-
-    def revive(self, entry: Entry, now: Moment) -> None:
-        """Take up again a task that had ended, as a fresh one with its old id. The caller has seen that there
-        is room, and that its unique key is free.
-        """
-        self.hold(entry)
-        self.changes.revived.append(entry.seq)
-        unique = entry.keys.unique
-        if unique is not None and unique.until != "period":
-            self.uniques.take(unique, entry.id, now.wall)
-        self._queue(entry, now)
-
-    def holder(self, submission: Submission, now: Moment) -> bytes | None:
-        """The task that holds the unique key which this one asks for; None when it may be submitted."""
-        unique = submission.keys.unique
-        return None if unique is None else self.uniques.holder(unique, now.wall)
-
-    def prioritise(self, task_id: bytes, priority: int) -> bool:
-        """Give a task that has not started another priority; False when it has, or there is none."""
-        entry = self.tasks.get(task_id)
-        if entry is None or entry.state is State.RUNNING:
-            return False
-        self.waiting.move(entry, priority)
-        self.changes.touched[entry.seq] = entry
-        return True
-
-    def pause(self, name: str, *, paused: bool) -> None:
-        """Hand out nothing more from this queue, or again."""
-        self.changes.queues[name] = self.waiting.ready.pause(name, paused=paused)
-
-    def weigh(self, name: str, weight: float) -> None:
-        """Give this queue so many turns where a queue of weight 1 has one."""
-        queue = self.waiting.ready.queue(name)
-        queue.weight = weight
-        self.changes.queues[name] = queue
 
     def cancel(self, task_id: bytes, now: Moment) -> tuple[Cancelled, Lease | None]:
         """Stop a task: at once where it waits, by way of the worker's lease where it runs."""
-        entry = self.tasks.get(task_id)
+        entry = self.agenda.tasks.get(task_id)
         if entry is None:
             return Cancelled.UNKNOWN, None
         if entry.state is State.RUNNING:
             lease = self.leases[entry.lease]
             lease.cancelling = True
-            self.changes.cancelling.append(entry.seq)  # its caller is told so, and that must outlive all of us
+            self.agenda.changes.cancelling.append(entry.seq)  # its caller is told so, and that must outlive all of us
             return Cancelled.STOPPING, lease
-        self._end_waiting(entry, State.CANCELLED, Cause.CANCELLED, now)
+        self.agenda.remove(entry, State.CANCELLED, Cause.CANCELLED, now)
         return Cancelled.REMOVED, None
 
     # -- workers -----------------------------------------------------------------------------------------------
@@ -209,11 +117,11 @@ class Book:
     def assign(self, now: Moment) -> list[Handout]:
         """Hand tasks to the workers that wait. Several to one only where none is left waiting for them."""
         handouts: list[Handout] = []
-        if self.draining or not self._idle or not len(self.waiting.ready):
+        if self.draining or not self._idle or not len(self.agenda.waiting.ready):
             return handouts
         idle = list(self._idle.values())
         for position, worker in enumerate(idle):
-            share = max(1, len(self.waiting.ready) // (len(idle) - position))
+            share = max(1, len(self.agenda.waiting.ready) // (len(idle) - position))
             leases = [self._lease(entry, worker, now) for entry in self.dealer.deal(worker, share, now.mono)]
             if leases:
                 del self._idle[worker.number]
@@ -236,9 +144,9 @@ class Book:
         self.dealer.pace.saw(entry.kind.name, report.seconds)
         entry.files |= report.files
         if report.outcome is Outcome.SUCCEEDED:
-            self.changes.results[entry.seq] = report.result
+            self.agenda.changes.results[entry.seq] = report.result
             self._drop(lease, now)
-            self._end(entry, State.SUCCEEDED)
+            self.agenda.end(entry, State.SUCCEEDED)
             return True
         cause = Cause.CANCELLED if lease.cancelling else _REPORTED[report.outcome]
         if cause is Cause.CANCELLED and not lease.cancelling:
@@ -301,37 +209,9 @@ class Book:
         for worker in self.workers.values():
             worker.generation = max(worker.generation, generation)
 
-    # -- time --------------------------------------------------------------------------------------------------
-
-    def tick(self, now: Moment) -> None:
-        """Queue what is due, end what has expired."""
-        for entry in self.waiting.pop_due(now):
-            self._queue(entry, now)
-        self.waiting.open_gates(now)
-        for entry in self.waiting.expiries.pop_due(now.wall):
-            self._end_waiting(entry, State.EXPIRED, Cause.EXPIRED, now)
-
-    def next_due(self, now: Moment) -> float | None:
-        """The monotonic time of the next :meth:`tick` that can change anything."""
-        return self.waiting.next_due(now)
-
-    # -- restart: see also Restoration -------------------------------------------------------------------------
-
-    def hold(self, entry: Entry) -> None:
-        """This task is unfinished, and counts."""
-        self.tasks[entry.id] = entry
-        self.capacity.take(entry)
-
-    def count_from(self, seq: int, lease: int) -> None:
-        """Give out numbers from here on: those before have been seen."""
-        self._next_seq = max(self._next_seq, seq)
+    def count_from(self, lease: int) -> None:
+        """Number leases from here on: those before have been given out."""
         self._next_lease = max(self._next_lease, lease)
-
-    def take_changes(self, now: Moment) -> Changes:
-        """What changed since the last call, dated now."""
-        taken, self.changes = self.changes, Changes()
-        taken.wall = now.wall
-        return taken
 
     # -- inside ------------------------------------------------------------------------------------------------
 
@@ -345,10 +225,10 @@ class Book:
         entry.lease = lease.number
         entry.state = State.RUNNING
         if entry.keys is not NO_KEYS and entry.asking is None:
-            self.waiting.gates.enter(entry, lease.number, now.mono)
-            self.uniques.started(entry)
-        self.changes.touched[entry.seq] = entry
-        self.changes.leases[entry.seq] = (lease, worker.pid)
+            self.agenda.waiting.gates.enter(entry, lease.number, now.mono)
+            self.agenda.uniques.started(entry)
+        self.agenda.changes.touched[entry.seq] = entry
+        self.agenda.changes.leases[entry.seq] = (lease, worker.pid)
         return lease
 
     def _failure(self, lease: Lease, death: Death) -> Failure:
@@ -366,34 +246,13 @@ class Book:
         state = judge(entry, failure)
         self._record(lease, now, failure, number)
         if not state.ended and asks(entry, failure.cause):
-            self._line_up_to_ask(entry, failure.cause, now)
+            self.agenda.ask_handler(entry, failure.cause)
         else:
-            self._go_on(entry, state, failure.retry_in, now)
+            self.agenda.go_on(entry, state, failure.retry_in, now)
         if failure.cause is Cause.SHUTDOWN and entry.keys is not NO_KEYS:
-            self.uniques.given_back(entry, now.wall)  # nothing is counted: it has not started
-
-    def _go_on(self, entry: Entry, state: State, retry_in: float | None, now: Moment) -> None:
-        """Take a task, that no lease holds, to this state."""
-        delay = 0.0
-        if state is State.RETRYING:
-            delay = retry_in if retry_in is not None else self._retry_delay(entry)
-        if state.ended:
-            self._end(entry, state)
-        elif delay > 0:
-            self._postpone(entry, state, delay, now)
-        else:
-            self._queue(entry, now)
-        if not state.ended:
-            self._watch(entry)  # where its time ran out while it ran, nobody watches that any more
+            self.agenda.uniques.given_back(entry, now.wall)  # nothing is counted: it has not started
 
     # -- asking a task's error handler after a kill ----------------------------------------------------------------
-
-    def _line_up_to_ask(self, entry: Entry, cause: Cause, now: Moment) -> None:
-        """Another worker is to run its error handler, as a step of the same task and in its old place."""
-        entry.asking = cause
-        self.changes.asking[entry.seq] = cause.value
-        self.changes.touched[entry.seq] = entry
-        self.waiting.requeue(entry)
 
     def _answer(self, lease: Lease, report: Report, now: Moment) -> None:
         """The handler has spoken. (One that raised has not: the usual rule holds, which is to go on.)"""
@@ -401,16 +260,7 @@ class Book:
             self._fail(lease, Failure(Cause.CANCELLED, message="it was cancelled"), now)
             return
         self._drop(lease, now)
-        self._decide(lease.entry, again=report.outcome is not Outcome.REJECTED, retry_in=report.retry_in, now=now)
-
-    def _decide(self, entry: Entry, *, again: bool, retry_in: float | None, now: Moment) -> None:
-        assert entry.asking is not None
-        state = answered(entry.asking, again=again)
-        if state is State.QUEUED and retry_in:
-            state = State.RETRYING  # a death of the process costs no delay, unless one is asked for
-        entry.asking = None
-        self.changes.asking[entry.seq] = ""
-        self._go_on(entry, state, retry_in, now)
+        self.agenda.decide(lease.entry, again=report.outcome is not Outcome.REJECTED, retry_in=report.retry_in, now=now)
 
     def _fail_asking(self, lease: Lease, failure: Failure, now: Moment) -> None:
         """The worker that asked is gone. For a reason outside of it another asks, else the usual rule holds."""
@@ -418,24 +268,21 @@ class Book:
         told = replace(failure, message=f"as its error handler was asked: {failure.message}")
         if failure.cause not in _OUTSIDE:
             self._record(lease, now, told, 0)
-            self._decide(entry, again=True, retry_in=None, now=now)
+            self.agenda.decide(entry, again=True, retry_in=None, now=now)
             return
         number = entry.attempts + 1
         state = judge(entry, failure)
         self._record(lease, now, told, number)
         if state.ended:
-            self._end(entry, state)
+            self.agenda.end(entry, state)
         elif entry.asking is not None:
-            self._line_up_to_ask(entry, entry.asking, now)
-
-    def _retry_delay(self, entry: Entry) -> float:
-        return entry.kind.retries.seconds(entry.failures, self._chance.random())
+            self.agenda.ask_handler(entry, entry.asking)
 
     def _record(self, lease: Lease, now: Moment, failure: Failure, number: int) -> None:
         """The lease is over, and not well: nobody can answer for it any more."""
         worker = self._drop(lease, now)
         pid = worker.pid if worker else 0
-        self.changes.attempts.append(
+        self.agenda.changes.attempts.append(
             Attempt(lease.entry.seq, lease.number, number, lease.worker, pid, lease.started_wall, now.wall, failure)
         )
 
@@ -443,7 +290,7 @@ class Book:
         """Nobody holds it any more; the worker that did, if it is still known."""
         del self.leases[lease.number]
         if lease.entry.keys is not NO_KEYS:
-            self.waiting.leave_gates(lease.number, now)
+            self.agenda.waiting.leave_gates(lease.number, now)
         worker = self.workers.get(lease.worker)
         if worker is not None and worker.leases:
             if worker.leases[0] is lease:
@@ -454,53 +301,13 @@ class Book:
 
     def _release(self, lease: Lease, now: Moment) -> None:
         """Give the task back as if this lease had never been handed out, to the head of its line."""
-        self.waiting.gates.give_back(lease.number, now.mono)
+        self.agenda.waiting.gates.give_back(lease.number, now.mono)
         self._drop(lease, now)
         entry = lease.entry
         if lease.cancelling:
-            self._end_unstarted(entry, State.CANCELLED, Cause.CANCELLED, now)
+            self.agenda.end_unstarted(entry, State.CANCELLED, Cause.CANCELLED, now)
             return
-        self.changes.touched[entry.seq] = entry
-        self.waiting.requeue(entry)
-        if entry.keys is not NO_KEYS:
-            self.uniques.given_back(entry, now.wall)
-        self._watch(entry)
-
-    def _watch(self, entry: Entry) -> None:
-        if entry.expires:
-            self.waiting.expiries.add(entry)
-
-    def _queue(self, entry: Entry, now: Moment) -> None:
-        self.changes.touched[entry.seq] = entry
-        self.waiting.queue(entry, now)
-
-    def _postpone(self, entry: Entry, state: State, delay: float, now: Moment) -> None:
-        self.changes.touched[entry.seq] = entry
-        self.waiting.postpone(entry, state, delay, now)
-
-    def _end_waiting(self, entry: Entry, state: State, cause: Cause, now: Moment) -> None:
-        """End a task that waits, wherever it does."""
-        before = entry.state
-        self._end_unstarted(entry, state, cause, now)
-        self.waiting.remove(entry, before)
-
-    def _end_unstarted(self, entry: Entry, state: State, cause: Cause, now: Moment) -> None:
-        """End a task that no worker has begun; recorded under lease 0, as an attempt that was none."""
-        self._end(entry, state)
-        failure = Failure(cause, message=_UNSTARTED[cause])
-        self.changes.attempts.append(Attempt(entry.seq, 0, 0, 0, 0, now.wall, now.wall, failure))
-
-    def _end(self, entry: Entry, state: State) -> None:
-        entry.state = state
-        self.ended_counts[state.value] += 1
-        if entry.keys is not NO_KEYS:
-            self.uniques.ended(entry)
-        if entry.expires:
-            self.waiting.expiries.ended()
-        del self.tasks[entry.id]
-        self.capacity.free(entry)
-        self.changes.touched[entry.seq] = entry
-        self.changes.ended[entry.id] = entry
+        self.agenda.give_back(entry, now)
 
 
 def _failure_of(cause: Cause, report: Report) -> Failure:

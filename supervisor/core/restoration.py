@@ -22,14 +22,15 @@ class Restoration:
     def task(self, entry: Entry) -> None:
         """An unfinished task."""
         book = self._book
-        book.hold(entry)
-        book.count_from(entry.seq + 1, entry.lease + 1)
+        book.agenda.hold(entry)
+        book.agenda.count_from(entry.seq + 1)
+        book.count_from(entry.lease + 1)
         if entry.expires:
-            book.waiting.expiries.add(entry)
+            book.agenda.waiting.expiries.add(entry)
         if entry.state is State.QUEUED:
             # Each at the end of its line, whatever the wall clock did as they came in.
             entry.since = self._since = max(entry.since, self._since)
-        book.waiting.restore(entry)
+        book.agenda.waiting.restore(entry)
 
     def lease(self, lease: Lease, worker: Worker) -> None:
         """The lease of a task that the journal calls running."""
@@ -37,11 +38,11 @@ class Restoration:
         book.leases[lease.number] = lease
         book.workers.setdefault(worker.number, worker).leases.append(lease)
         if lease.entry.keys is not NO_KEYS and lease.entry.asking is None:
-            book.waiting.gates.enter(lease.entry, lease.number, min(now.mono, now.mono_at(lease.started_wall)))
+            book.agenda.waiting.gates.enter(lease.entry, lease.number, min(now.mono, now.mono_at(lease.started_wall)))
 
     def queue(self, name: str, weight: float, *, paused: bool) -> None:
         """A named queue that is not as a new one is."""
-        queue = self._book.waiting.ready.queue(name)
+        queue = self._book.agenda.waiting.ready.queue(name)
         queue.weight, queue.paused = weight, paused
 
     def key(self, task_id: bytes, keys: Keys, created: float) -> None:
@@ -49,15 +50,15 @@ class Restoration:
         unique, book = keys.unique, self._book
         if unique is None:
             return
-        entry = book.tasks.get(task_id)
+        entry = book.agenda.tasks.get(task_id)
         if unique.until == "period":
             if created + unique.seconds > self._now.wall:
-                book.uniques.take(unique, task_id, created)
+                book.agenda.uniques.take(unique, task_id, created)
         elif entry is not None and not (unique.until == "started" and (entry.attempts or entry.state is State.RUNNING)):
-            book.uniques.take(unique, task_id, created)
+            book.agenda.uniques.take(unique, task_id, created)
 
     def start(self, keys: Keys, started: float) -> None:
         """A task with these keys started then, on the wall clock."""
         rate, now = keys.rate, self._now
         if rate is not None and now.wall - started < rate.seconds:
-            self._book.waiting.gates.remember_start(rate, min(now.mono, now.mono_at(started)))
+            self._book.agenda.waiting.gates.remember_start(rate, min(now.mono, now.mono_at(started)))

@@ -114,18 +114,18 @@ class OrderMachine(RuleBasedStateMachine):
     def put(self, keys: Keys, options: Options, delay: float = 0.0, expires: float = 0.0) -> None:
         """As the broker does it: first who holds the key, then whether there is room."""
         submission = Submission(new_id(), "t", b"", options, delay, keys=keys, expires=expires)
-        holder = self.book.holder(submission, self.now)
+        holder = self.book.agenda.holder(submission, self.now)
         if keys.unique is not None:
             self.check_holder(keys.unique, holder)
         if holder is not None:
             return
-        held = sum(entry.kind.queue == options.queue for entry in self.book.tasks.values())
+        held = sum(entry.kind.queue == options.queue for entry in self.book.agenda.tasks.values())
         if options.queue in ROOM:
-            assert self.book.capacity.held[options.queue] == held
+            assert self.book.agenda.capacity.held[options.queue] == held
             if held >= ROOM[options.queue]:
                 return
         self.made.add(submission.id)
-        assert self.book.submit(submission, self.now) is not None
+        assert self.book.agenda.submit(submission, self.now) is not None
         if keys.unique is not None and keys.unique.until == "period":
             self.periods[keys.unique.key] = self.now.wall + keys.unique.seconds, submission.id
         self.settle()
@@ -145,7 +145,7 @@ class OrderMachine(RuleBasedStateMachine):
 
     # -- what callers change -----------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.book.tasks)
+    @precondition(lambda self: self.book.agenda.tasks)
     @rule(which=ANY)
     def cancel(self, which: int) -> None:
         entry = pick(self.entries(), which)
@@ -153,23 +153,23 @@ class OrderMachine(RuleBasedStateMachine):
         assert (found is Cancelled.STOPPING) == (lease is not None)
         self.settle()
 
-    @precondition(lambda self: self.book.tasks)
+    @precondition(lambda self: self.book.agenda.tasks)
     @rule(which=ANY, priority=st.sampled_from(PRIORITIES))
     def prioritise(self, which: int, priority: int) -> None:
         entry = pick(self.entries(), which)
         waits = entry.state is not State.RUNNING
-        assert self.book.prioritise(entry.id, priority) is waits
+        assert self.book.agenda.prioritise(entry.id, priority) is waits
         assert entry.priority == priority or not waits
         self.settle()
 
     @rule(queue=st.sampled_from(QUEUES), paused=st.booleans())
     def pause(self, queue: str, paused: bool) -> None:
-        self.book.pause(queue, paused=paused)
+        self.book.agenda.pause(queue, paused=paused)
         self.settle()
 
     @rule(queue=st.sampled_from(QUEUES), weight=st.sampled_from((0.5, 1.0, 3.0)))
     def weigh(self, queue: str, weight: float) -> None:
-        self.book.weigh(queue, weight)
+        self.book.agenda.weigh(queue, weight)
 
     # -- workers -----------------------------------------------------------------------------------------------
 
@@ -264,17 +264,17 @@ class OrderMachine(RuleBasedStateMachine):
 
     def settle(self) -> None:
         """A turn of the broker."""
-        self.book.tick(self.now)
+        self.book.agenda.tick(self.now)
         self.check_expiries()
         queued = [entry for entry in self.entries() if entry.state is State.QUEUED]
-        gated = {entry.id for entry in queued if self.book.waiting.gates.holds(entry)}
+        gated = {entry.id for entry in queued if self.book.agenda.waiting.gates.holds(entry)}
         for handout in self.book.assign(self.now):
             for lease in handout.leases:
                 self.check_turn(lease, [entry for entry in queued if entry.id not in gated])
                 queued.remove(lease.entry)
                 self.start(lease)
         self.check_limits()
-        changes = self.book.take_changes(self.now)
+        changes = self.book.agenda.take_changes(self.now)
         for task_id, entry in changes.ended.items():
             assert task_id not in self.ended, "no task ends twice"
             assert entry.state.ended
@@ -297,7 +297,7 @@ class OrderMachine(RuleBasedStateMachine):
         chosen = lease.entry
         assert chosen in queued
         queue = chosen.kind.queue
-        assert not self.book.waiting.ready.queue(queue).paused
+        assert not self.book.agenda.waiting.ready.queue(queue).paused
         for other in queued:
             if other.kind.queue == queue and other is not chosen and not self.shut(other, chosen):
                 assert self.rank(other) < self.rank(chosen), "by priority, age and arrival"
@@ -332,16 +332,16 @@ class OrderMachine(RuleBasedStateMachine):
 
     @invariant()
     def no_task_is_lost_and_none_is_there_twice(self) -> None:
-        assert set(self.book.tasks) | set(self.ended) == self.made
-        assert not set(self.book.tasks) & set(self.ended)
+        assert set(self.book.agenda.tasks) | set(self.ended) == self.made
+        assert not set(self.book.agenda.tasks) & set(self.ended)
 
     @invariant()
     def every_queued_task_is_in_one_place(self) -> None:
         queued = [entry for entry in self.entries() if entry.state is State.QUEUED]
-        assert len(self.book.waiting.ready) + len(self.book.waiting.gates) == len(queued)
-        assert sum(map(self.book.waiting.gates.holds, queued)) == len(self.book.waiting.gates)
-        counts = Counter(entry.kind.queue for entry in queued if not self.book.waiting.gates.holds(entry))
-        assert all(queue.count == counts[name] for name, queue in self.book.waiting.ready.queues.items())
+        assert len(self.book.agenda.waiting.ready) + len(self.book.agenda.waiting.gates) == len(queued)
+        assert sum(map(self.book.agenda.waiting.gates.holds, queued)) == len(self.book.agenda.waiting.gates)
+        counts = Counter(entry.kind.queue for entry in queued if not self.book.agenda.waiting.gates.holds(entry))
+        assert all(queue.count == counts[name] for name, queue in self.book.agenda.waiting.ready.queues.items())
 
     @invariant()
     def nobody_waits_who_could_run(self) -> None:
@@ -349,33 +349,33 @@ class OrderMachine(RuleBasedStateMachine):
         if not any(worker.wants for worker in self.book.workers.values()):
             return
         for entry in self.entries():
-            if entry.state is State.QUEUED and not self.book.waiting.ready.queue(entry.kind.queue).paused:
+            if entry.state is State.QUEUED and not self.book.agenda.waiting.ready.queue(entry.kind.queue).paused:
                 limit, rate = entry.keys.limit, entry.keys.rate
                 inside = sum(lease.entry.keys.limit == limit for lease in self.book.leases.values())
                 shut = limit is not None and inside >= limit.most
                 if not shut and (rate is None or self.recent(rate) < rate.most):
-                    assert self.book.waiting.gates.holds(entry), (
+                    assert self.book.agenda.waiting.gates.holds(entry), (
                         entry,
-                        self.book.waiting.ready.queues,
+                        self.book.agenda.waiting.ready.queues,
                         self.book.workers,
-                        self.book.waiting.ready._count,
+                        self.book.agenda.waiting.ready._count,
                     )
-                    due = self.book.next_due(self.now)
+                    due = self.book.agenda.next_due(self.now)
                     assert due is not None
                     assert due <= self.now.mono + LOOK, (
                         due,
                         self.now,
                         entry,
                         self.starts,
-                        self.book.waiting.gates._gates,
-                        self.book.waiting.gates._held[entry.seq].key,
+                        self.book.agenda.waiting.gates._gates,
+                        self.book.agenda.waiting.gates._held[entry.seq].key,
                     )
 
     @invariant()
     def what_is_to_come_is_not_slept_through(self) -> None:
         times = [entry.due for entry in self.entries() if entry.due]
         times += [self.now.mono_at(entry.expires) for entry in self.entries() if entry.expires and not running(entry)]
-        due = self.book.next_due(self.now)
+        due = self.book.agenda.next_due(self.now)
         assert not times or (due is not None and due <= min(times) + 1e-6)
 
     # -- the end -----------------------------------------------------------------------------------------------
@@ -392,25 +392,25 @@ class OrderMachine(RuleBasedStateMachine):
             self.uncount(list(worker.leases))
             self.book.die(worker.number, 0, Death(Cause.SHUTDOWN), self.now)
         for queue in QUEUES:
-            self.book.pause(queue, paused=False)
+            self.book.agenda.pause(queue, paused=False)
         worker = self.join(1)
-        for _ in range(8 * len(self.book.tasks) + 8):
+        for _ in range(8 * len(self.book.agenda.tasks) + 8):
             self.wait(1.0)
             for lease in list(worker.leases):
                 self.book.complete(worker, Report(lease.number, Outcome.SUCCEEDED), self.now)
             self.book.ask(worker, 1, self.now)
-            if not self.book.tasks:
+            if not self.book.agenda.tasks:
                 break
         self.settle()
-        assert not self.book.tasks
+        assert not self.book.agenda.tasks
         assert set(self.ended) == self.made
         self.wait(1000.0)
-        assert self.book.next_due(self.now) is None, "nothing is left to wake up for"
+        assert self.book.agenda.next_due(self.now) is None, "nothing is left to wake up for"
         for unique in UNIQUES:
-            assert self.book.uniques.holder(unique, self.now.wall) is None
+            assert self.book.agenda.uniques.holder(unique, self.now.wall) is None
 
     def entries(self) -> list[Entry]:
-        return list(self.book.tasks.values())
+        return list(self.book.agenda.tasks.values())
 
 
 class StrictOrderMachine(OrderMachine):

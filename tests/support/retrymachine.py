@@ -178,14 +178,14 @@ class RetryMachine(RuleBasedStateMachine):
 
     def commit(self) -> None:
         """A turn ends: hand out, write."""
-        self.book.tick(self.now)
+        self.book.agenda.tick(self.now)
         for entry in self.entries():
             model = self.models[entry.id]
             if model.state is State.RETRYING and entry.state is State.QUEUED:
                 assert self.now.mono >= entry.due, "not before its time"
                 model.state = State.QUEUED
         handouts = self.book.assign(self.now)
-        changes = self.book.take_changes(self.now)
+        changes = self.book.agenda.take_changes(self.now)
         if changes:
             self.journal.write(changes, Pieces())
         for handout in handouts:
@@ -207,7 +207,7 @@ class RetryMachine(RuleBasedStateMachine):
             assert message == f"by {entry.asking.value}", "what it is asked about is known"
 
     def entries(self) -> list[Entry]:
-        return list(self.book.tasks.values())
+        return list(self.book.agenda.tasks.values())
 
     def busy(self) -> list[Worker]:
         return [worker for worker in self.book.workers.values() if worker.leases]
@@ -237,7 +237,7 @@ class RetryMachine(RuleBasedStateMachine):
     def submit(self, options: Options, count: int) -> None:
         for _ in range(count):
             task_id = new_id()
-            assert self.book.submit(Submission(task_id, "t", b"x", options), self.now) is not None
+            assert self.book.agenda.submit(Submission(task_id, "t", b"x", options), self.now) is not None
             self.models[task_id] = Model(options)
         self.commit()
 
@@ -294,7 +294,7 @@ class RetryMachine(RuleBasedStateMachine):
             model.history.append((0, Cause.CANCELLED.value))
         self.commit()
 
-    @precondition(lambda self: self.book.tasks)
+    @precondition(lambda self: self.book.agenda.tasks)
     @rule(which=ANY)
     def cancel(self, which: int) -> None:
         entry = pick(self.entries(), which)
@@ -340,7 +340,7 @@ class RetryMachine(RuleBasedStateMachine):
         found = self.journal.archive.stored(task_id)
         assert found is not None
         assert found[1] == model.retried
-        self.book.revive(fresh_entry_of(found[0], self.book.kinds, 1, self.now), self.now)
+        self.book.agenda.revive(fresh_entry_of(found[0], self.book.agenda.kinds, 1, self.now), self.now)
         if model.state is State.SUCCEEDED:
             model.history.append((model.counted + 1, ""))
         model.failures = model.crashes = model.aborts = 0
@@ -360,7 +360,7 @@ class RetryMachine(RuleBasedStateMachine):
     @invariant()
     def the_book_agrees(self) -> None:
         unfinished = {task_id for task_id, model in self.models.items() if not model.state.ended}
-        assert set(self.book.tasks) == unfinished, "none is lost, none ends twice"
+        assert set(self.book.agenda.tasks) == unfinished, "none is lost, none ends twice"
         for entry in self.entries():
             model = self.models[entry.id]
             assert (entry.state, entry.asking) == (model.state, model.asking)
@@ -383,12 +383,12 @@ class RetryMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Whatever happened, all that is left ends, if the workers only die often enough."""
         for _ in range(200):
-            if not self.book.tasks:
+            if not self.book.agenda.tasks:
                 break
             for worker in self.busy():
                 self.kill(list(self.busy()).index(worker), Cause.SIGNAL)
             self.wait(20.0)
-        assert not self.book.tasks
+        assert not self.book.agenda.tasks
         self.the_journal_agrees()
         self.journal.close()
 

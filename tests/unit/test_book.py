@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from supervisor.core.agenda import Agenda
 from supervisor.core.book import Book, Cancelled
 from supervisor.core.capacity import Capacity
 from supervisor.core.dealer import BatchPolicy
@@ -31,7 +32,7 @@ class Desk:
     """A book with short words for what happens to it."""
 
     def __init__(self, *, limit: int = 100_000, size: int = 16, short: str = "short", **defaults: float) -> None:
-        self.book = Book(Kinds(Defaults(**defaults)), Capacity(limit), BatchPolicy(size, 0.002))  # type: ignore[arg-type]
+        self.book = Book(Agenda(Kinds(Defaults(**defaults)), Capacity(limit)), BatchPolicy(size, 0.002))  # type: ignore[arg-type]
         self.book.dealer.pace.saw(short, 1e-6)
         self.made = 0
 
@@ -40,7 +41,7 @@ class Desk:
     ) -> Entry:
         self.made += 1
         task_id = self.made.to_bytes(16, "big")
-        entry = self.book.submit(Submission(task_id, name, b"", options, delay, generation), NOW)
+        entry = self.book.agenda.submit(Submission(task_id, name, b"", options, delay, generation), NOW)
         assert entry is not None
         return entry
 
@@ -160,12 +161,12 @@ def test_a_full_book_says_so_for_as_many_as_would_be_too_many() -> None:
     desk = Desk(limit=3)
     desk.submit()
     desk.submit(delay=60)
-    assert desk.book.capacity.lacking(["default"]) is None
-    assert desk.book.capacity.lacking(["default"] * 2)
+    assert desk.book.agenda.capacity.lacking(["default"]) is None
+    assert desk.book.agenda.capacity.lacking(["default"] * 2)
     desk.submit()
-    assert desk.book.capacity.lacking(["default"])
+    assert desk.book.agenda.capacity.lacking(["default"])
     desk.book.cancel((1).to_bytes(16, "big"), NOW)
-    assert desk.book.capacity.lacking(["default"]) is None
+    assert desk.book.agenda.capacity.lacking(["default"]) is None
 
 
 # -- what goes back ---------------------------------------------------------------------------------------------
@@ -200,7 +201,7 @@ def test_a_task_given_back_counts_no_attempt_however_often() -> None:
         (lease,) = desk.hand_out()
         desk.book.die(worker.number, 0, Death(Cause.SHUTDOWN), NOW)
         assert (task.attempts, task.state, task.lease) == (0, State.QUEUED, lease.number)
-    assert not desk.book.take_changes(NOW).attempts
+    assert not desk.book.agenda.take_changes(NOW).attempts
 
 
 def test_a_lease_that_was_answered_for_cannot_be_taken_back() -> None:
@@ -208,7 +209,7 @@ def test_a_lease_that_was_answered_for_cannot_be_taken_back() -> None:
     worker, leases = desk.run("short", "short")
     desk.complete(worker, leases[0])
     assert desk.book.revoke(worker, 0, NOW) == 1
-    assert ids(desk.book.tasks.values()) == ids(leases[1:])
+    assert ids(desk.book.agenda.tasks.values()) == ids(leases[1:])
 
 
 # -- how attempts end -------------------------------------------------------------------------------------------
@@ -224,7 +225,7 @@ def test_a_task_that_kills_its_process_runs_as_often_as_the_crash_budget_says(ca
         (lease,) = desk.hand_out()
         desk.book.die(worker.number, lease.number, Death(cause, "it died", "a stack"), NOW)
     assert (task.state, task.crashes, task.failures) == (State.LOST, 3, 0)
-    attempts = desk.book.take_changes(NOW).attempts
+    attempts = desk.book.agenda.take_changes(NOW).attempts
     assert [(attempt.number, attempt.failure.cause, attempt.failure.stack) for attempt in attempts] == [
         (1, cause, "a stack"),
         (2, cause, "a stack"),
@@ -251,10 +252,10 @@ def test_a_failed_task_waits_its_retry_delay_and_runs_once_more_than_it_may_be_r
         (lease,) = desk.hand_out(now)
         desk.book.complete(worker, Report(lease.number, Outcome.RAISED, b"", ErrorData("E", "m", "t")), now)
         assert task.state is State.RETRYING
-        assert desk.book.next_due(now) == now.mono + 1.5
+        assert desk.book.agenda.next_due(now) == now.mono + 1.5
         assert task.due_wall == now.wall + 1.5
         now = Moment(now.mono + 1.5, now.wall + 1.5)
-        desk.book.tick(now)
+        desk.book.agenda.tick(now)
         assert (task.state, task.due_wall) == (State.QUEUED, 0.0)
     worker = desk.worker()
     (lease,) = desk.hand_out(now)
@@ -349,11 +350,15 @@ def test_a_task_that_waits_is_cancelled_at_once_and_never_starts(state: State) -
         task = desk.submit(delay=5.0 if state is State.SCHEDULED else 0.0)
     assert task.state is state
     assert desk.book.cancel(task.id, NOW) == (Cancelled.REMOVED, None)
-    desk.book.tick(Moment(NOW.mono + 100, NOW.wall + 100))
+    desk.book.agenda.tick(Moment(NOW.mono + 100, NOW.wall + 100))
     desk.worker(2)
     assert not desk.hand_out()
-    assert (task.state, desk.book.next_due(NOW), len(desk.book.waiting.ready)) == (State.CANCELLED, None, 0)
-    assert desk.book.take_changes(NOW).attempts[-1].failure.cause is Cause.CANCELLED
+    assert (task.state, desk.book.agenda.next_due(NOW), len(desk.book.agenda.waiting.ready)) == (
+        State.CANCELLED,
+        None,
+        0,
+    )
+    assert desk.book.agenda.take_changes(NOW).attempts[-1].failure.cause is Cause.CANCELLED
     assert desk.book.cancel(task.id, NOW) == (Cancelled.UNKNOWN, None)
 
 
@@ -377,17 +382,17 @@ def test_a_cancelled_task_that_runs_ends_once_and_is_not_run_again(ending: Outco
         assert desk.complete(worker, lease, ending)
     else:
         desk.book.die(worker.number, lease.number, Death(ending), NOW)
-    assert (lease.entry.state, len(desk.book.tasks)) == (state, 0)
+    assert (lease.entry.state, len(desk.book.agenda.tasks)) == (state, 0)
 
 
 def test_a_cancelled_task_that_its_worker_never_began_ends_as_cancelled_and_not_back_in_the_line() -> None:
     desk = Desk()
     worker, leases = desk.run("short", "short")
     desk.book.cancel(leases[1].entry.id, NOW)
-    desk.book.take_changes(NOW)
+    desk.book.agenda.take_changes(NOW)
     assert desk.book.revoke(worker, leases[1].number, NOW) == 1
     assert leases[1].entry.state is State.CANCELLED
-    (attempt,) = desk.book.take_changes(NOW).attempts
+    (attempt,) = desk.book.agenda.take_changes(NOW).attempts
     assert (attempt.seq, attempt.number, attempt.failure.cause) == (leases[1].entry.seq, 0, Cause.CANCELLED)
 
 
@@ -404,13 +409,13 @@ def test_what_was_cancelled_by_the_thousand_is_not_kept_in_memory(delay: float) 
     kept = [desk.submit(delay=delay) for _ in range(3)]
     for _ in range(20_000):
         desk.book.cancel(desk.submit(delay=delay).id, NOW)
-        if not len(desk.book.changes.ended) % 1000:
-            desk.book.take_changes(NOW)
-    heap = desk.book.waiting.later._heap
-    queues = desk.book.waiting.ready.queues.values()
+        if not len(desk.book.agenda.changes.ended) % 1000:
+            desk.book.agenda.take_changes(NOW)
+    heap = desk.book.agenda.waiting.later._heap
+    queues = desk.book.agenda.waiting.ready.queues.values()
     assert len(heap) + sum(len(queue.of(0)) for queue in queues) < 3000
-    assert len(desk.book.waiting.ready) == (0 if delay else 3)
-    desk.book.tick(Moment(NOW.mono + 61, NOW.wall + 61))
+    assert len(desk.book.agenda.waiting.ready) == (0 if delay else 3)
+    desk.book.agenda.tick(Moment(NOW.mono + 61, NOW.wall + 61))
     desk.worker()
     assert ids(desk.hand_out()) == ids(kept)
 
@@ -421,10 +426,10 @@ def test_what_was_cancelled_by_the_thousand_is_not_kept_in_memory(delay: float) 
 def test_a_delay_is_kept_to_the_tick_and_what_is_due_leaves_in_the_order_of_its_time() -> None:
     desk = Desk()
     late, soon = desk.submit(delay=2.0), desk.submit(delay=1.0)
-    assert desk.book.next_due(NOW) == NOW.mono + 1.0
-    desk.book.tick(Moment(NOW.mono + 0.999, NOW.wall))
-    assert not len(desk.book.waiting.ready)
-    desk.book.tick(Moment(NOW.mono + 2.0, NOW.wall + 2.0))
+    assert desk.book.agenda.next_due(NOW) == NOW.mono + 1.0
+    desk.book.agenda.tick(Moment(NOW.mono + 0.999, NOW.wall))
+    assert not len(desk.book.agenda.waiting.ready)
+    desk.book.agenda.tick(Moment(NOW.mono + 2.0, NOW.wall + 2.0))
     desk.worker()
     assert ids(desk.hand_out()) == ids([soon, late])
 

@@ -25,6 +25,7 @@ from supervisor.broker.__main__ import open_book
 from supervisor.broker.line import MasterLine
 from supervisor.broker.output import OutputReader
 from supervisor.broker.service import Service
+from supervisor.core.agenda import Agenda
 from supervisor.core.book import Book
 from supervisor.core.capacity import Capacity
 from supervisor.core.changes import Changes
@@ -86,7 +87,7 @@ class JournaledBook(BookMachine):
     def commit(self, changes: Changes) -> None:
         self.journal.write(changes, Pieces())
         self.committed = self.known.copy()
-        self.kept = {entry.id: described(entry) for entry in self.book.tasks.values()}
+        self.kept = {entry.id: described(entry) for entry in self.book.agenda.tasks.values()}
         self.held = {lease.number: (lease.entry.id, lease.worker) for lease in self.book.leases.values()}
 
     @rule(survivors=ANY, started=ANY)
@@ -126,16 +127,16 @@ class JournaledBook(BookMachine):
         old, self.journal = self.journal, Journal(self.folder / "journal.db", Durability.NORMAL)
         old._connection.close()
         self.book = open_book(self.journal, SETTINGS, self.board)
-        self.entries = dict(self.book.tasks)
+        self.entries = dict(self.book.agenda.tasks)
         self.shortest = {}
-        assert {entry.id: described(entry) for entry in self.book.tasks.values()} == self.kept
+        assert {entry.id: described(entry) for entry in self.book.agenda.tasks.values()} == self.kept
         assert {each.number: (each.entry.id, each.worker) for each in self.book.leases.values()} == self.held
-        for entry in self.book.tasks.values():
+        for entry in self.book.agenda.tasks.values():
             if entry.due_wall:
                 assert entry.due - self.now.mono == pytest.approx(entry.due_wall - self.now.wall, abs=0.05)
             assert self.journal.payload(entry.seq) == entry.kind.name.encode()
         self.known.returned.clear()
-        self.known.fresh = {entry.id for entry in self.book.tasks.values() if entry.state is State.QUEUED}
+        self.known.fresh = {entry.id for entry in self.book.agenda.tasks.values() if entry.state is State.QUEUED}
 
     def teardown(self) -> None:
         try:
@@ -177,16 +178,16 @@ class Shelf:
     def __init__(self, folder: Path, durability: Durability = Durability.NORMAL) -> None:
         self.path = folder / "journal.db"
         self.journal = Journal(self.path, durability)
-        self.book = Book(Kinds(Defaults(retry_delay=5.0, retry_jitter=0.0)), Capacity(100_000))
+        self.book = Book(Agenda(Kinds(Defaults(retry_delay=5.0, retry_jitter=0.0)), Capacity(100_000)))
         self.now = NOW
 
     def commit(self, pieces: Pieces | None = None) -> None:
-        self.journal.write(self.book.take_changes(self.now), pieces or Pieces())
+        self.journal.write(self.book.agenda.take_changes(self.now), pieces or Pieces())
 
     def submit(self, count: int = 1, payload: bytes = b"", files: int = 0) -> list[bytes]:
         ids = [new_id() for _ in range(count)]
         for task_id in ids:
-            self.book.submit(Submission(task_id, "task", payload, Options(timeout=5.0), files=files), self.now)
+            self.book.agenda.submit(Submission(task_id, "task", payload, Options(timeout=5.0), files=files), self.now)
         self.commit()
         return ids
 
@@ -205,7 +206,7 @@ class Shelf:
 
     def pass_time(self, seconds: float) -> None:
         self.now = Moment(self.now.mono + seconds, self.now.wall + seconds)
-        self.book.tick(self.now)
+        self.book.agenda.tick(self.now)
 
     def task(self, task_id: bytes) -> TaskRow:
         row = self.journal.task(task_id, with_result=True)
@@ -472,7 +473,7 @@ def test_a_task_that_is_cancelled_between_two_attempts_says_so_and_not_what_the_
 
 def test_a_task_submitted_and_cancelled_in_one_turn_is_over_for_a_restart_too(shelf: Shelf) -> None:
     task_id = new_id()
-    shelf.book.submit(Submission(task_id, "task", b""), shelf.now)
+    shelf.book.agenda.submit(Submission(task_id, "task", b""), shelf.now)
     shelf.book.cancel(task_id, shelf.now)
     shelf.commit()
     assert shelf.task(task_id).state == "cancelled"
@@ -520,7 +521,7 @@ def test_what_an_attempt_has_used_up_is_used_up_after_a_restart_too(shelf: Shelf
     shelf.start(3)
     restart(shelf, board)  # worker 3 is not among the living
     restart(shelf, board)
-    assert view(shelf.book.tasks[task_id]) == View(State.QUEUED, failures=1, crashes=1, aborts=1)
+    assert view(shelf.book.agenda.tasks[task_id]) == View(State.QUEUED, failures=1, crashes=1, aborts=1)
     assert shelf.task(task_id).attempt == 3
 
 
@@ -559,10 +560,10 @@ def test_without_a_journal_leases_are_counted_on_from_what_the_scoreboard_knows(
     slot = board.slots[1]
     slot.claim(1000, 1)
     slot.start(990, 1, 1, 1, 0)
-    book = Book(Kinds(Defaults()), Capacity(10), BATCH)
+    book = Book(Agenda(Kinds(Defaults()), Capacity(10)), BATCH)
     with closing(Journal(Path("nowhere"), Durability.OFF)) as journal:
         welcome(book, journal, board, NOW, [Alive(7, 1, 4711, 1, 990)])
-        book.submit(Submission(new_id(), "task", b""), NOW)
+        book.agenda.submit(Submission(new_id(), "task", b""), NOW)
         book.ask(book.workers[7], 1, NOW)
         ((lease,),) = [handout.leases for handout in book.assign(NOW)]
     slot.claim(lease.number, 2000)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from supervisor.core.agenda import Agenda
 from supervisor.core.book import Book
 from supervisor.core.capacity import Capacity
-from supervisor.core.dealer import BatchPolicy
 from supervisor.core.entry import Entry, Worker
 from supervisor.core.expiries import Expiries
 from supervisor.core.gates import Gates
@@ -391,7 +391,7 @@ class World:
     """A book with a clock."""
 
     def __init__(self, *, ageing: float = 0.0, **options: Any) -> None:
-        self.book = Book(Kinds(Defaults(**options)), Capacity(1000), BatchPolicy(), ageing, seed=1)
+        self.book = Book(Agenda(Kinds(Defaults(**options)), Capacity(1000), ageing, seed=1))
         self.now = Moment(0.0, 1e9)
         self.number = 0
 
@@ -403,13 +403,13 @@ class World:
 
     def submit(self, name: str = "t", keys: Keys = NO_KEYS, **options: Any) -> Entry:
         submission = Submission(new_id(), name, b"", Options(**options), keys=keys)
-        found = self.book.submit(submission, self.now)
+        found = self.book.agenda.submit(submission, self.now)
         assert found is not None
         return found
 
     def wait(self, seconds: float) -> None:
         self.now = Moment(self.now.mono + seconds, self.now.wall + seconds)
-        self.book.tick(self.now)
+        self.book.agenda.tick(self.now)
 
     def assign(self) -> list[tuple[int, list[Entry]]]:
         """Who got what."""
@@ -469,7 +469,7 @@ def test_while_a_worker_is_idle_nobody_waits_and_no_batch_holds_a_long_task(kind
         held = [lease.entry.kind.name for lease in worker.leases]
         assert len(held) <= 1 or set(held) == {"short"}
     if any(worker.wants for worker in workers):
-        assert len(world.book.waiting.ready) == 0
+        assert len(world.book.agenda.waiting.ready) == 0
         assert all(len(worker.leases) <= 1 for worker in workers), "shared out before anybody gets a second"
 
 
@@ -492,10 +492,10 @@ def test_a_priority_is_changed_at_a_gate_too() -> None:
     one, two = world.submit(keys=keys), world.submit(keys=keys)
     other = world.worker(1)
     assert world.assign() == [], "the limit"
-    assert world.book.prioritise(two.id, 5)
+    assert world.book.agenda.prioritise(two.id, 5)
     world.end(worker, ask=False)
     assert world.assign() == [(other.number, [two])]
-    assert not world.book.prioritise(two.id, 1), "it runs"
+    assert not world.book.agenda.prioritise(two.id, 1), "it runs"
     assert one.state is State.QUEUED
 
 
@@ -510,13 +510,13 @@ def test_a_task_expires_wherever_it_waits() -> None:
     for extra in (keys, Keys(limit=TWO, rate=keys.rate), NO_KEYS):
         options = Options(queue="paused" if extra is NO_KEYS else "default")
         submission = Submission(new_id(), "t", b"", options, expires=5.0, keys=extra)
-        found = world.book.submit(submission, world.now)
+        found = world.book.agenda.submit(submission, world.now)
         assert found is not None
         waiting.append(found)
-    world.book.pause("paused", paused=True)
+    world.book.agenda.pause("paused", paused=True)
     assert world.assign() == []
-    assert len(world.book.waiting.gates) == 2
-    assert world.book.next_due(world.now) == pytest.approx(5.0)
+    assert len(world.book.agenda.waiting.gates) == 2
+    assert world.book.agenda.next_due(world.now) == pytest.approx(5.0)
     world.wait(5.0)
     assert [each.state for each in waiting] == [State.EXPIRED] * 3
-    assert len(world.book.waiting.gates) == len(world.book.waiting.ready) == 0
+    assert len(world.book.agenda.waiting.gates) == len(world.book.agenda.waiting.ready) == 0

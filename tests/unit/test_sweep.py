@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from supervisor.core.agenda import Agenda
 from supervisor.core.book import Book
 from supervisor.core.capacity import Capacity
 from supervisor.core.dealer import BatchPolicy
@@ -38,7 +39,7 @@ class Store:
         self.payloads.mkdir()
         self.journal = Journal(folder / "journal.db", Durability.NORMAL)
         self.remover = Remover(self.payloads)
-        self.book = Book(Kinds(Defaults(max_retries=0)), Capacity(10**7), BatchPolicy(1000, 10.0))
+        self.book = Book(Agenda(Kinds(Defaults(max_retries=0)), Capacity(10**7)), BatchPolicy(1000, 10.0))
         self.worker = self.book.hello(Hello(1, 1, 1, 1))
         self.book.dealer.pace.saw("t", 1e-6)
 
@@ -48,7 +49,9 @@ class Store:
         """Tasks that wait."""
         made = [new_id() for _ in range(count)]
         for task_id in made:
-            self.book.submit(Submission(task_id, "t", b"x" * 200, options, files=Files.ARGUMENTS, keys=keys), now)
+            self.book.agenda.submit(
+                Submission(task_id, "t", b"x" * 200, options, files=Files.ARGUMENTS, keys=keys), now
+            )
             (self.payloads / f"{to_text(task_id)}.args").write_bytes(b"x")
         self.commit(now)
         return made
@@ -69,7 +72,7 @@ class Store:
         return ended
 
     def commit(self, now: Moment) -> None:
-        changes = self.book.take_changes(now)
+        changes = self.book.agenda.take_changes(now)
         printed = [
             (seq, entry.lease, 1, now.wall, "printed\n") for seq, entry in changes.touched.items() if entry.lease
         ]
@@ -208,7 +211,7 @@ def test_no_step_holds_the_queue_up(store: Store, outcome: Outcome) -> None:
     """With 100,000 rows: while nothing is due, and while everything is. Processor time, since the machine is shared."""
     for _ in range(20):
         for _ in range(5000):
-            store.book.submit(Submission(new_id(), "t", b"x" * 200), NOW)
+            store.book.agenda.submit(Submission(new_id(), "t", b"x" * 200), NOW)
         store.commit(NOW)
         store.end(outcome=outcome)
     assert store.rows() == 100_000
