@@ -65,7 +65,10 @@ class Service:
         self.admission = Admission(Info("pickle", 64 * 1024, 1 << 30))
         self.ended = Ended(self)
         self.timetable = Timetable(self)
-        self._calls = {
+        self._calls = self._methods()
+
+    def _methods(self) -> dict[str, _Call]:
+        return {
             "dummy": _call(tuple[()], self._dummy),
             "info": _call(tuple[()], self._info),
             "look": _call(tuple[Name], self._look),
