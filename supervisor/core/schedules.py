@@ -300,7 +300,7 @@ class Schedules:
     def pause(self, name: str) -> None:
         """Fire no more, whatever code is loaded, until it is resumed."""
         schedule = self._by_name[name]
-        schedule.paused = True
+        schedule.paused, schedule.held_until = True, 0.0
         self._changed(schedule)
         self._look_ahead()
 
@@ -338,8 +338,11 @@ class Schedules:
         if not due and (self._retry is None or now.mono < self._retry):
             return
         for schedule in list(self._by_name.values()):
-            if schedule.next_slot is not None and schedule.next_slot <= wall and schedule.held_until <= now.mono:
-                schedule.held_until = 0.0 if self._fire(schedule, wall, desk) else now.mono + _HOLD_SECONDS
+            if schedule.held_until > now.mono:
+                continue
+            schedule.held_until = 0.0
+            if schedule.next_slot is not None and schedule.next_slot <= wall and not self._fire(schedule, wall, desk):
+                schedule.held_until = now.mono + _HOLD_SECONDS
         self._look_ahead()
 
     def next_due(self, now: Moment) -> float | None:
