@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, NoReturn, TypedDict, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
+from supervisor.core import zones
 from supervisor.core.plan import LONGEST_NAME, Misfire, Overlap
 from supervisor.core.slots import Timing
 from supervisor.errors import ScheduleError
@@ -141,7 +142,7 @@ class _Reader:
         value = self._options.get(option)
         if not isinstance(value, datetime):
             return None, self._span(option, Duration(above=False), "a datetime, or ")
-        moment = value if value.tzinfo is not None else value.replace(tzinfo=ZoneInfo(zone))
+        moment = value if value.tzinfo is not None else value.replace(tzinfo=zones.rules(zone))
         return round(moment.timestamp() * _MILLI), None
 
     # -- values ------------------------------------------------------------------------------------------------

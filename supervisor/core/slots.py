@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 from msgspec import Struct
@@ -51,7 +51,7 @@ class Timing(Struct, frozen=True, omit_defaults=True):
     def fault(self) -> str:
         """Why this cannot be followed, as the end of a sentence; empty when it can."""
         try:
-            ZoneInfo(self.zone)
+            zones.rules(self.zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             return f"there is no time zone {self.zone!r} on this machine"
         if any(abs(time or 0) > _LATEST for time in (self.every, self.start, self.start_in, self.stop, self.stop_in)):

@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -117,12 +117,10 @@ def kill_master(tree: RunningTree) -> None:
 def kill_all(tree: RunningTree) -> None:
     """SIGKILL every process, as a loss of power would."""
     assert tree.process is not None
-    pid = tree.process.pid
-    living = [each for each in (pid, *proc.descendants(pid), tree.pid_of("master"), tree.pid_of("guardian"))]
-    tree.remember()
-    for each in (*living, *proc.descendants(tree.pid_of("master"))):
-        if proc.identity(each) is not None:
-            os.kill(each, signal.SIGKILL)
+    roots = [tree.process.pid, tree.pid_of("master")]  # asking for it notes every process, too
+    for pid in [each for root in roots for each in (root, *proc.descendants(root))]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     tree.process.wait(10.0)
     until(lambda: not tree.left_over(), "the end of every process", WAIT)
 
@@ -440,12 +438,10 @@ def test_what_was_added_and_removed_outlives_restarts(declare: Declare, path: Pa
     hourly = known(queue, "hourly")
     queue.add_schedule(tick, [str(path)], every="1h", name="hourly")
     assert known(queue, "hourly") == hourly, "again as it is: nothing has changed"
-    for change in (
-        lambda: queue.add_schedule(tick, every=1, name="declared"),
-        lambda: queue.remove_schedule("declared"),
-    ):
-        with pytest.raises(ScheduleDeclaredError, match="'declared' is declared in the code"):
-            change()
+    with pytest.raises(ScheduleDeclaredError, match="'declared' is declared in the code"):
+        queue.add_schedule(tick, every=1, name="declared")
+    with pytest.raises(ScheduleDeclaredError, match="'declared' is declared in the code"):
+        queue.remove_schedule("declared")
     queue.remove_schedule("gone")
     until(lambda: ticks(path), "a firing", WAIT)
     kill_and_start(tree)
@@ -476,6 +472,21 @@ def test_what_could_bring_the_broker_down_is_refused(shop: RunningTree) -> None:
         with pytest.raises(ScheduleError, match=f"schedule sent: .*{fault}"):
             send(shop, Plan("sent", timing, Submission(new_id(), "tick", b"?")))
     assert shop.pid_of("broker") == broker
+
+
+def test_one_that_cannot_be_followed_any_more_rests_and_the_others_go_on(
+    make_tree: MakeTree, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = make_tree(tasks=TASKS, cpus="off", grace="100ms")
+    tree.queue.add_schedule(tick, [str(path)], cron="* * * * * *", zone="Europe/Berlin", name="in Berlin")
+    tree.queue.add_schedule(tick, [str(path)], cron="* * * * * *", name="in UTC")
+    tree.stop()
+    monkeypatch.setenv("PYTHONTZPATH", "/nonexistent")
+    tree.start()
+    assert [each.name for each in tree.queue.schedules()] == ["in UTC"], "which needs no database"
+    assert "schedule in Berlin does not fire: there is no time zone 'Europe/Berlin'" in tree.log.read_text()
+    count = len(slots(path))
+    until(lambda: len(slots(path)) > count, "the other one to go on", WAIT)
 
 
 # -- later, once -------------------------------------------------------------------------------------------------

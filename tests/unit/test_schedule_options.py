@@ -18,6 +18,9 @@ from supervisor.schedules import Declarations, declaration
 from supervisor.wire.info import Info
 
 ORIGIN = 1_764_000_000_000
+NEW_YEAR, FAR = datetime(2025, 1, 1), datetime(9999, 12, 31)  # noqa: DTZ001  as people write them
+NOON = datetime(2025, 7, 1, 12)  # noqa: DTZ001
+ZONE = 'makes no sense: expected a time zone such as "Europe/Berlin"'
 CRON = 'expected "minute hour day-of-month month day-of-week", such as "*/5 * * * *", seconds in front where wanted'
 SPAN = 'in seconds or such as "30s", "5m" or "1h30m"'
 FAULTS: list[tuple[dict[str, Any], str]] = [
@@ -30,7 +33,8 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"cron": " "}, f"cron=' ' makes no sense: {CRON}"),
     (
         {"cron": "@never"},
-        "cron='@never' makes no sense: expected one of @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly",
+        "cron='@never' makes no sense: expected one of"
+        " @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly",
     ),
     ({"every": 0.0999}, f"every=0.0999 makes no sense: expected a duration from 100ms up to 3650d, {SPAN}"),
     ({"every": 0}, f"every=0 makes no sense: expected a duration from 100ms up to 3650d, {SPAN}"),
@@ -46,19 +50,13 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
         f"stop='noon' makes no sense: expected a datetime, or a duration from 0s up to 3650d, {SPAN}",
     ),
     ({"every": 3, "grace": -1}, f"grace=-1 makes no sense: expected a duration from 0s up to 3650d, {SPAN}"),
-    ({"every": 3, "start": datetime(2025, 1, 2), "stop": datetime(2025, 1, 2)}, "it stops before it starts"),
+    ({"every": 3, "start": NEW_YEAR, "stop": NEW_YEAR}, "it stops before it starts"),
     ({"every": 3, "stop": 2}, "it stops before it fires for the first time; start=0 has it fire at once"),
-    ({"cron": "@daily", "start": datetime(9999, 12, 31)}, "it starts or stops after the year 9000"),
-    ({"every": 3, "stop": datetime(9999, 12, 31)}, "it starts or stops after the year 9000"),
-    (
-        {"every": 3, "zone": "Europe/Berln"},
-        "zone='Europe/Berln' makes no sense: expected a time zone such as \"Europe/Berlin\"; did you mean 'Europe/Berlin'?",
-    ),
-    ({"every": 3, "zone": "../x"}, "zone='../x' makes no sense: expected a time zone such as \"Europe/Berlin\""),
-    (
-        {"every": 3, "zone": UTC},
-        "zone=datetime.timezone.utc makes no sense: expected a time zone such as \"Europe/Berlin\"; did you mean 'UTC'?",
-    ),
+    ({"cron": "@daily", "start": FAR}, "it starts or stops after the year 9000"),
+    ({"every": 3, "stop": FAR}, "it starts or stops after the year 9000"),
+    ({"every": 3, "zone": "Europe/Berln"}, f"zone='Europe/Berln' {ZONE}; did you mean 'Europe/Berlin'?"),
+    ({"every": 3, "zone": "../x"}, f"zone='../x' {ZONE}"),
+    ({"every": 3, "zone": UTC}, f"zone=datetime.timezone.utc {ZONE}; did you mean 'UTC'?"),
     ({"every": 3, "misfire": "twice"}, 'misfire=\'twice\' makes no sense: expected "once" or "skip" or "all"'),
     ({"every": 3, "overlap": None}, 'overlap=None makes no sense: expected "allow" or "skip" or "queue"'),
     (
@@ -118,9 +116,7 @@ def test_floating_intervals_do_not_drift() -> None:
 
 
 def test_bounds_are_dates_or_durations() -> None:
-    berlin = timing(
-        every=3, start=datetime(2025, 7, 1, 12), stop=datetime(2025, 7, 1, 12, tzinfo=UTC), zone="Europe/Berlin"
-    )
+    berlin = timing(every=3, start=NOON, stop=NOON.replace(tzinfo=UTC), zone="Europe/Berlin")
     assert (berlin.start, berlin.stop) == (1_751_364_000_000, 1_751_371_200_000), (
         "a date has the schedule's zone, or its own"
     )
