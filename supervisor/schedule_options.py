@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, NoReturn, TypedDict, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
+from supervisor.core import zones
 from supervisor.core.plan import LONGEST_NAME, Misfire, Overlap
 from supervisor.core.slots import Timing
 from supervisor.errors import ScheduleError
@@ -67,10 +68,10 @@ class Rules:
 
 def read_rules(name: str, options: Mapping[str, Any]) -> Rules:
     """The rules meant by these options, ``name`` being that of the task. Raises ScheduleError."""
-    given = options.get("name")
+    task, given = name, options.get("name")
     name = name if given is None else given
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
-        raise ScheduleError(str(name), f"name={name!r} makes no sense: expected 1 to {LONGEST_NAME} characters")
+        raise ScheduleError(task, f"name={name!r} makes no sense: expected 1 to {LONGEST_NAME} characters")
     return _Reader(name, options).rules()
 
 
@@ -81,7 +82,7 @@ class _Reader:
         known = sorted(ScheduleOptions.__annotations__)
         for option in options:
             if option not in known:
-                raise ScheduleError(name, f"{option} is no option. {did_you_mean(option, known)}".rstrip())
+                raise ScheduleError(name, _with_hint(f"{option} is no option", did_you_mean(option, known)))
 
     def rules(self) -> Rules:
         misfire = self._word("misfire", Misfire, Misfire.ONCE)
@@ -133,7 +134,7 @@ class _Reader:
         if not isinstance(name, str) or Timing(every=1, zone=name).fault():
             known = available_timezones()
             hint = did_you_mean(str(name), known) if known else "this machine has none; install tzdata"
-            self._wrong("zone", zone, f'a time zone such as "Europe/Berlin". {hint}'.rstrip())
+            self._wrong("zone", zone, _with_hint('a time zone such as "Europe/Berlin"', hint))
         return name
 
     def _bound(self, option: str, zone: str) -> tuple[int | None, int | None]:
@@ -141,8 +142,8 @@ class _Reader:
         value = self._options.get(option)
         if not isinstance(value, datetime):
             return None, self._span(option, Duration(above=False), "a datetime, or ")
-        moment = value if value.tzinfo is not None else value.replace(tzinfo=ZoneInfo(zone))
-        return int(moment.timestamp() * _MILLI), None
+        moment = value if value.tzinfo is not None else value.replace(tzinfo=zones.rules(zone))
+        return round(moment.timestamp() * _MILLI), None
 
     # -- values ------------------------------------------------------------------------------------------------
 
@@ -167,3 +168,7 @@ class _Reader:
 
     def _fail(self, fault: str) -> NoReturn:
         raise ScheduleError(self._name, fault)
+
+
+def _with_hint(sentence: str, hint: str) -> str:
+    return f"{sentence}; {hint}" if hint else sentence

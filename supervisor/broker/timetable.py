@@ -35,9 +35,10 @@ class Timetable:
         """The code was heard of."""
 
     def restore(self, schedules: Iterable[Schedule]) -> None:
-        """Take in what the journal knows."""
+        """Take in what the journal knows. One that cannot be followed here any more stays in it, and rests."""
         for schedule in schedules:
-            self._schedules.restore(schedule)
+            if schedule.plan is None or not _fault(schedule.plan):
+                self._schedules.restore(schedule)
 
     def declare(self, plans: Iterable[Plan], generation: int) -> None:
         """The code of this generation declares these schedules, and no others."""
@@ -58,7 +59,10 @@ class Timetable:
     # -- the desk ----------------------------------------------------------------------------------------------
 
     def submit(self, submission: Submission) -> bytes | None:
-        """Take a task in; None where it has to wait: for room, or for the next life of a supervisor that is ending."""
+        """Take a task in; None where it has to wait: for room, or for the next life of a supervisor that is ending.
+
+        Empty where no worker would run it: the function of a schedule that was added is no longer registered, say.
+        """
         if self._service.book.draining:
             return None
         try:
@@ -67,7 +71,7 @@ class Timetable:
             if error.kind in (QueueFullError, QueueClosedError):
                 return None
             log.error("a schedule's task is refused: %s", error.kind(*error.arguments))
-            return submission.id
+            return b""
 
     def unfinished(self, task_id: bytes) -> bool:
         """Whether this task has not ended."""
@@ -80,8 +84,8 @@ class Timetable:
     # -- calls -------------------------------------------------------------------------------------------------
 
     def rows(self, connection: Connection, ident: int | None) -> object:
-        """All of them."""
-        return self._schedules.rows()
+        """All of them; None while nobody can know of those of the code."""
+        return self._schedules.rows() if self._told else None
 
     def pause(self, connection: Connection, ident: int | None, name: str, paused: bool) -> object:
         """Fire no more, or again. (None while nobody can know whether there is such a schedule.)"""
@@ -107,6 +111,7 @@ class Timetable:
         fault = _fault(plan)
         if fault:
             raise RemoteError(ScheduleError, plan.name, fault)
+        self._service.admission.check(plan.task)
         if not self._schedules.add(plan, plan.task.generation, self._service.now):
             raise RemoteError(ScheduleDeclaredError, plan.name)
         return True

@@ -38,7 +38,7 @@ _bool = msgspec.msgpack.Decoder(bool).decode
 _id = msgspec.msgpack.Decoder(bytes).decode
 _ids = msgspec.msgpack.Decoder(list[bytes]).decode
 _dict = msgspec.msgpack.Decoder(dict[str, Any]).decode
-_schedules = msgspec.msgpack.Decoder(list[ScheduleRow]).decode
+_schedules = msgspec.msgpack.Decoder(list[ScheduleRow] | None).decode
 _dicts = msgspec.msgpack.Decoder(list[dict[str, Any]]).decode
 
 
@@ -139,8 +139,8 @@ def dead(action: str, query: DeadQuery, timeout: float) -> Call[DeadSlice]:
 
 
 def schedules(timeout: float) -> Call[list[ScheduleRow]]:
-    """Read the schedules."""
-    return Call("schedules", lambda left, again: (), _schedules, timeout)
+    """Read the schedules, once those of the code are known."""
+    return Call("schedules", lambda left, again: (), _known(_schedules), timeout)
 
 
 def pause_schedule(name: str, paused: bool, timeout: float) -> Call[bool]:

@@ -36,7 +36,7 @@ class Desk(Protocol):
 
     def submit(self, submission: Submission) -> bytes | None:
         """Take a task in, unless this very one was before: the id of the task that stands for it. None when there is no
-        room for it now.
+        room for it now; empty when it is refused for good.
         """
         ...
 
@@ -73,6 +73,8 @@ class Schedule(Struct, eq=False):
     plan: Plan | None = None
     """None after a restart, until the code has been heard of: then it rests."""
     next_slot: int | None = None
+    held_until: float = 0.0
+    """The monotonic time at which it is looked at again, where there was no room for its task; else 0."""
 
     # -- time --------------------------------------------------------------------------------------------------
 
@@ -212,7 +214,8 @@ class Schedules:
         self._next: int | None = None
         self._seen = 0
         """A clock that shows less than this was set back."""
-        self._held_until = 0.0
+        self._retry: float | None = None
+        """The monotonic time at which one that is held back is looked at again."""
 
     # -- what there is -----------------------------------------------------------------------------------------
 
@@ -297,7 +300,7 @@ class Schedules:
     def pause(self, name: str) -> None:
         """Fire no more, whatever code is loaded, until it is resumed."""
         schedule = self._by_name[name]
-        schedule.paused = True
+        schedule.paused, schedule.held_until = True, 0.0
         self._changed(schedule)
         self._look_ahead()
 
@@ -331,16 +334,21 @@ class Schedules:
         wall = _wall(now)
         if wall < self._seen:
             self._set_back(wall)
-        if self._next is None or wall < self._next or now.mono < self._held_until:
+        due = self._next is not None and self._next <= wall
+        if not due and (self._retry is None or now.mono < self._retry):
             return
         for schedule in list(self._by_name.values()):
+            if schedule.held_until > now.mono:
+                continue
+            schedule.held_until = 0.0
             if schedule.next_slot is not None and schedule.next_slot <= wall and not self._fire(schedule, wall, desk):
-                self._held_until = now.mono + _HOLD_SECONDS
+                schedule.held_until = now.mono + _HOLD_SECONDS
         self._look_ahead()
 
     def next_due(self, now: Moment) -> float | None:
         """The monotonic time of the next :meth:`tick` that can change anything, as long as nobody sets the clock."""
-        return None if self._next is None else max(now.mono_at(self._next / _MILLI), self._held_until)
+        due = None if self._next is None else now.mono_at(self._next / _MILLI)
+        return min((time for time in (due, self._retry) if time is not None), default=None)
 
     def take_changes(self) -> dict[str, Schedule | None]:
         """What changed since the last call."""
@@ -355,7 +363,9 @@ class Schedules:
 
     def _look_ahead(self) -> None:
         active = [schedule for schedule in self._by_name.values() if schedule.active]
-        self._next = min((each.next_slot for each in active if each.next_slot is not None), default=None)
+        times = [each.next_slot for each in active if each.next_slot is not None and not each.held_until]
+        self._next = min(times, default=None)
+        self._retry = min((each.held_until for each in active if each.held_until), default=None)
         self._seen = max((each.seen - each.timing.every * each.timing.floating for each in active), default=0)
 
     def _fire(self, schedule: Schedule, now: int, desk: Desk) -> bool:
@@ -382,7 +392,8 @@ class Schedules:
             task_id = desk.submit(schedule.submission(plan, schedule.slot_id(slot)))
             if task_id is None:
                 return False
-            schedule.submitted(task_id, slot)
+            if task_id:
+                schedule.submitted(task_id, slot)
         schedule.dealt(slot)
         self.changes[schedule.name] = schedule
         return True

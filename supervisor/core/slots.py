@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 from msgspec import Struct
@@ -24,6 +24,8 @@ from supervisor.core import zones
 
 SECOND = 1000
 _FIRST_YEARS = zones.naive(0)
+_LATEST = zones.seconds(datetime(9000, 1, 1)) * SECOND  # noqa: DTZ001  a bound, whatever the zone
+"""Python's dates end a thousand years later, and a search for a slot must not come near."""
 _WINDOWS = (60 * SECOND, 3600 * SECOND, zones.DAY * SECOND, 32 * zones.DAY * SECOND, 400 * zones.DAY * SECOND)
 """How far back the latest slot is looked for, in turn."""
 
@@ -49,9 +51,13 @@ class Timing(Struct, frozen=True, omit_defaults=True):
     def fault(self) -> str:
         """Why this cannot be followed, as the end of a sentence; empty when it can."""
         try:
-            ZoneInfo(self.zone)
+            zones.rules(self.zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             return f"there is no time zone {self.zone!r} on this machine"
+        if any(abs(time or 0) > _LATEST for time in (self.every, self.start, self.start_in, self.stop, self.stop_in)):
+            return "it starts or stops after the year 9000"
+        if self.floating and self.start_in is None and self.stop_in is not None and self.stop_in < self.every:
+            return "it stops before it fires for the first time; start=0 has it fire at once"
         if not self.cron:
             return "" if self.every > 0 else "neither cron nor every is given"
         try:

@@ -6,7 +6,7 @@ of the tzdata package), by way of the standard library.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  a time of day, whatever the zone
@@ -24,9 +24,14 @@ def naive(second: int) -> datetime:
     return _EPOCH + second * _SECOND
 
 
+def rules(zone: str) -> tzinfo:
+    """How a zone's clocks are set. UTC is known on a machine without a time zone database, too."""
+    return UTC if zone == "UTC" else ZoneInfo(zone)
+
+
 def offset(zone: str, second: int) -> int:
     """How many seconds the zone's clocks are ahead of UTC at this instant."""
-    shown = datetime.fromtimestamp(second, UTC).astimezone(ZoneInfo(zone)).utcoffset()
+    shown = datetime.fromtimestamp(second, UTC).astimezone(rules(zone)).utcoffset()
     assert shown is not None
     return shown // _SECOND
 

@@ -209,6 +209,15 @@ def test_what_cannot_be_followed_is_told() -> None:
     assert Timing(cron="* * * * *", zone="../../etc/passwd").fault().startswith("there is no time zone")
     assert Timing().fault() == "neither cron nor every is given"
     assert Timing(every=1000).fault() == ""
+    assert Timing(every=1000, stop_in=999).fault().startswith("it stops before it fires for the first time")
+    assert Timing(every=1000, stop_in=1000).fault() == Timing(every=1000, start_in=0, stop_in=0).fault() == ""
+    late = ms(datetime(9001, 1, 1, tzinfo=UTC))
+    for timing in (Timing(cron="* * * * *", start=late), Timing(every=late), Timing(every=1, stop_in=late)):
+        assert timing.fault() == "it starts or stops after the year 9000"
+    for zone in ("Pacific/Kiritimati", "Etc/GMT+12"):  # the last moment that is let in can be followed to a slot
+        last = Timing(cron="0 0 29 2 *", zone=zone, start=ms(datetime(9000, 1, 1, tzinfo=UTC)))
+        assert last.fault() == ""
+        assert last.after(0, 0) is not None
 
 
 # -- intervals ---------------------------------------------------------------------------------------------------
