@@ -78,6 +78,11 @@ class Model:
         return int(value if isinstance(value, int) else getattr(SETTINGS, name))
 
     @property
+    def cut_short(self) -> bool:
+        """Whether it was cancelled while it ran: no budget pays for that attempt, but it was one."""
+        return self.state is State.CANCELLED and self.history[-1][0] > 0
+
+    @property
     def spent(self) -> bool:
         """Whether one of its budgets is used up."""
         return (
@@ -315,11 +320,10 @@ class RetryMachine(RuleBasedStateMachine):
             assert (entry.due, entry.due_wall) == pytest.approx(before[entry.id], abs=1e-3)
         for number in list(self.book.workers):
             worker = self.book.workers[number]
+            assert worker.leases[0].cancelling == (worker.leases[0].entry.id in cancelling), "a cancel is kept"
             if everything:
-                self.next_time(worker, Cause.ABORT, cancelling=False)
+                self.next_time(worker, Cause.ABORT, worker.leases[0].cancelling)
                 self.book.die(number, 2**62, Death(Cause.ABORT, "by abort"), self.now)
-            else:
-                worker.leases[0].cancelling = worker.leases[0].entry.id in cancelling  # as the scoreboard tells
         self.number += 1000
         self.join()
         self.join()
@@ -367,7 +371,7 @@ class RetryMachine(RuleBasedStateMachine):
             assert row is not None
             assert row.state == model.state
             running = model.state is State.SUCCEEDED or (model.state is State.RUNNING and model.asking is None)
-            assert row.attempt == model.counted + running
+            assert row.attempt == model.counted + (running or model.cut_short)
             assert row.retried == model.retried
             assert (row.result == b"r") == (model.state is State.SUCCEEDED)
             told = self.journal.archive.attempts(task_id)
