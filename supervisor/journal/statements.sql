@@ -164,10 +164,10 @@ WHERE keys != '' AND seq BETWEEN ? AND ?;
 DELETE FROM tasks WHERE seq = ?;
 
 -- name: delete_attempts
-DELETE FROM attempts WHERE seq = ?;
+DELETE FROM attempts WHERE seq = ?1 AND lease IN (SELECT lease FROM attempts WHERE seq = ?1 LIMIT ?2);
 
 -- name: delete_output
-DELETE FROM output WHERE seq = ?;
+DELETE FROM output WHERE (seq, lease, piece) IN (SELECT seq, lease, piece FROM output WHERE seq = ?1 LIMIT ?2);
 
 -- name: delete_progress
 DELETE FROM progress WHERE seq = ?;

@@ -284,6 +284,19 @@ def test_all_that_match_are_retried_or_dropped(shop: RunningTree) -> None:
     assert all(queue.get_task(task_id) is not None for task_id in mine), "no letters any more"
 
 
+def test_letters_that_ran_very_often_are_dropped_whole(shop: RunningTree) -> None:
+    """Piece by piece, of which nobody is to notice anything."""
+    task = tasks.act.on(shop.queue).options(name="often", max_retries=260)
+    paths = [str(shop.folder / f"often-{number}") for number in range(4)]
+    first, *others = [task.delay(path, ["value:x"]).id for path in paths]
+    for task_id in (first, *others):
+        assert ended(shop.queue, task_id, 60.0).attempt == 261
+    assert shop.queue.drop_dead_letter(first) is True
+    assert shop.queue.drop_dead_letters(name="often") == 3
+    assert shop.queue.dead_letters(name="often") == []
+    assert [shop.queue.get_task(task_id) for task_id in (first, *others)] == [None] * 4
+
+
 def test_a_full_queue_takes_some_and_says_so(make_tree: MakeTree) -> None:
     tree = make_tree(tasks=MODULES, queue_limit=30)
     made = [plain.fail.on(tree.queue).options(max_retries=0).delay() for _ in range(25)]
