@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, overload
@@ -18,7 +19,7 @@ from supervisor.client.aio import AsyncClient
 from supervisor.client.calls import Call
 from supervisor.client.manager import QueueProxy
 from supervisor.client.revive import revive
-from supervisor.config import TaskConfig, TaskOptions, read_priority
+from supervisor.config import TaskConfig, TaskOptions, read_delay, read_priority
 from supervisor.context import TaskContext
 from supervisor.dead_letters import Walk, When
 from supervisor.directory import DEFAULT, VARIABLE, Directory
@@ -201,8 +202,15 @@ class TaskQueue(ScheduleCalls):
         config: TaskConfig = NO_CONFIG,
     ) -> str:
         """:meth:`submit` with the arguments packed, for a function that has a parameter named ``config`` itself."""
+        return self._put(func, args, kwargs, config)[0]
+
+    def _put(
+        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
+    ) -> tuple[str, bool]:
+        """The id, and whether it is a new task: one that holds its unique key may stand for it."""
         submission = self._packer().call(func, args, kwargs, config)
-        return to_text(self._send(calls.submit(submission, self._timeout), submission))
+        found = self._send(calls.submit(submission, self._timeout), submission)
+        return to_text(found), found == submission.id
 
     async def asubmit_call(
         self,
@@ -212,8 +220,14 @@ class TaskQueue(ScheduleCalls):
         config: TaskConfig = NO_CONFIG,
     ) -> str:
         """:meth:`submit_call` without blocking the event loop."""
+        return (await self._aput(func, args, kwargs, config))[0]
+
+    async def _aput(
+        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
+    ) -> tuple[str, bool]:
         submission = (await self._apacker()).call(func, args, kwargs, config)
-        return to_text(await self._asend(calls.submit(submission, self._timeout), submission))
+        found = await self._asend(calls.submit(submission, self._timeout), submission)
+        return to_text(found), found == submission.id
 
     def submit_many(
         self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], *, config: TaskConfig = NO_CONFIG
@@ -315,9 +329,12 @@ class TaskQueue(ScheduleCalls):
         """A call of ``func`` for as long as a block runs: ``with queue.task_context(f, 9) as task_id: …``.
 
         What has not ended when the block is left, however, is cancelled. ``async with`` does not block the event loop.
-        Raises what :meth:`submit` and :meth:`cancel` raise.
+        A task of others that holds its unique key, and so stands for it, is left alone. Raises what :meth:`submit` and
+        :meth:`cancel` raise.
         """
-        return TaskContext(self, func, args, kwargs, config)
+        return TaskContext(
+            self, partial(self._put, func, args, kwargs, config), partial(self._aput, func, args, kwargs, config)
+        )
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -602,7 +619,7 @@ def _chunks(
 
 
 def _chosen(options: Mapping[str, Any], delay: float | str) -> dict[str, Any]:
-    return {**options, "delay": delay} if delay else dict(options)
+    return {**options, "delay": read_delay("delay_seconds", delay)} if delay else dict(options)
 
 
 def raise_for_end(record: TaskRecord) -> TaskRecord:
