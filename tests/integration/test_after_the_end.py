@@ -199,6 +199,31 @@ ENDS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"limit": "all"}, "limit='all' makes no sense: expected a whole number"),
+        ({"limit": 1.5}, "limit=1.5 makes no sense"),
+        ({"limit": -1}, "limit=-1 makes no sense"),
+        ({"name": 5}, 'expected the name of a task, or a pattern such as "shop'),
+        ({"after": "yesterday"}, "after='yesterday' makes no sense: expected a datetime with a time zone, or seconds"),
+        ({"after": float("nan")}, "after=nan makes no sense"),
+        ({"before": True}, "before=True makes no sense"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused(shop: RunningTree, chosen: dict[str, Any], words: str) -> None:
+    with pytest.raises(TaskOptionError, match=words):
+        shop.queue.dead_letters(**chosen)
+    assert shop.queue.dead_letters(0) == []
+
+
+def test_the_next_page_begins_at_a_task_that_has_ended(shop: RunningTree) -> None:
+    handle = plain.noop.on(shop.queue).options(delay=60).delay()
+    with pytest.raises(TaskOptionError, match="the record of a task that has ended"):
+        shop.queue.dead_letters(before=handle.record())
+    handle.cancel()
+
+
 @pytest.mark.parametrize(("deeds", "state", "cause"), ENDS)
 def test_any_ended_task_can_be_retried(shop: RunningTree, deeds: list[str], state: State, cause: Cause | None) -> None:
     path = str(shop.folder / f"ends-{state}-{deeds[0]}")
