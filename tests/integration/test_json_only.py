@@ -114,6 +114,9 @@ def test_the_limits_are_those_of_the_supervisor(shared: RunningTree, queue: Task
     with pytest.raises(MessageTooLargeError, match="over the limit of 102,400"):
         queue.enqueue("repeat", "y" * 200_000)
     assert queue.wait(queue.enqueue("repeat", "y" * 3000), WAIT).result == "y" * 6000
+    record = ended(queue, queue.enqueue("repeat", "y" * 80_000))
+    assert (record.state, record.attempt) == (State.FAILED, 1), "it is not to do its work again"
+    assert "over the limit of 102,400" in str(record.error)
 
 
 # -- what does not -----------------------------------------------------------------------------------------------
@@ -129,8 +132,8 @@ def test_functions_that_are_not_registered_are_refused_with_a_sentence(queue: Ta
 def test_arguments_and_results_without_a_json_form_are_errors_that_name_them(queue: TaskQueue) -> None:
     with pytest.raises(SerializationError, match=r"argument 'right' of task .*add \(a object\).*no JSON form"):
         queue.submit(tasks.add, 1, right=object())
-    record = ended(queue, queue.submit(handlers.no_json, config=TaskConfig(max_retries=0)))
-    assert record.state is State.FAILED
+    record = ended(queue, queue.submit(handlers.no_json))
+    assert (record.state, record.attempt) == (State.FAILED, 1), "it is not to do its work again"
     assert record.error is not None
     assert record.error.type.endswith("SerializationError")
     assert "no_json (a object) cannot be serialised: it has no JSON form" in record.error.message
