@@ -91,7 +91,7 @@ class Archive:
         found: list[AttemptRow] = []
         size = 0
         (until,) = self._connection.execute(SQL["ended_before"], (seq,)).fetchone()
-        for lease, *told in self._connection.execute(SQL["attempts"], (seq, seq, _HISTORY)).fetchall():
+        for lease, *told in self._connection.execute(SQL["attempts"], {"seq": seq, "most": _HISTORY}).fetchall():
             found.append(self._attempt(seq, lease, until, *told))
             until = lease
             size += len(found[-1].output) + len(found[-1].error.traceback)
@@ -149,7 +149,7 @@ class Archive:
     def _forget_history(self, tasks: list[int], most: int) -> int:
         for gone, seq in enumerate(tasks):
             for statement in ("delete_attempts", "delete_output"):
-                most -= self._connection.execute(SQL[statement], (seq, most)).rowcount
+                most -= self._connection.execute(SQL[statement], {"seq": seq, "most": most}).rowcount
             if most <= 0:
                 return gone  # there may be more of it
         return len(tasks)

@@ -229,6 +229,19 @@ def test_a_task_that_ran_very_often_is_deleted_piece_by_piece(store: Store) -> N
     assert store.files() == []
 
 
+def test_nobody_who_asks_goes_through_the_whole_history_of_a_task(store: Store) -> None:
+    (task_id,) = store.add()
+    store.run_often(store.end(outcome=Outcome.RAISED), 20_000)
+    steps: list[int] = []
+    store.journal._connection.set_progress_handler(lambda: steps.append(1), 1000)
+    row = store.journal.task(task_id, with_result=True)
+    found = store.journal.archive.attempts(task_id)
+    store.journal._connection.set_progress_handler(None, 0)
+    assert row is not None
+    assert (row.cause, found and len(found)) == ("exception", 200)
+    assert len(steps) < 30, "thousands of steps of SQLite"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("outcome", [Outcome.SUCCEEDED, Outcome.RAISED])
 def test_no_step_holds_the_queue_up(store: Store, outcome: Outcome) -> None:
