@@ -30,6 +30,9 @@ class Retry(SupervisorError):  # noqa: N818  a request, not a fault
     in_: float | None = None
 
     def __init__(self, reason: str = "", *, in_: float | str | None = None) -> None:
+        given: object = reason
+        if isinstance(given, int | float):
+            raise TypeError(f"Retry({reason!r}) names no reason; a time is given as Retry(in_={reason!r})")
         self.reason = reason
         self.in_ = None if in_ is None else _seconds(in_)
         when = "" if self.in_ is None else f" in {self.in_:.10g} s"

@@ -143,7 +143,10 @@ class TaskQueue(ScheduleCalls):
 
     def _begin(self, local: Path) -> None:
         if self._begun != local:
-            self._begun, self._lent = local, queue._chosen
+            self._begun = local
+            if self not in _running:
+                self._lent = queue._chosen
+                _running.append(self)
             self.use(local)
             queue.use(local)
 
@@ -155,8 +158,17 @@ class TaskQueue(ScheduleCalls):
         self._ends.sync.close()
         if self._local is not None and self._local.end():
             begun, self._begun = self._begun, None
-            if queue._chosen == begun:
-                queue._chosen = self._lent
+            if self in _running:
+                _running.remove(self)
+            for other in (queue, *_running):
+                other._give_back(begun, self._lent)
+
+    def _give_back(self, gone: Path | None, lent: str | os.PathLike[str] | None) -> None:
+        """What a local supervisor put in the place of another directory is gone."""
+        if self is queue and self._chosen == gone:
+            self._chosen = lent
+        elif self is not queue and self._lent == gone:
+            self._lent = lent
 
     def __enter__(self) -> Self:
         self._ready()
@@ -656,5 +668,7 @@ def _readable(worker: dict[str, Any]) -> dict[str, Any]:
     return {**worker, "running": running}
 
 
+_running: list[TaskQueue] = []
+"""Those with a supervisor of their own that runs."""
 queue = TaskQueue()
 """The ready queue; connects to Gunicorn's supervisor, or to the one ``$SUPERVISOR_DIR`` names, when first used."""

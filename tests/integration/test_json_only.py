@@ -147,7 +147,7 @@ def test_a_policy_of_one_call_cannot_travel(queue: TaskQueue) -> None:
 
 def test_a_call_can_do_without_the_policy_of_its_task(queue: TaskQueue) -> None:
     """As where pickles are taken."""
-    once = {"max_retries": 1, "retry_delay": 0.0}
+    once: dict[str, Any] = {"max_retries": 1, "retry_delay": 0.0}
     assert ended(queue, queue.enqueue("never_again", {}, never_retry_on=(), **once)).attempt == 2
     config = TaskConfig(**once)
     assert ended(queue, queue.submit(handlers.never_again, {}, config=config)).attempt == 2, "with it, only those"

@@ -74,6 +74,18 @@ def test_a_with_block_has_a_supervisor_of_its_own() -> None:
     gone(processes, 5.0)
 
 
+def test_the_ready_queue_uses_one_that_runs_in_whatever_order_they_end() -> None:
+    before = supervisor.queue._chosen
+    first, second = TaskQueue.local(workers=1), TaskQueue.local(workers=1)
+    for queue in (first, second):
+        queue.stats()
+        assert supervisor.queue.directory == queue.directory, "the latest"
+    first.close()
+    assert supervisor.queue.directory == second.directory
+    second.close()
+    assert supervisor.queue._chosen is before
+
+
 def test_async_with_does_not_hold_up_the_event_loop() -> None:
     async def main() -> None:
         ticks = 0

@@ -101,6 +101,11 @@ def test_a_subclass_of_it_need_not_say_anything() -> None:
     assert answered(NO_POLICY, Closed()) == Answer(again=True)
 
 
+def test_a_time_in_the_place_of_the_reason_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"a time is given as Retry\(in_=60\)"):
+        Retry(60)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("in_", [-1, "soon", float("nan"), float("inf"), True])
 def test_a_time_that_makes_no_sense_is_refused(in_: float | str) -> None:
     with pytest.raises(TaskOptionError, match="in_="):
