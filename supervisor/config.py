@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, IntEnum
@@ -135,8 +137,8 @@ class TaskConfig:
             if kind is not None and value is not _UNSET:
                 object.__setattr__(self, field.name, _read(field.name, kind, value))
         object.__setattr__(self, "priority", read_priority(self.priority))
-        if self.name is not None and not 0 < len(self.name) <= 255:
-            raise TaskOptionError("name", self.name, "1 to 255 characters")
+        if self.name is not None:
+            object.__setattr__(self, "name", read_name(self.name))
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
@@ -144,7 +146,8 @@ class TaskConfig:
         known = {field.name for field in dataclasses.fields(cls)}
         for name in options:
             if name not in known:
-                raise TaskOptionError(name, options[name], f"a known option{did_you_mean(name, sorted(known))}")
+                hint = did_you_mean(name, sorted(known)) or "see TaskConfig"
+                raise TaskOptionError(name, options[name], f"a known option; {hint}")
         return cls(**options)
 
     def replace(self, options: Mapping[str, Any]) -> TaskConfig:
@@ -257,6 +260,8 @@ class _Handler(Plain):
     def read(self, value: object) -> Callable[..., Any]:
         if not callable(value):
             raise ValueError
+        with suppress(ValueError):  # some of those written in C do not tell
+            inspect.signature(value).bind("", Exception(), 1)
         return value
 
 
@@ -330,6 +335,17 @@ def _read(name: str, kind: Kind[Any], value: object) -> object:
         return kind.read(value)
     except (ValueError, TypeError):
         raise TaskOptionError(name, value, kind.expects) from None
+
+
+def read_name(value: object) -> str:
+    """The name of a task or handler; TaskOptionError for one that cannot be."""
+    return str(_read("name", _Text(), value))
+
+
+def read_delay(option: str, value: float | str) -> float:
+    """``delay`` under another name; TaskOptionError calls it by that."""
+    seconds: Any = _read(option, _KINDS["delay"], value)
+    return float(seconds)
 
 
 def read_priority(value: int | str | Enum) -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from supervisor.config import TaskConfig
 from supervisor.errors import SupervisorError, UnknownTaskError
 from supervisor.log import log
 
@@ -19,37 +18,40 @@ if TYPE_CHECKING:
 class TaskContext:
     """Submits on the way in, and cancels on the way out; ``with`` and ``async with`` give the id of the task.
 
-    An error of the block counts for more than one of the cancelling, which is then only logged.
+    ``put`` and ``aput`` give it, and whether the task is new: what stands for it, since it holds its unique key, is
+    somebody else's, and is not cancelled. An error of the block counts for more than one of the cancelling, which is
+    then only logged.
     """
 
     queue: TaskQueue
-    function: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    config: TaskConfig
+    put: Callable[[], tuple[str, bool]]
+    aput: Callable[[], Awaitable[tuple[str, bool]]]
     task_id: str = ""
+    ours: bool = False
 
     def __enter__(self) -> str:
-        self.task_id = self.queue.submit(self.function, *self.args, config=self.config, **self.kwargs)
+        self.task_id, self.ours = self.put()
         return self.task_id
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self.queue.cancel(self.task_id)
+            if self.ours:
+                self.queue.cancel(self.task_id)
         except SupervisorError as fault:
             self._bear(fault, error)
 
     async def __aenter__(self) -> str:
-        self.task_id = await self.queue.asubmit(self.function, *self.args, config=self.config, **self.kwargs)
+        self.task_id, self.ours = await self.aput()
         return self.task_id
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            await self.queue.acancel(self.task_id)
+            if self.ours:
+                await self.queue.acancel(self.task_id)
         except SupervisorError as fault:
             self._bear(fault, error)
 

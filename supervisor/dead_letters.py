@@ -31,6 +31,10 @@ class Walk:
         before: When | TaskRecord | None = None,
     ) -> None:
         self._action = action
+        if limit != math.inf and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
+            raise TaskOptionError("limit", limit, "a whole number, 0 or more")
+        if name is not None and not isinstance(name, str):
+            raise TaskOptionError("name", name, 'the name of a task, or a pattern such as "shop.*"')
         self._limit = limit
         self._after = 0.0 if after is None else _wall("after", after)
         self._name = name or ""
@@ -65,13 +69,15 @@ def _place(before: When | TaskRecord | None) -> tuple[float, bytes]:
     if before is None:
         return (math.inf, b"")
     if isinstance(before, TaskRecord):
-        return (before.ended_at or 0.0, from_text(before.id) or b"")
+        if before.ended_at is None:
+            raise TaskOptionError("before", before.id, "the record of a task that has ended")
+        return (before.ended_at, from_text(before.id) or b"")
     return (_wall("before", before), b"")
 
 
 def _wall(option: str, when: When) -> float:
-    if isinstance(when, datetime):
-        if when.tzinfo is None:
-            raise TaskOptionError(option, when, "a datetime with a time zone")
+    if isinstance(when, datetime) and when.tzinfo is not None:
         return when.timestamp()
+    if not isinstance(when, int | float) or isinstance(when, bool) or math.isnan(when):
+        raise TaskOptionError(option, when, "a datetime with a time zone, or seconds since 1970")
     return float(when)

@@ -83,11 +83,17 @@ class EndedCalls(Performing):
 
     def drop_dead_letter(self, task_id: str) -> bool:
         """Delete a dead letter, with all that is known of the task; False when it is none. Raises UnknownTaskError."""
-        return self._perform(calls.drop(id_of(task_id), self._timeout))
+        dropped = None
+        while dropped is None:
+            dropped = self._perform(calls.drop(id_of(task_id), self._timeout))
+        return dropped
 
     async def adrop_dead_letter(self, task_id: str) -> bool:
         """:meth:`drop_dead_letter` without blocking the event loop."""
-        return await self._aperform(calls.drop(id_of(task_id), self._timeout))
+        dropped = None
+        while dropped is None:
+            dropped = await self._aperform(calls.drop(id_of(task_id), self._timeout))
+        return dropped
 
     def drop_dead_letters(
         self, *, name: str | None = None, after: When | None = None, before: When | None = None

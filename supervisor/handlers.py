@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from supervisor import registry
-from supervisor.config import TaskConfig
+from supervisor.config import TaskConfig, read_name
 from supervisor.errors import UnknownHandlerError
 from supervisor.packer import Target
 from supervisor.settings.nearest import nearest
@@ -22,8 +22,11 @@ def add(name: str, function: F, options: Mapping[str, Any]) -> F:
 
 
 def here(name: str, options: Mapping[str, Any]) -> Target | None:
-    """What this process has registered under a name, to be submitted with these options changed."""
-    found = registry.find(name)
+    """What this process has registered under a name, to be submitted with these options changed.
+
+    Raises TaskOptionError for what cannot be a name.
+    """
+    found = registry.find(read_name(name))
     if found is None:
         return None
     return Target(name, found.config.replace(options), found.known, found.function)

@@ -9,6 +9,7 @@ import msgspec
 from supervisor import plain, registry
 from supervisor.errors import PayloadRefusedError, UnknownFunctionError
 from supervisor.functions import Call, Resolver
+from supervisor.policy import NO_POLICY
 from supervisor.settings.nearest import did_you_mean
 from supervisor.wire.call_kind import AS_JSON, read_header
 
@@ -42,9 +43,9 @@ class Opener:
         data = payload[start:]
         if payload[:1] == AS_JSON:
             try:
-                args, kwargs = plain.load_call(data)
+                told = plain.load_call(data)
             except msgspec.MsgspecError as error:
                 raise PayloadRefusedError(f"the call of task {name}", str(error)) from error
-            return Call(found.function, tuple(args), kwargs, found.config.policy)
+            return Call(found.function, tuple(told.args), told.kwargs, NO_POLICY if told.bare else found.config.policy)
         pickled, named, *policy = pickle.loads(data)
         return Call(found.function, pickled, named, *(policy or (found.config.policy,)))

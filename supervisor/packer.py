@@ -89,6 +89,8 @@ class Packer:
         function = unwrap(func)
         if not callable(function):
             raise TypeError(f"{func!r} is no function")
+        if not isinstance(config, TaskConfig):
+            raise TypeError(f"config is a TaskConfig, such as TaskConfig(max_retries=2), not a {type(config).__name__}")
         if config is NO_CONFIG and function is not func:
             config = getattr(func, "config", NO_CONFIG)
         call = _Call(config.name or name_of(function), args, dict(kwargs), config)
@@ -123,8 +125,8 @@ class Packer:
         if target.function is not None and not self._json:
             return self._submission(call, b"", pack(target.function, args, kwargs, call.name, config.policy))
         found = self._named(call, target.name)
-        if not target.known.asks_after_kill:
-            return found
+        if target.function is not None or not target.known.asks_after_kill:
+            return found  # the options of this call tell it
         options = msgspec.structs.replace(found.options, error_handler=True)
         return msgspec.structs.replace(found, options=options)
 
@@ -134,7 +136,9 @@ class Packer:
             found = registry.find(known)
             if policy != NO_POLICY and (found is None or policy != found.config.policy):
                 raise PayloadRefusedError(f"a call of task {call.name}", _POLICY)
-            return self._submission(call, header(AS_JSON, known), plain.dump_call(call.name, call.args, call.kwargs))
+            bare = found is not None and policy != found.config.policy
+            arguments = plain.dump_call(call.name, call.args, call.kwargs, bare=bare)
+            return self._submission(call, header(AS_JSON, known), arguments)
         arguments = pack_arguments(Call(_unknown, tuple(call.args), call.kwargs, policy), call.name)
         return self._submission(call, header(BY_NAME, known), arguments)
 

@@ -14,23 +14,34 @@ from supervisor.errors import SerializationError
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
-_decode_call = msgspec.json.Decoder(tuple[list[Any], dict[str, Any]]).decode
 _FAULTS = (TypeError, ValueError, OverflowError, RecursionError)
+
+
+class Arguments(msgspec.Struct, frozen=True, array_like=True):
+    """A call, but for what is called."""
+
+    args: list[Any]
+    kwargs: dict[str, Any]
+    bare: bool = False
+    """Whether the errors of this call are nobody's to judge: what the task was registered with for that is left out."""
+
+
+_decode_call = msgspec.json.Decoder(Arguments).decode
 JSON_ONLY = "json"
 """The value of the setting ``payloads`` that makes all of this the rule."""
 
 
-def dump_call(name: str, args: Sequence[object], kwargs: dict[str, Any]) -> bytes:
+def dump_call(name: str, args: Sequence[object], kwargs: dict[str, Any], *, bare: bool = False) -> bytes:
     """Arguments as JSON; SerializationError names the one that has no such form."""
     try:
-        return _encode((args, kwargs))
+        return _encode(Arguments(list(args), kwargs, bare))
     except _FAULTS as error:
         for label, value in [*((str(number), value) for number, value in enumerate(args)), *kwargs.items()]:
             dump(value, f"argument {label!r} of task {name} (a {type(value).__name__})")
         raise SerializationError(f"the arguments of task {name}", str(error)) from error
 
 
-def load_call(data: bytes) -> tuple[list[Any], dict[str, Any]]:
+def load_call(data: bytes) -> Arguments:
     """What :func:`dump_call` wrote; msgspec.DecodeError for anything else."""
     return _decode_call(data)
 

@@ -26,10 +26,16 @@ class Retry(SupervisorError):  # noqa: N818  a request, not a fault
     attempt; ``raise Retry(in_=60) from error`` keeps what led to it as well.
     """
 
+    reason = ""  # here too, for subclasses that do not call our __init__
+    in_: float | None = None
+
     def __init__(self, reason: str = "", *, in_: float | str | None = None) -> None:
+        given: object = reason
+        if isinstance(given, int | float):
+            raise TypeError(f"Retry({reason!r}) names no reason; a time is given as Retry(in_={reason!r})")
         self.reason = reason
         self.in_ = None if in_ is None else _seconds(in_)
-        when = "" if self.in_ is None else f" in {self.in_:g} s"
+        when = "" if self.in_ is None else f" in {self.in_:.10g} s"
         super().__init__(f"to be run again{when}" + (f": {reason}" if reason else ""))
 
 

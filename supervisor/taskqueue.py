@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, overload
@@ -15,7 +16,7 @@ from supervisor.client import calls
 from supervisor.client.calls import Call
 from supervisor.client.ends import Ends
 from supervisor.client.wait import Wait, raise_for_end
-from supervisor.config import TaskConfig, TaskOptions, read_priority
+from supervisor.config import TaskConfig, TaskOptions, read_delay, read_priority
 from supervisor.context import TaskContext
 from supervisor.directory import DEFAULT, VARIABLE, Directory
 from supervisor.ended_calls import EndedCalls
@@ -126,7 +127,10 @@ class TaskQueue(EndedCalls, ScheduleCalls):
 
     def _begin(self, local: Path) -> None:
         if self._begun != local:
-            self._begun, self._lent = local, queue._chosen
+            self._begun = local
+            if self not in _running:
+                self._lent = queue._chosen
+                _running.append(self)
             self.use(local)
             queue.use(local)
 
@@ -138,8 +142,17 @@ class TaskQueue(EndedCalls, ScheduleCalls):
         self._ends.sync.close()
         if self._local is not None and self._local.end():
             begun, self._begun = self._begun, None
-            if queue._chosen == begun:
-                queue._chosen = self._lent
+            if self in _running:
+                _running.remove(self)
+            for other in (queue, *_running):
+                other._give_back(begun, self._lent)
+
+    def _give_back(self, gone: Path | None, lent: str | os.PathLike[str] | None) -> None:
+        """What a local supervisor put in the place of another directory is gone."""
+        if self is queue and self._chosen == gone:
+            self._chosen = lent
+        elif self is not queue and self._lent == gone:
+            self._lent = lent
 
     def __enter__(self) -> Self:
         self._ready()
@@ -185,8 +198,15 @@ class TaskQueue(EndedCalls, ScheduleCalls):
         config: TaskConfig = NO_CONFIG,
     ) -> str:
         """:meth:`submit` with the arguments packed, for a function that has a parameter named ``config`` itself."""
+        return self._put(func, args, kwargs, config)[0]
+
+    def _put(
+        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
+    ) -> tuple[str, bool]:
+        """The id, and whether it is a new task: one that holds its unique key may stand for it."""
         submission = self._packer().call(func, args, kwargs, config)
-        return to_text(self._send(calls.submit(submission, self._timeout), submission))
+        found = self._send(calls.submit(submission, self._timeout), submission)
+        return to_text(found), found == submission.id
 
     async def asubmit_call(
         self,
@@ -196,8 +216,14 @@ class TaskQueue(EndedCalls, ScheduleCalls):
         config: TaskConfig = NO_CONFIG,
     ) -> str:
         """:meth:`submit_call` without blocking the event loop."""
+        return (await self._aput(func, args, kwargs, config))[0]
+
+    async def _aput(
+        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
+    ) -> tuple[str, bool]:
         submission = (await self._apacker()).call(func, args, kwargs, config)
-        return to_text(await self._asend(calls.submit(submission, self._timeout), submission))
+        found = await self._asend(calls.submit(submission, self._timeout), submission)
+        return to_text(found), found == submission.id
 
     def submit_many(
         self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], *, config: TaskConfig = NO_CONFIG
@@ -299,9 +325,12 @@ class TaskQueue(EndedCalls, ScheduleCalls):
         """A call of ``func`` for as long as a block runs: ``with queue.task_context(f, 9) as task_id: …``.
 
         What has not ended when the block is left, however, is cancelled. ``async with`` does not block the event loop.
-        Raises what :meth:`submit` and :meth:`cancel` raise.
+        A task of others that holds its unique key, and so stands for it, is left alone. Raises what :meth:`submit` and
+        :meth:`cancel` raise.
         """
-        return TaskContext(self, func, args, kwargs, config)
+        return TaskContext(
+            self, partial(self._put, func, args, kwargs, config), partial(self._aput, func, args, kwargs, config)
+        )
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -432,7 +461,7 @@ class TaskQueue(EndedCalls, ScheduleCalls):
 
 
 def _chosen(options: Mapping[str, Any], delay: float | str) -> dict[str, Any]:
-    return {**options, "delay": delay} if delay else dict(options)
+    return {**options, "delay": read_delay("delay_seconds", delay)} if delay else dict(options)
 
 
 def _state(record: TaskRecord | None, task_id: str) -> State:
@@ -446,5 +475,7 @@ def _readable(worker: dict[str, Any]) -> dict[str, Any]:
     return {**worker, "running": running}
 
 
+_running: list[TaskQueue] = []
+"""Those with a supervisor of their own that runs."""
 queue = TaskQueue()
 """The ready queue; connects to Gunicorn's supervisor, or to the one ``$SUPERVISOR_DIR`` names, when first used."""

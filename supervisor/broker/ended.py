@@ -19,7 +19,7 @@ from supervisor.ids import to_text
 from supervisor.journal.archive import Place, Remainder
 from supervisor.journal.removal import Remover
 from supervisor.journal.rows import StoredTask
-from supervisor.journal.sweep import forget
+from supervisor.journal.sweep import MOST_HISTORY, forget
 from supervisor.scoreboard import Header
 from supervisor.states import State
 from supervisor.wire.messages import DeadQuery, DeadSlice, Files, TaskRow
@@ -120,22 +120,31 @@ class Ended:
         return DeadSlice(kept, len(kept), place)
 
     def drop(self, connection: Connection, ident: int | None, task_id: bytes, again: bool) -> object:
-        """Drop one: whether it was there."""
+        """Drop one: whether it was there. None when it has so long a history that there is more of it to drop."""
         row = self._archive.find(task_id)
         if row is None and not again:
             raise RemoteError(UnknownTaskError, to_text(task_id))
-        return row is None or self._drop([row]) == 1
+        if row is not None and not self._is_dead(row):
+            return False
+        return row is None or self._drop([row]) == 1 or None
 
     def drop_dead(self, connection: Connection, ident: int | None, query: DeadQuery) -> object:
         """Drop a slice of them."""
         found, place = self._archive.dead(query)
         rows = [self._archive.find(each[1]) for each in found]
-        return DeadSlice([], self._drop([row for row in rows if row is not None]), place)
+        dead = [row for row in rows if row is not None and self._is_dead(row)]
+        gone = self._drop(dead)
+        if gone < len(dead):
+            last = dead[gone - 1]
+            place = (last.remains.ended or 0.0, last.id) if gone else query.place
+        return DeadSlice([], gone, place)
 
-    def _drop(self, rows: list[Remainder]) -> int:
-        dead = [row for row in rows if row.remains.state in DEAD and not self._unfinished(row.id)]
+    def _is_dead(self, row: Remainder) -> bool:
+        return row.remains.state in DEAD and not self._unfinished(row.id)
+
+    def _drop(self, dead: list[Remainder]) -> int:
+        """Drop these, or only the first of them, where they have run so often that the others would have to wait."""
         try:
-            forget(self._archive, self.remover, dead, [])
+            return forget(self._archive, self.remover, dead, [], MOST_HISTORY)
         except sqlite3.Error as error:
             raise RemoteError(JournalFullError, str(error)) from error
-        return len(dead)

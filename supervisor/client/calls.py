@@ -35,6 +35,7 @@ _row = msgspec.msgpack.Decoder(TaskRow | None).decode
 _attempts = msgspec.msgpack.Decoder(list[AttemptRow]).decode
 _slice = msgspec.msgpack.Decoder(DeadSlice).decode
 _bool = msgspec.msgpack.Decoder(bool).decode
+_maybe_bool = msgspec.msgpack.Decoder(bool | None).decode
 _id = msgspec.msgpack.Decoder(bytes).decode
 _ids = msgspec.msgpack.Decoder(list[bytes]).decode
 _dict = msgspec.msgpack.Decoder(dict[str, Any]).decode
@@ -63,7 +64,7 @@ def _known(decode: Callable[[msgspec.Raw], T | None]) -> Callable[[msgspec.Raw],
     return decode_known
 
 
-_known_bool = _known(msgspec.msgpack.Decoder(bool | None).decode)
+_known_bool = _known(_maybe_bool)
 _known_id = _known(msgspec.msgpack.Decoder(bytes | None).decode)
 
 
@@ -128,9 +129,9 @@ def retry(task_id: bytes, retried: int, timeout: float) -> Call[bool]:
     return Call("retry", lambda left, again: (task_id, retried, again), _bool, timeout)
 
 
-def drop(task_id: bytes, timeout: float) -> Call[bool]:
-    """Drop a dead letter."""
-    return Call("drop", lambda left, again: (task_id, again), _bool, timeout)
+def drop(task_id: bytes, timeout: float) -> Call[bool | None]:
+    """Drop a dead letter; None for "not all of it yet, ask again"."""
+    return Call("drop", lambda left, again: (task_id, again), _maybe_bool, timeout)
 
 
 def dead(action: str, query: DeadQuery, timeout: float) -> Call[DeadSlice]:

@@ -91,7 +91,7 @@ class Archive:
         found: list[AttemptRow] = []
         size = 0
         (until,) = self._connection.execute(SQL["ended_before"], (seq,)).fetchone()
-        for lease, *told in self._connection.execute(SQL["attempts"], (seq, seq, _HISTORY)).fetchall():
+        for lease, *told in self._connection.execute(SQL["attempts"], {"seq": seq, "most": _HISTORY}).fetchall():
             found.append(self._attempt(seq, lease, until, *told))
             until = lease
             size += len(found[-1].output) + len(found[-1].error.traceback)
@@ -128,18 +128,31 @@ class Archive:
         row = self._connection.execute(SQL["remainder"], (task_id,)).fetchone()
         return _remainder(row) if row else None
 
-    def forget(self, tasks: list[int], results: list[int]) -> None:
-        """Delete the records of ``tasks`` and the results of ``results``, all ended, in one transaction."""
+    def forget(self, tasks: list[int], results: list[int], most: int) -> int:
+        """Delete the results of ``results`` and the records of ``tasks``, all ended, in one transaction. How many of
+        the tasks are gone: the first ones, for with more than ``most`` rows of history it stops before the end. A task
+        may have run a hundred thousand times.
+        """
         self._begin()
         try:
-            for statement in ("unbury", "delete_task", "delete_attempts", "delete_output", "delete_progress"):
-                self._connection.executemany(SQL[statement], [(seq,) for seq in tasks])
+            gone = self._forget_history(tasks, most)
+            for statement in ("unbury", "delete_task", "delete_progress"):
+                self._connection.executemany(SQL[statement], [(seq,) for seq in tasks[:gone]])
             self._connection.executemany(SQL["drop_result"], [(seq,) for seq in results])
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
+        return gone
+
+    def _forget_history(self, tasks: list[int], most: int) -> int:
+        for gone, seq in enumerate(tasks):
+            for statement in ("delete_attempts", "delete_output"):
+                most -= self._connection.execute(SQL[statement], {"seq": seq, "most": most}).rowcount
+            if most <= 0:
+                return gone  # there may be more of it
+        return len(tasks)
 
 
 def _remainder(row: Sequence[Any], until: float = 0.0) -> Remainder:

@@ -75,7 +75,7 @@ def read_task(
         return None
     seq, _, name, state, priority, ended_attempts, lease, created, due, started, ended, pid, options, files, *rest = row
     asking, retried, *told = rest
-    attempt = connection.execute(SQL["last_attempt"], (seq,)).fetchone() if state != "succeeded" else None
+    attempt = None if state == "succeeded" else connection.execute(SQL["last_attempt"], {"seq": seq}).fetchone()
     result = connection.execute(SQL["result"], (seq,)).fetchone()[0] if with_result and state == "succeeded" else None
     # What ends so counts on no budget, but was an attempt all the same; lease 0 is a cancel of what did not run.
     runs = state == "succeeded" or (state == "running" and not asking)

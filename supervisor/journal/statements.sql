@@ -110,8 +110,11 @@ SELECT result FROM tasks WHERE seq = ?;
 -- name: last_attempt
 -- Lease 0 is the last word: the task was cancelled while it waited, maybe for another attempt. Number 0 is what became
 -- of an error handler.
-SELECT lease, cause, type, message, traceback, stack FROM attempts WHERE seq = ? AND cause != ''
-ORDER BY lease = 0 DESC, number > 0 DESC, lease DESC LIMIT 1;
+-- Picked from the end, since a task may have run a hundred thousand times.
+SELECT lease, cause, type, message, traceback, stack FROM attempts WHERE seq = :seq AND lease = coalesce(
+    (SELECT lease FROM attempts WHERE seq = :seq AND lease = 0),
+    (SELECT lease FROM attempts WHERE seq = :seq AND cause != '' AND number > 0 ORDER BY lease DESC LIMIT 1),
+    (SELECT lease FROM attempts WHERE seq = :seq AND cause != '' ORDER BY lease DESC LIMIT 1));
 
 -- name: kill_asked_about
 SELECT number, message, stack FROM attempts WHERE seq = ? AND number > 0 AND cause = ? ORDER BY lease DESC LIMIT 1;
@@ -121,11 +124,16 @@ SELECT number, message, stack FROM attempts WHERE seq = ? AND number > 0 AND cau
 SELECT lease, number, pid, started_at, ended_at, cause, type, message, traceback, stack FROM (
     SELECT lease, failures + crashes + aborts + 1 AS number, pid, started_at, ended_at, '' AS cause, '' AS type,
         '' AS message, '' AS traceback, NULL AS stack
-    FROM tasks WHERE seq = ? AND state = 'succeeded'
+    FROM tasks WHERE seq = :seq AND state = 'succeeded'
+    UNION ALL
+    SELECT * FROM (
+        SELECT lease, number, pid, started_at, ended_at, cause, type, message, traceback, stack
+        FROM attempts WHERE seq = :seq AND lease > 0 ORDER BY lease DESC LIMIT :most
+    )
     UNION ALL
     SELECT lease, number, pid, started_at, ended_at, cause, type, message, traceback, stack
-    FROM attempts WHERE seq = ?
-) ORDER BY ended_at DESC, lease DESC LIMIT ?;
+    FROM attempts WHERE seq = :seq AND lease <= 0  -- ends without a start: one for each time it was taken up again
+) ORDER BY ended_at DESC, lease DESC LIMIT :most;
 
 -- name: ended_before
 -- The lease that runs the task now, or one that will never be.
@@ -165,10 +173,10 @@ WHERE keys != '' AND seq BETWEEN ? AND ?;
 DELETE FROM tasks WHERE seq = ?;
 
 -- name: delete_attempts
-DELETE FROM attempts WHERE seq = ?;
+DELETE FROM attempts WHERE seq = :seq AND lease IN (SELECT lease FROM attempts WHERE seq = :seq LIMIT :most);
 
 -- name: delete_output
-DELETE FROM output WHERE seq = ?;
+DELETE FROM output WHERE (seq, lease, piece) IN (SELECT seq, lease, piece FROM output WHERE seq = :seq LIMIT :most);
 
 -- name: delete_progress
 DELETE FROM progress WHERE seq = ?;

@@ -25,7 +25,9 @@ from supervisor.payload_files import RESULT
 _LEAST_ROWS, _MOST_ROWS = 256, 4096
 """Looked at in a step."""
 _MOST_DUE = 64
-"""Deleted in a step."""
+"""Tasks, of which something is deleted in a step."""
+LEAST_HISTORY, MOST_HISTORY = 16, 256
+"""Rows of attempts and output that are deleted in a step."""
 _SLICE_SECONDS = 0.002
 _PAUSES = 9.0
 _LEAST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
@@ -43,6 +45,7 @@ class Sweeper:
         self._remover = remover
         self._retention = retention
         self._slice = _LEAST_ROWS
+        self._history = MOST_HISTORY
         self._after = 0
         self._files: Iterator[os.DirEntry[str]] | None = None
         self.next_time = 0.0
@@ -63,8 +66,10 @@ class Sweeper:
     def _fit(self, took: float) -> None:
         if took > _SLICE_SECONDS:
             self._slice = max(_LEAST_ROWS, self._slice // 2)
+            self._history = max(LEAST_HISTORY, self._history // 2)
         elif took < _SLICE_SECONDS / 4:
             self._slice = min(_MOST_ROWS, self._slice * 2)
+            self._history = min(MOST_HISTORY, self._history * 2)
 
     @property
     def _rest(self) -> float:
@@ -76,8 +81,10 @@ class Sweeper:
         due = self._archive.due(self._after + 1, last, _MOST_DUE, keep, wall)
         records = [row for row in due if keep.record_until(row.remains) <= wall]
         results = [row for row in due if keep.result_until(row.remains) <= wall < keep.record_until(row.remains)]
-        forget(self._archive, self._remover, records, results)
-        if len(due) == _MOST_DUE:
+        gone = forget(self._archive, self._remover, records, results, self._history)
+        if gone < len(records):
+            self._after = records[gone].seq - 1  # the next step goes on with what is left of its history
+        elif len(due) == _MOST_DUE:
             self._after = due[-1].seq
         elif count == wanted:
             self._after = last
@@ -113,12 +120,16 @@ def _pause(took: float) -> float:
     return min(_LONGEST_PAUSE, max(_LEAST_PAUSE, _PAUSES * took))
 
 
-def forget(archive: Archive, remover: Remover | None, records: list[Remainder], results: list[Remainder]) -> None:
-    """Delete tasks as a whole, and the results of others. The rows first: a file without its row is found later, a
-    row without its file would promise what is gone.
+def forget(
+    archive: Archive, remover: Remover | None, records: list[Remainder], results: list[Remainder], most: int
+) -> int:
+    """Delete tasks as a whole, and the results of others; see :meth:`Archive.forget`. The rows first: a file without
+    its row is found later, a row without its file would promise what is gone.
     """
-    if records or results:
-        archive.forget([row.seq for row in records], [row.seq for row in results])
-        if remover is not None:
-            remover.remove([name for row in records for name in row.file_names])
-            remover.remove([row.result_file for row in results if row.result_file is not None])
+    if not records and not results:
+        return 0
+    gone = archive.forget([row.seq for row in records], [row.seq for row in results], most)
+    if remover is not None:
+        remover.remove([name for row in records[:gone] for name in row.file_names])
+        remover.remove([row.result_file for row in results if row.result_file is not None])
+    return gone

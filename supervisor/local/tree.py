@@ -61,6 +61,8 @@ class LocalTree:
         try:
             chosen = {**_DEFAULTS, **safety, **self._chosen, "dir": place}
             settings = Settings.load(command_line=chosen).settings
+            if settings.workers == 0:
+                raise LocalTreeError("workers=0 leaves nobody to run its tasks; choose 1 or more")
             spec = Spec(settings, "local", os.getcwd(), tuple(path for path in sys.path if path), umask=_umask())
             Tree.check(spec)
             self._launch(spec, temporary=not given)

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from supervisor import current
 from supervisor.current import CurrentTask
-from supervisor.errors import SerializationError, SoftTimeoutError, TaskCancelledError
+from supervisor.errors import MessageTooLargeError, SerializationError, SoftTimeoutError, TaskCancelledError
 from supervisor.ids import to_text
 from supervisor.opener import Opener
 from supervisor.payloads import PayloadStore
@@ -121,10 +121,17 @@ class Executor:
     def _outcome(self, grant: Grant, started_ns: int) -> Report:
         try:
             value = self._call(grant)
-            result, files = self._store.store(value, grant) if grant.store_result else (b"", Files.NONE)
+            return self._succeeded(grant, value, started_ns)
         except BaseException as error:  # noqa: BLE001  whatever a task raises, SystemExit too, is its end and not ours
             self._open = False
             return self._failed(grant, error, started_ns)
+
+    def _succeeded(self, grant: Grant, value: object, started_ns: int) -> Report:
+        """With its result, where that is kept. One that cannot be is not to have the task do all of it again."""
+        try:
+            result, files = self._store.store(value, grant) if grant.store_result else (b"", Files.NONE)
+        except (SerializationError, MessageTooLargeError) as error:
+            return Report(grant.lease, Outcome.REJECTED, b"", describe(error), _seconds(started_ns))
         return Report(grant.lease, Outcome.SUCCEEDED, result, None, _seconds(started_ns), files)
 
     def _call(self, grant: Grant) -> object:

@@ -199,6 +199,31 @@ ENDS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"limit": "all"}, "limit='all' makes no sense: expected a whole number"),
+        ({"limit": 1.5}, "limit=1.5 makes no sense"),
+        ({"limit": -1}, "limit=-1 makes no sense"),
+        ({"name": 5}, 'expected the name of a task, or a pattern such as "shop'),
+        ({"after": "yesterday"}, "after='yesterday' makes no sense: expected a datetime with a time zone, or seconds"),
+        ({"after": float("nan")}, "after=nan makes no sense"),
+        ({"before": True}, "before=True makes no sense"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused(shop: RunningTree, chosen: dict[str, Any], words: str) -> None:
+    with pytest.raises(TaskOptionError, match=words):
+        shop.queue.dead_letters(**chosen)
+    assert shop.queue.dead_letters(0) == []
+
+
+def test_the_next_page_begins_at_a_task_that_has_ended(shop: RunningTree) -> None:
+    handle = plain.noop.on(shop.queue).options(delay=60).delay()
+    with pytest.raises(TaskOptionError, match="the record of a task that has ended"):
+        shop.queue.dead_letters(before=handle.record())
+    handle.cancel()
+
+
 @pytest.mark.parametrize(("deeds", "state", "cause"), ENDS)
 def test_any_ended_task_can_be_retried(shop: RunningTree, deeds: list[str], state: State, cause: Cause | None) -> None:
     path = str(shop.folder / f"ends-{state}-{deeds[0]}")
@@ -282,6 +307,19 @@ def test_all_that_match_are_retried_or_dropped(shop: RunningTree) -> None:
     assert queue.drop_dead_letters(name="many.*") == 1
     assert queue.dead_letters(name="many.*") == []
     assert all(queue.get_task(task_id) is not None for task_id in mine), "no letters any more"
+
+
+def test_letters_that_ran_very_often_are_dropped_whole(shop: RunningTree) -> None:
+    """Piece by piece, of which nobody is to notice anything."""
+    task = tasks.act.on(shop.queue).options(name="often", max_retries=260)
+    paths = [str(shop.folder / f"often-{number}") for number in range(4)]
+    first, *others = [task.delay(path, ["value:x"]).id for path in paths]
+    for task_id in (first, *others):
+        assert ended(shop.queue, task_id, 60.0).attempt == 261
+    assert shop.queue.drop_dead_letter(first) is True
+    assert shop.queue.drop_dead_letters(name="often") == 3
+    assert shop.queue.dead_letters(name="often") == []
+    assert [shop.queue.get_task(task_id) for task_id in (first, *others)] == [None] * 4
 
 
 def test_a_full_queue_takes_some_and_says_so(make_tree: MakeTree) -> None:

@@ -93,6 +93,15 @@ def test_what_nobody_knows_is_refused_at_once_and_the_nearest_is_named(queue: Ta
     assert refused.value.nearest == "send_email"
     with pytest.raises(UnknownHandlerError, match="register it in a module that is named in `tasks`"):
         queue.enqueue("brew_coffee", {})
+    for name in (5, "", "x" * 256):
+        with pytest.raises(TaskOptionError, match="text of 1 to 255 characters"):
+            queue.enqueue(name, {})  # type: ignore[arg-type]
+        with pytest.raises(TaskOptionError, match="text of 1 to 255 characters"):
+            queue.register_handler(name, handlers.send_email)  # type: ignore[arg-type]
+    with pytest.raises(TaskOptionError, match="delay_seconds='soon' makes no sense: expected a duration"):
+        queue.enqueue("send_email", {}, delay_seconds="soon")
+    with pytest.raises(TypeError, match=r"such as TaskConfig\(max_retries=2\), not a dict"):
+        queue.submit(handlers.send_email, {}, config={"max_retries": 2})  # type: ignore[arg-type]
     assert queue.stats()["unfinished"] == before
 
 

@@ -114,6 +114,9 @@ def test_the_limits_are_those_of_the_supervisor(shared: RunningTree, queue: Task
     with pytest.raises(MessageTooLargeError, match="over the limit of 102,400"):
         queue.enqueue("repeat", "y" * 200_000)
     assert queue.wait(queue.enqueue("repeat", "y" * 3000), WAIT).result == "y" * 6000
+    record = ended(queue, queue.enqueue("repeat", "y" * 80_000))
+    assert (record.state, record.attempt) == (State.FAILED, 1), "it is not to do its work again"
+    assert "over the limit of 102,400" in str(record.error)
 
 
 # -- what does not -----------------------------------------------------------------------------------------------
@@ -129,8 +132,8 @@ def test_functions_that_are_not_registered_are_refused_with_a_sentence(queue: Ta
 def test_arguments_and_results_without_a_json_form_are_errors_that_name_them(queue: TaskQueue) -> None:
     with pytest.raises(SerializationError, match=r"argument 'right' of task .*add \(a object\).*no JSON form"):
         queue.submit(tasks.add, 1, right=object())
-    record = ended(queue, queue.submit(handlers.no_json, config=TaskConfig(max_retries=0)))
-    assert record.state is State.FAILED
+    record = ended(queue, queue.submit(handlers.no_json))
+    assert (record.state, record.attempt) == (State.FAILED, 1), "it is not to do its work again"
     assert record.error is not None
     assert record.error.type.endswith("SerializationError")
     assert "no_json (a object) cannot be serialised: it has no JSON form" in record.error.message
@@ -140,6 +143,16 @@ def test_a_policy_of_one_call_cannot_travel(queue: TaskQueue) -> None:
     with pytest.raises(PayloadRefusedError, match="give them where the task is registered"):
         queue.enqueue("send_email", {}, retry_on=ValueError)
     assert ended(queue, queue.enqueue("never_again", {})).attempt == 1, "its own works"
+
+
+def test_a_call_can_do_without_the_policy_of_its_task(queue: TaskQueue) -> None:
+    """As where pickles are taken."""
+    once: dict[str, Any] = {"max_retries": 1, "retry_delay": 0.0}
+    assert ended(queue, queue.enqueue("never_again", {}, never_retry_on=(), **once)).attempt == 2
+    config = TaskConfig(**once)
+    assert ended(queue, queue.submit(handlers.never_again, {}, config=config)).attempt == 2, "with it, only those"
+    died = queue.enqueue("die_once", {}, error_handler=None, crash_budget=2)
+    assert ended(queue, died).attempt == 2, "nobody is asked"
 
 
 # -- pickles that are sent all the same --------------------------------------------------------------------------

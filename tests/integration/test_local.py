@@ -65,13 +65,25 @@ def test_a_with_block_has_a_supervisor_of_its_own() -> None:
     before = supervisor.queue._chosen
     with TaskQueue.local(workers=2, tasks="tests.support.tasks") as queue:
         directory, processes = queue.directory, family(os.getpid())[1:]
-        assert len(queue.workers()) == 2
+        until(lambda: len(queue.workers()) == 2, "the second worker")  # it starts with the first
         assert queue.wait(queue.submit(lambda: 6 * 7), WAIT).result == 42
         assert tasks.add.delay(2, 3).result(WAIT) == 5, "the ready queue uses it as well"
         assert queue.wait(queue.enqueue("tests.support.tasks.add", {"left": 1, "right": 1}), WAIT).result == 2
     assert supervisor.queue._chosen is before
     assert not directory.exists()
     gone(processes, 5.0)
+
+
+def test_the_ready_queue_uses_one_that_runs_in_whatever_order_they_end() -> None:
+    before = supervisor.queue._chosen
+    first, second = TaskQueue.local(workers=1), TaskQueue.local(workers=1)
+    for queue in (first, second):
+        queue.stats()
+        assert supervisor.queue.directory == queue.directory, "the latest"
+    first.close()
+    assert supervisor.queue.directory == second.directory
+    second.close()
+    assert supervisor.queue._chosen is before
 
 
 def test_async_with_does_not_hold_up_the_event_loop() -> None:
@@ -143,6 +155,8 @@ def test_tasks_that_cannot_be_imported_are_an_error_with_the_reason(tmp_path: Pa
     assert not proc.children(os.getpid())
     with pytest.raises(supervisor.SettingsError, match="workers"):
         TaskQueue.local(workers=-1).stats()
+    with pytest.raises(LocalTreeError, match="workers=0 leaves nobody to run its tasks; choose 1 or more"):
+        TaskQueue.local(workers=0).stats()
 
 
 def test_a_task_that_submits_a_task_uses_the_same_supervisor() -> None:
@@ -173,6 +187,22 @@ def test_what_a_block_leaves_unfinished_is_cancelled(tmp_path: Path) -> None:
             assert queue.state(task_id) is State.SCHEDULED
         assert queue.state(task_id) is State.CANCELLED
         asyncio.run(both(queue))
+
+
+def test_what_stands_for_the_task_of_a_block_is_left_alone() -> None:
+    only_one = TaskConfig(unique="only one", delay=600)
+
+    async def both(queue: TaskQueue, holder: str) -> None:
+        async with queue.task_context(tasks.noop, config=only_one) as task_id:
+            assert task_id == holder
+
+    with TaskQueue.local(workers=1, tasks="tests.support.tasks") as queue:
+        holder = queue.submit(tasks.noop, config=only_one)
+        with queue.task_context(tasks.noop, config=only_one) as task_id:
+            assert task_id == holder
+        asyncio.run(both(queue, holder))
+        assert queue.state(holder) is State.SCHEDULED, "it is somebody else's"
+        assert queue.cancel(holder)
 
 
 # -- the end of the process --------------------------------------------------------------------------------------

@@ -75,9 +75,9 @@ def live(tree: RunningTree, task: Task[Any, Any], deeds: list[str], answer: str 
 @pytest.mark.parametrize(
     ("options", "delays"),
     [
-        ({}, [0.2, 0.4, 0.8]),
+        ({"backoff": 2}, [0.2, 0.4, 0.8]),
         ({"backoff": 1}, [0.2, 0.2, 0.2]),
-        ({"max_delay": 0.3}, [0.2, 0.3, 0.3]),
+        ({"backoff": 2, "max_delay": 0.3}, [0.2, 0.3, 0.3]),
         ({"backoff": 3, "retry_delay": "100ms"}, [0.1, 0.3, 0.9]),
         ({"retry_delay": 0}, [0.0, 0.0, 0.0]),
     ],

@@ -84,9 +84,26 @@ def test_a_handler_that_raises_has_not_answered(fault: BaseException, capsys: py
 def test_a_request_says_when_and_why() -> None:
     assert str(Retry("the shop is closed", in_=1.5)) == "to be run again in 1.5 s: the shop is closed"
     assert str(Retry()) == "to be run again"
+    assert str(Retry(in_="300d")) == "to be run again in 25920000 s"
     assert str(Reject("no such customer")) == "rejected: no such customer"
     again = pickle.loads(pickle.dumps(Retry("closed", in_=3)))
     assert (again.reason, again.in_) == ("closed", 3.0)
+
+
+class Closed(Retry):
+    """Of somebody who never heard of our ``__init__``."""
+
+    def __init__(self) -> None:
+        pass
+
+
+def test_a_subclass_of_it_need_not_say_anything() -> None:
+    assert answered(NO_POLICY, Closed()) == Answer(again=True)
+
+
+def test_a_time_in_the_place_of_the_reason_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"a time is given as Retry\(in_=60\)"):
+        Retry(60)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("in_", [-1, "soon", float("nan"), float("inf"), True])
@@ -103,6 +120,10 @@ def test_a_time_that_makes_no_sense_is_refused(in_: float | str) -> None:
         ({"retry_on": int}, "an exception type, or several"),
         ({"never_retry_on": None}, "an exception type, or several"),
         ({"error_handler": "handler"}, "a function of"),
+        ({"error_handler": lambda error: True}, r"a function of \(task_id, error, attempt\)"),
+        ({"max_retrys": 2}, "expected a known option; did you mean 'max_retries'?"),
+        ({"ttl_hours": 24}, "expected a known option; see TaskConfig"),
+        ({"name": 5}, "text of 1 to 255 characters"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, object], words: str) -> None:

@@ -22,7 +22,7 @@ from supervisor.ids import new_id, to_text
 from supervisor.journal.journal import Durability, Journal
 from supervisor.journal.removal import Remover
 from supervisor.journal.rows import Pieces
-from supervisor.journal.sweep import Sweeper
+from supervisor.journal.sweep import MOST_HISTORY, Sweeper
 from supervisor.wire.messages import ErrorData, Files, Hello, Outcome, Report, Submission
 from supervisor.wire.options import NO_OPTIONS, Options
 from tests.support.waiting import until
@@ -77,6 +77,21 @@ class Store:
             (seq, entry.lease, 1, now.wall, "printed\n") for seq, entry in changes.touched.items() if entry.lease
         ]
         self.journal.write(changes, Pieces(output=list(printed)))
+
+    def run_often(self, entries: list[Entry], times: int) -> None:
+        """Give tasks that have ended the history of many attempts."""
+        connection = self.journal._connection
+        connection.execute("BEGIN")
+        for entry in entries:
+            leases = range(10**9, 10**9 + times)
+            connection.executemany(
+                "INSERT INTO attempts VALUES (?, ?, 1, 1, 1, 1e9, 1e9, 'exception', 'E', 'm', ?, NULL)",
+                [(entry.seq, lease, "t" * 500) for lease in leases],
+            )
+            connection.executemany(
+                "INSERT INTO output VALUES (?, ?, 1, 1e9, 'printed')", [(entry.seq, lease) for lease in leases]
+            )
+        connection.execute("COMMIT")
 
     def sweep(self, keep: Retention, wall: float, most: float = float("inf")) -> list[float]:
         """One whole walk; how long the processor was busy at each step."""
@@ -203,6 +218,33 @@ def test_a_journal_that_cannot_be_written_is_left_for_later(store: Store, caplog
     store.journal._connection.execute("PRAGMA query_only = 0")
     store.sweep(KEEP, NOW.wall + 8 * DAY)
     assert store.rows() == 0
+
+
+def test_a_task_that_ran_very_often_is_deleted_piece_by_piece(store: Store) -> None:
+    store.add(20)
+    store.run_often(store.end()[5:15], 2000)
+    sweeper = Sweeper(store.journal.archive, store.remover, KEEP)
+    before = rows = store.rows("attempts") + store.rows("output")
+    while sweeper.next_time < 0.5:
+        sweeper.step(Moment(0.0, NOW.wall + 8 * DAY))
+        left = store.rows("attempts") + store.rows("output")
+        assert rows - left <= MOST_HISTORY, "the queue waits for each step"
+        rows = left
+    assert (before, rows, store.rows()) == (40_020, 0, 0)
+    assert store.files() == []
+
+
+def test_nobody_who_asks_goes_through_the_whole_history_of_a_task(store: Store) -> None:
+    (task_id,) = store.add()
+    store.run_often(store.end(outcome=Outcome.RAISED), 20_000)
+    steps: list[int] = []
+    store.journal._connection.set_progress_handler(lambda: steps.append(1), 1000)
+    row = store.journal.task(task_id, with_result=True)
+    found = store.journal.archive.attempts(task_id)
+    store.journal._connection.set_progress_handler(None, 0)
+    assert row is not None
+    assert (row.cause, found and len(found)) == ("exception", 200)
+    assert len(steps) < 30, "thousands of steps of SQLite"
 
 
 @pytest.mark.slow
