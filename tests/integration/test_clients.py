@@ -357,6 +357,7 @@ def test_a_wait_can_be_interrupted_at_once(shared: RunningTree) -> None:
     script = """
         import os, signal, threading, time
         from supervisor import queue
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
         task_id = queue.submit(time.sleep, 600)
         queue.stats()
         timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
