@@ -17,6 +17,7 @@ from multiprocessing import Process
 from scripts.measuring import limits, workload
 from scripts.measuring.figures import rates, spread
 from scripts.measuring.pair import compare
+from scripts.measuring.sweeping import step_times
 from scripts.measuring.tree import Tree, running, wait_ready
 from supervisor import Handle, TaskQueue
 
@@ -212,6 +213,12 @@ def cpu(pid: int) -> float:
         return int(file.read().split()[0]) / 1e9
 
 
+def sweep(quick: bool) -> None:
+    """How long the queue waits for a step of the sweep, all of whose tasks are due."""
+    tasks = 10_000 if quick else 100_000
+    say(f"step of the sweep, {tasks:,} tasks that are due", spread(step_times(tasks)))
+
+
 SECTIONS: dict[str, Callable[[bool], None]] = {
     "kills": kills,
     "replacements": replacements,
@@ -220,6 +227,7 @@ SECTIONS: dict[str, Callable[[bool], None]] = {
     "throughput": throughput,
     "memory": memory,
     "idle": idle,
+    "sweep": sweep,
 }
 
 

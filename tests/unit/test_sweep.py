@@ -1,4 +1,4 @@
-"""The sweep on a real journal: what goes, what stays, and how long the queue waits for a step."""
+"""The sweep on a real journal: what goes, what stays, and how much a step deletes at most."""
 
 from __future__ import annotations
 
@@ -93,17 +93,13 @@ class Store:
             )
         connection.execute("COMMIT")
 
-    def sweep(self, keep: Retention, wall: float, most: float = float("inf")) -> list[float]:
-        """One whole walk; how long the processor was busy at each step."""
+    def sweep(self, keep: Retention, wall: float, most: int = 10**6) -> None:
+        """One whole walk, or so many steps of it."""
         sweeper = Sweeper(self.journal.archive, self.remover, keep)
-        times: list[float] = []
-        while sweeper.next_time < 1e8 and len(times) < most:
-            started = time.thread_time()
+        for _ in range(most):
             sweeper.step(Moment(0.0, wall))
-            times.append(time.thread_time() - started)
             if sweeper.next_time >= 0.5:
                 break
-        return times
 
     def rows(self, table: str = "tasks") -> int:
         return int(self.journal._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
@@ -245,20 +241,3 @@ def test_nobody_who_asks_goes_through_the_whole_history_of_a_task(store: Store) 
     assert row is not None
     assert (row.cause, found and len(found)) == ("exception", 200)
     assert len(steps) < 30, "thousands of steps of SQLite"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("outcome", [Outcome.SUCCEEDED, Outcome.RAISED])
-def test_no_step_holds_the_queue_up(store: Store, outcome: Outcome) -> None:
-    """With 100,000 rows: while nothing is due, and while everything is. Processor time, since the machine is shared."""
-    for _ in range(20):
-        for _ in range(5000):
-            store.book.agenda.submit(Submission(new_id(), "t", b"x" * 200), NOW)
-        store.commit(NOW)
-        store.end(outcome=outcome)
-    assert store.rows() == 100_000
-    for wall in (NOW.wall + 1, NOW.wall + 31 * DAY):
-        times = sorted(store.sweep(KEEP, wall))
-        assert times[int(len(times) * 0.99)] < 0.005, f"{times[-3:]}"
-        assert times[len(times) // 2] < 0.0025
-    assert store.rows() == 0
