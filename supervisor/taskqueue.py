@@ -48,8 +48,8 @@ class TaskQueue(EndedCalls, ScheduleCalls):
         self._local: LocalTree | None = None
         self._begun: Path | None = None
         """The directory of the local supervisor that runs."""
-        self._lent: str | os.PathLike[str] | None = None
-        """What the ready queue used before."""
+        self._instead: list[Path] = []
+        """Of the ready queue: the directories of local supervisors that run, the latest of which it uses."""
 
     @classmethod
     def connect(cls, dir: str | os.PathLike[str] | None = None, timeout: float = 5.0) -> TaskQueue:  # noqa: A002
@@ -88,7 +88,7 @@ class TaskQueue(EndedCalls, ScheduleCalls):
     def use(self, dir: str | os.PathLike[str]) -> None:  # noqa: A002
         """From now on, use the supervisor of this directory."""
         self._chosen = dir
-        self._place = None
+        self._instead = []
 
     @property
     def directory(self) -> Path:
@@ -97,7 +97,8 @@ class TaskQueue(EndedCalls, ScheduleCalls):
 
     @property
     def _ends(self) -> Ends:
-        wanted = os.fspath(self._chosen or os.environ.get(VARIABLE) or DEFAULT)
+        chosen = self._instead[-1] if self._instead else self._chosen
+        wanted = os.fspath(chosen or os.environ.get(VARIABLE) or DEFAULT)
         place = self._place
         if place is None or place[0] != wanted:
             self._place = place = (wanted, Ends(Directory(wanted), self._timeout))
@@ -128,11 +129,8 @@ class TaskQueue(EndedCalls, ScheduleCalls):
     def _begin(self, local: Path) -> None:
         if self._begun != local:
             self._begun = local
-            if self not in _running:
-                self._lent = queue._chosen
-                _running.append(self)
             self.use(local)
-            queue.use(local)
+            queue._instead.append(local)
 
     def close(self) -> None:
         """Close idle connections. The queue can still be used, and then opens new ones.
@@ -141,18 +139,8 @@ class TaskQueue(EndedCalls, ScheduleCalls):
         """
         self._ends.sync.close()
         if self._local is not None and self._local.end():
-            begun, self._begun = self._begun, None
-            if self in _running:
-                _running.remove(self)
-            for other in (queue, *_running):
-                other._give_back(begun, self._lent)
-
-    def _give_back(self, gone: Path | None, lent: str | os.PathLike[str] | None) -> None:
-        """What a local supervisor put in the place of another directory is gone."""
-        if self is queue and self._chosen == gone:
-            self._chosen = lent
-        elif self is not queue and self._lent == gone:
-            self._lent = lent
+            queue._instead = [each for each in queue._instead if each != self._begun]
+            self._begun = None
 
     def __enter__(self) -> Self:
         self._ready()
@@ -475,7 +463,5 @@ def _readable(worker: dict[str, Any]) -> dict[str, Any]:
     return {**worker, "running": running}
 
 
-_running: list[TaskQueue] = []
-"""Those with a supervisor of their own that runs."""
 queue = TaskQueue()
 """The ready queue; connects to Gunicorn's supervisor, or to the one ``$SUPERVISOR_DIR`` names, when first used."""

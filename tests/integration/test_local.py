@@ -62,20 +62,20 @@ def gone(processes: list[proc.Identity], timeout: float = WAIT) -> None:
 
 
 def test_a_with_block_has_a_supervisor_of_its_own() -> None:
-    before = supervisor.queue._chosen
+    before = supervisor.queue.directory
     with TaskQueue.local(workers=2, tasks="tests.support.tasks") as queue:
         directory, processes = queue.directory, family(os.getpid())[1:]
         until(lambda: len(queue.workers()) == 2, "the second worker")  # it starts with the first
         assert queue.wait(queue.submit(lambda: 6 * 7), WAIT).result == 42
         assert tasks.add.delay(2, 3).result(WAIT) == 5, "the ready queue uses it as well"
         assert queue.wait(queue.enqueue("tests.support.tasks.add", {"left": 1, "right": 1}), WAIT).result == 2
-    assert supervisor.queue._chosen is before
+    assert supervisor.queue.directory == before
     assert not directory.exists()
     gone(processes, 5.0)
 
 
 def test_the_ready_queue_uses_one_that_runs_in_whatever_order_they_end() -> None:
-    before = supervisor.queue._chosen
+    before = supervisor.queue.directory
     first, second = TaskQueue.local(workers=1), TaskQueue.local(workers=1)
     for queue in (first, second):
         queue.stats()
@@ -83,7 +83,7 @@ def test_the_ready_queue_uses_one_that_runs_in_whatever_order_they_end() -> None
     first.close()
     assert supervisor.queue.directory == second.directory
     second.close()
-    assert supervisor.queue._chosen is before
+    assert supervisor.queue.directory == before
 
 
 def test_async_with_does_not_hold_up_the_event_loop() -> None:
