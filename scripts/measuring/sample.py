@@ -7,7 +7,7 @@ import statistics
 import time
 
 from scripts.measuring import workload
-from scripts.measuring.__main__ import drain_rate, eight_processes, submit_rate
+from scripts.measuring.rates import drain_rate, eight_processes, submit_rate
 from scripts.measuring.tree import Tree, running
 
 TASKS = 40_000
