@@ -12,7 +12,7 @@ from enum import Enum, IntEnum
 from functools import cached_property
 from typing import Any, Self, TypedDict
 
-from supervisor.core.keys import NO_KEYS, Keys, Limit, Rate, Unique
+from supervisor.core.keys import Keys, Limit, Rate, Unique
 from supervisor.errors import TaskOptionError
 from supervisor.policy import NO_POLICY, ErrorHandler, ErrorType, Policy
 from supervisor.settings.kind import Duration, Factor, Kind, Maybe, Plain, Size, Switch, Whole
@@ -160,10 +160,10 @@ class TaskConfig:
         """``eta`` in wall-clock seconds since 1970; 0 for none."""
         return self.eta.timestamp() if self.eta is not None else 0.0
 
-    def keys(self, name: str) -> Keys:
+    def keys(self, name: str) -> Keys | None:
         """The keys of a task of this name."""
         if self.unique is None and self.limit is None and self.rate is None:
-            return NO_KEYS
+            return None
         unique = None
         if self.unique is not None:
             period = isinstance(self.unique_until, float)

@@ -6,7 +6,7 @@ import msgspec
 
 from supervisor.errors import BadRequestError, PayloadRefusedError, UnknownHandlerError
 from supervisor.settings.nearest import nearest
-from supervisor.wire.call_kind import AS_JSON, read_header
+from supervisor.wire.call_kind import AS_JSON, NAMED, read_header
 from supervisor.wire.info import Info, Known, Looked
 from supervisor.wire.messages import Submission
 from supervisor.wire.remote import RemoteError
@@ -37,8 +37,11 @@ class Admission:
 
     def check(self, submission: Submission) -> Submission:
         """The submission as it may come in. Raises RemoteError for one that no worker would run."""
-        if self._json_only and submission.payload[:1] != AS_JSON:
+        kind = submission.payload[:1]
+        if self._json_only and kind != AS_JSON:
             raise RemoteError(PayloadRefusedError, f"a call of task {submission.name}", "its arguments are a pickle")
+        if kind not in NAMED:
+            return submission
         try:
             named = read_header(submission.payload)
         except ValueError as error:

@@ -144,8 +144,9 @@ class Service:
         if self.book.agenda.closed:
             raise RemoteError(QueueClosedError)
         admitted = [self.admission.check(each) for each in submissions]
-        self.want_room([each.options.queue for each in admitted if self._standing(each) is None])
-        return [self._standing(each) or self._take_in(each) for each in admitted]
+        standing = [self._standing(each) for each in admitted]
+        self.want_room([each.options.queue for each, held in zip(admitted, standing, strict=True) if held is None])
+        return [held or self._take_in(each) for each, held in zip(admitted, standing, strict=True)]
 
     def _standing(self, submission: Submission) -> bytes | None:
         """The id of the task that is here already and stands for this submission."""
@@ -153,7 +154,7 @@ class Service:
             return submission.id
         if submission.again and self.journal.state_of(submission.id) is not None:
             return submission.id  # the first try was accepted, only its answer was lost; it may even be over
-        return self.book.agenda.holder(submission, self.now)
+        return None if submission.keys is None else self.book.agenda.holder(submission, self.now)
 
     def want_room(self, queues: list[str]) -> None:
         """Raise QueueFullError unless there is room for one task more in each of these queues."""
@@ -162,6 +163,8 @@ class Service:
             raise RemoteError(QueueFullError, *lacking)
 
     def _take_in(self, submission: Submission) -> bytes:
+        if submission.keys is not None and (held := self.book.agenda.holder(submission, self.now)):
+            return held  # one before it in the same call took its key
         newest = self.board.get(Header.GENERATION)
         if submission.generation > newest:
             # Stamped under a tree that is gone: this one began to count anew, and its code is as new as any.

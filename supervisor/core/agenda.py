@@ -57,7 +57,7 @@ class Agenda:
             created_wall=now.wall,
             files=submission.files,
             priority=submission.options.priority,
-            keys=submission.keys,
+            keys=submission.keys or NO_KEYS,
             expires=now.wall + submission.expires if submission.expires else 0.0,
         )
         self._next_seq += 1
@@ -65,7 +65,8 @@ class Agenda:
         self.changes.new[entry.seq] = submission
         if entry.keys.unique is not None:
             self.uniques.take(entry.keys.unique, entry.id, now.wall)
-        self._watch(entry)
+        if entry.expires:
+            self.waiting.expiries.add(entry)
         delay = max(submission.delay, submission.eta - now.wall)
         if delay > 0:
             self._postpone(entry, State.SCHEDULED, delay, now)
@@ -86,7 +87,7 @@ class Agenda:
 
     def holder(self, submission: Submission, now: Moment) -> bytes | None:
         """The task that holds the unique key which this one asks for; None when it may be submitted."""
-        unique = submission.keys.unique
+        unique = submission.keys.unique if submission.keys is not None else None
         return None if unique is None else self.uniques.holder(unique, now.wall)
 
     def prioritise(self, task_id: bytes, priority: int) -> bool:

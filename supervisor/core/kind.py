@@ -57,15 +57,20 @@ class Kinds:
     def __init__(self, defaults: Defaults) -> None:
         self._defaults = defaults
         self._known: dict[tuple[str, Options], Kind] = {}
+        self._last: Kind | None = None
+        """Tasks of one kind come together, and to compare is cheaper than to hash."""
 
     def get(self, name: str, options: Options) -> Kind:
         """The kind of this name and these options."""
+        last = self._last
+        if last is not None and last.name == name and last.options == options:
+            return last
         key = (name, options)
-        kind = self._known.get(key)
+        kind = self._last = self._known.get(key)
         if kind is None:
             if len(self._known) >= _MOST_KINDS:
                 self._known.clear()  # they live on in their tasks; only the sharing starts anew
-            kind = self._known[key] = self._resolve(name, options)
+            kind = self._last = self._known[key] = self._resolve(name, options)
         return kind
 
     def _resolve(self, name: str, chosen: Options) -> Kind:

@@ -44,7 +44,7 @@ class Lines:
         if line is None:
             self._lines[entry.priority] = deque((entry,))
             self._priorities = sorted(self._lines, reverse=True)
-        elif not line or _arrival(line[-1]) <= _arrival(entry):
+        elif not line or (last := line[-1]).since < entry.since or (last.since == entry.since and last.seq < entry.seq):
             line.append(entry)
         elif _arrival(entry) <= _arrival(line[0]):
             line.appendleft(entry)

@@ -18,7 +18,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from supervisor.core.fired import Fired
-from supervisor.core.keys import Keys, Limit
+from supervisor.core.keys import NO_KEYS, Limit
 from supervisor.core.moment import Moment
 from supervisor.core.plan import Misfire, Overlap, Plan, ScheduleRow
 from supervisor.core.slots import Timing
@@ -171,7 +171,7 @@ class Schedule(Struct, eq=False):
         """Its task."""
         keys = plan.task.keys
         if plan.overlap is Overlap.QUEUE:
-            keys = Keys(keys.unique, Limit(f"schedule:{self.name}", 1), keys.rate)
+            keys = replace(keys or NO_KEYS, limit=Limit(f"schedule:{self.name}", 1))
         # Again: it may have been accepted before, so it is looked for in the journal.
         return replace(plan.task, id=task_id, generation=self.generation, again=True, keys=keys)
 

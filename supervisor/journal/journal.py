@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 
 from supervisor.core.changes import Changes
-from supervisor.core.entry import Attempt, Entry
-from supervisor.core.keys import NO_KEYS, Keys
+from supervisor.core.entry import Attempt
+from supervisor.core.keys import Keys
 from supervisor.core.retention import DEAD
 from supervisor.core.schedules import Schedule
 from supervisor.errors import JournalError
@@ -28,9 +28,9 @@ from supervisor.journal.migrate import migrate
 from supervisor.journal.payloads import PayloadCache
 from supervisor.journal.rows import Pieces, StoredTask, read_task, stored_task
 from supervisor.journal.statements import SQL
+from supervisor.journal.task_rows import TaskRows
 from supervisor.states import State
 from supervisor.wire.messages import TaskRow
-from supervisor.wire.options import Options
 
 _encode_options = msgspec.json.Encoder().encode
 _encode_keys = msgspec.json.Encoder().encode
@@ -60,7 +60,7 @@ class Journal:
         self._connection = self._open()
         self._payloads = PayloadCache(self._fetch_payloads)
         self._synchronous = ""
-        self._option_texts: dict[Options, str] = {}
+        self._task_rows = TaskRows(self._payloads)
         self.archive = Archive(self._connection, lambda: self._begin(durable=False))
 
     def _open(self) -> sqlite3.Connection:
@@ -107,12 +107,13 @@ class Journal:
         """What is to be executed, in this order."""
         for statement in ("unbury", "keep_success", "keep_unstarted", "revive_task"):
             yield statement, [(seq,) for seq in changes.revived]
-        inserted, leased, moved, ended = self._sort(changes)
-        yield "insert_task", inserted
-        yield "lease_task", leased
+        tasks = self._task_rows.sort(changes)
+        yield "insert_waiting", tasks.waiting
+        yield "insert_task", tasks.inserted
+        yield "lease_task", tasks.leased
         yield "cancel_task", [(seq,) for seq in changes.cancelling]
-        yield "move_task", moved
-        yield "end_task", ended
+        yield "move_task", tasks.moved
+        yield "end_task", tasks.ended
         yield "bury", [(entry.seq,) for entry in changes.ended.values() if entry.state in DEAD]
         yield "insert_attempt", [_attempt_row(attempt) for attempt in changes.attempts]
         yield "save_asking", [(cause, seq) for seq, cause in changes.asking.items()]
@@ -129,65 +130,6 @@ class Journal:
             self._connection.execute(f"PRAGMA synchronous = {wanted}")
             self._synchronous = wanted
         self._connection.execute("BEGIN IMMEDIATE")
-
-    def _sort(self, changes: Changes) -> tuple[list[_Row], list[_Row], list[_Row], list[_Row]]:
-        inserted: list[_Row] = []
-        leased: list[_Row] = []
-        moved: list[_Row] = []
-        ended: list[_Row] = []
-        for seq, entry in changes.touched.items():
-            counts = (entry.failures, entry.crashes, entry.aborts)
-            if seq in changes.new:
-                inserted.append(self._insert_row(entry, changes))
-            elif entry.state is State.RUNNING:
-                lease, pid = changes.leases[seq]
-                leased.append((lease.number, lease.worker, pid, lease.started_wall, *counts, seq))
-            elif entry.state.ended:
-                self._payloads.drop(seq)
-                ended.append((entry.state.value, changes.wall, *counts, entry.files, changes.results.get(seq), seq))
-            else:
-                moved.append((entry.state.value, entry.due_wall or None, entry.priority, *counts, seq))
-        return inserted, leased, moved, ended
-
-    def _insert_row(self, entry: Entry, changes: Changes) -> _Row:
-        submission = changes.new[entry.seq]
-        lease, pid = changes.leases.get(entry.seq, (None, 0))
-        ended = entry.state.ended
-        if not ended:
-            self._payloads.keep(entry.seq, submission.payload)
-        return (
-            entry.seq,
-            entry.id,
-            entry.kind.name,
-            entry.state.value,
-            entry.priority,
-            entry.generation,
-            entry.lease,
-            lease.worker if lease else 0,
-            pid,
-            entry.failures,
-            entry.crashes,
-            entry.aborts,
-            entry.files,
-            entry.created_wall,
-            entry.due_wall or None,
-            lease.started_wall if lease else None,
-            changes.wall if ended else None,
-            self._options_text(entry.kind.options),
-            submission.payload,
-            changes.results.get(entry.seq),
-            entry.kind.queue,
-            entry.expires or None,
-            _encode_keys(entry.keys).decode() if entry.keys is not NO_KEYS else "",
-        )
-
-    def _options_text(self, options: Options) -> str:
-        text = self._option_texts.get(options)
-        if text is None:
-            text = _encode_options(options).decode()
-            if len(self._option_texts) < 1024:
-                self._option_texts[options] = text
-        return text
 
     def wal_bytes(self) -> int:
         """The size of the log that was not folded into the database yet."""

@@ -3,6 +3,12 @@ INSERT OR IGNORE INTO tasks (seq, id, name, state, priority, generation, lease, 
     files, created_at, due_at, started_at, ended_at, options, payload, result, queue, expires_at, keys)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
+-- name: insert_waiting
+-- One that no worker was given, as most come in: less to bind.
+INSERT OR IGNORE INTO tasks (seq, id, name, state, priority, generation, lease, worker, pid, failures, crashes, aborts,
+    files, created_at, due_at, options, payload, queue, expires_at, keys)
+VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?);
+
 -- name: lease_task
 UPDATE tasks SET state = 'running', lease = ?, worker = ?, pid = ?, started_at = ?, due_at = NULL,
     failures = ?, crashes = ?, aborts = ? WHERE seq = ?;

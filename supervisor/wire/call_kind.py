@@ -16,7 +16,7 @@ BY_NAME = b"N"
 """A registered name, then arguments, pickled."""
 AS_JSON = b"J"
 """A registered name, then arguments as JSON."""
-_NAMED = (BY_NAME, AS_JSON)
+NAMED = (BY_NAME, AS_JSON)
 _LENGTH = struct.Struct("!H")
 _START = 1 + _LENGTH.size
 
@@ -32,7 +32,7 @@ def read_header(payload: bytes) -> tuple[str, int] | None:
 
     Raises ValueError for one that was cut off or is no text.
     """
-    if payload[:1] not in _NAMED:
+    if payload[:1] not in NAMED:
         return None
     if len(payload) < _START:
         raise ValueError("it ends before its name")

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from supervisor.core.keys import NO_KEYS, Keys
+from supervisor.core.keys import Keys
 from supervisor.wire.options import NO_OPTIONS, Options
 
 TaskId = Annotated[bytes, Meta(min_length=16, max_length=16)]
@@ -59,7 +59,8 @@ class Submission(Struct, frozen=True, array_like=True, gc=False):
     """Wall-clock time before which it may not start; 0 for none. It follows the wall clock when that is set."""
     expires: float = 0.0
     """Seconds from now after which it is not started any more; 0 for never."""
-    keys: Keys = NO_KEYS
+    keys: Keys | None = None
+    """None for none: what has keys costs more, and empty ones would arrive as an object like any other."""
 
 
 class ErrorData(Struct, frozen=True, array_like=True, gc=False):
