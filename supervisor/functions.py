@@ -72,20 +72,26 @@ def name_of(function: Function) -> str:
     return f"{module}.{getattr(function, '__qualname__', type(function).__name__)}"
 
 
-def pack(
-    function: Function, args: Sequence[object], kwargs: Mapping[str, object], name: str, policy: Policy = NO_POLICY
-) -> bytes:
-    """The payload of a call; SerializationError names the argument that cannot cross."""
-    call = Call(function, tuple(args), dict(kwargs), policy)
-    reference, found = _refer(function)
-    known = policy_of(found)
-    own = () if policy is known or policy == known else (policy,)
-    try:
-        if reference is not None:
-            return BY_REFERENCE + _dump((reference, call.args, call.kwargs, *own))
-        return BY_VALUE + dump_by_value((function, call.args, call.kwargs, *own))
-    except Exception as error:
-        raise _explain(call, name, error) from error
+class Packing:
+    """How calls of a function are packed: found out once, for as many calls as there are. ``name`` is the task's."""
+
+    def __init__(self, function: Function, name: str, policy: Policy = NO_POLICY) -> None:
+        self._function = function
+        self._name = name
+        self._policy = policy
+        self._reference, found = _refer(function)
+        known = policy_of(found)
+        self._own = () if policy is known or policy == known else (policy,)
+
+    def pack(self, args: Sequence[object], kwargs: Mapping[str, object]) -> bytes:
+        """The payload of a call; SerializationError names the argument that cannot cross."""
+        try:
+            if self._reference is not None:
+                return BY_REFERENCE + _dump((self._reference, tuple(args), dict(kwargs), *self._own))
+            return BY_VALUE + dump_by_value((self._function, tuple(args), dict(kwargs), *self._own))
+        except Exception as error:
+            call = Call(self._function, tuple(args), dict(kwargs), self._policy)
+            raise _explain(call, self._name, error) from error
 
 
 def pack_arguments(call: Call, name: str) -> bytes:

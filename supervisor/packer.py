@@ -11,9 +11,10 @@ import msgspec
 
 from supervisor import generation, plain, registry
 from supervisor.config import TaskConfig
+from supervisor.core.keys import Keys
 from supervisor.directory import Directory
 from supervisor.errors import MessageTooLargeError, PayloadRefusedError
-from supervisor.functions import Call, Function, name_of, pack, pack_arguments, unwrap
+from supervisor.functions import Call, Function, Packing, name_of, pack_arguments, unwrap
 from supervisor.ids import new_id
 from supervisor.payload_files import ARGUMENTS, RESULT, path_of, write_file
 from supervisor.payloads import load_result
@@ -23,8 +24,10 @@ from supervisor.states import State
 from supervisor.wire.call_kind import AS_JSON, BY_NAME, header
 from supervisor.wire.info import Info, Known
 from supervisor.wire.messages import Files, Submission, TaskRow
+from supervisor.wire.options import Options
 
 NO_CONFIG = TaskConfig()
+_Caller = Callable[[Sequence[Any], Mapping[str, Any]], Submission]
 _CHUNK_TASKS = 1000
 _CHUNK_BYTES = 4 << 20
 _UNREGISTERED = (
@@ -57,13 +60,22 @@ def _unknown(*args: object, **kwargs: object) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
-    """What is to be called: a name of its own, and the one that workers know it by."""
+class _Shape:
+    """What all calls with one name and one config have in common."""
 
     name: str
-    args: Sequence[Any]
-    kwargs: dict[str, Any]
     config: TaskConfig
+    options: Options
+    delay: float
+    eta: float
+    expires: float
+    keys: Keys | None
+
+    @classmethod
+    def of(cls, name: str, config: TaskConfig) -> _Shape:
+        """Worked out once, for as many calls as there are."""
+        expires = float(config.expires or 0.0)
+        return cls(name, config, config.wire, float(config.delay), config.eta_wall, expires, config.keys(name))
 
 
 def discard(directory: Directory, submission: Submission) -> None:
@@ -86,29 +98,17 @@ class Packer:
         self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
     ) -> Submission:
         """The submission of a function. Raises SerializationError, MessageTooLargeError, PayloadRefusedError."""
-        function = unwrap(func)
-        if not callable(function):
-            raise TypeError(f"{func!r} is no function")
-        if not isinstance(config, TaskConfig):
-            raise TypeError(f"config is a TaskConfig, such as TaskConfig(max_retries=2), not a {type(config).__name__}")
-        if config is NO_CONFIG and function is not func:
-            config = getattr(func, "config", NO_CONFIG)
-        call = _Call(config.name or name_of(function), args, dict(kwargs), config)
-        if not self._json:
-            return self._submission(call, b"", pack(function, args, kwargs, call.name, config.policy))
-        known = registry.name_of(function)
-        if known is None:
-            raise PayloadRefusedError(f"task {call.name}", _UNREGISTERED)
-        return self._named(call, known)
+        return self._caller(func, config)(args, kwargs)
 
     def chunks(
         self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig
     ) -> Iterator[list[Submission]]:
         """The submissions of a call for each of ``arguments``, as many at a time as make a round trip."""
+        call = self._caller(func, config)
         chunk: list[Submission] = []
         size = 0
         for args in arguments:
-            submission = self.call(func, args, {}, config)
+            submission = call(args, {})
             chunk.append(submission)
             size += len(submission.payload)
             if len(chunk) >= _CHUNK_TASKS or size >= _CHUNK_BYTES:
@@ -120,30 +120,48 @@ class Packer:
     def named(self, target: Target, data: object) -> Submission:
         """The submission of what is registered under a name."""
         args, kwargs = target.arguments(data)
-        config = target.config
-        call = _Call(config.name or target.name, args, kwargs, config)
+        shape = _Shape.of(target.config.name or target.name, target.config)
         if target.function is not None and not self._json:
-            return self._submission(call, b"", pack(target.function, args, kwargs, call.name, config.policy))
-        found = self._named(call, target.name)
+            packing = Packing(target.function, shape.name, shape.config.policy)
+            return self._submission(shape, b"", packing.pack(args, kwargs))
+        found = self._named(shape, target.name, args, kwargs)
         if target.function is not None or not target.known.asks_after_kill:
             return found  # the options of this call tell it
         options = msgspec.structs.replace(found.options, error_handler=True)
         return msgspec.structs.replace(found, options=options)
 
-    def _named(self, call: _Call, known: str) -> Submission:
-        policy = call.config.policy
+    def _caller(self, func: Callable[..., Any], config: TaskConfig) -> _Caller:
+        """What packs calls of this function."""
+        function = unwrap(func)
+        if not callable(function):
+            raise TypeError(f"{func!r} is no function")
+        if not isinstance(config, TaskConfig):
+            raise TypeError(f"config is a TaskConfig, such as TaskConfig(max_retries=2), not a {type(config).__name__}")
+        if config is NO_CONFIG and function is not func:
+            config = getattr(func, "config", NO_CONFIG)
+        shape = _Shape.of(config.name or name_of(function), config)
+        if not self._json:
+            packing = Packing(function, shape.name, config.policy)
+            return lambda args, kwargs: self._submission(shape, b"", packing.pack(args, kwargs))
+        known = registry.name_of(function)
+        if known is None:
+            raise PayloadRefusedError(f"task {shape.name}", _UNREGISTERED)
+        return lambda args, kwargs: self._named(shape, known, args, kwargs)
+
+    def _named(self, shape: _Shape, known: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Submission:
+        policy = shape.config.policy
         if self._json:
             found = registry.find(known)
             if policy != NO_POLICY and (found is None or policy != found.config.policy):
-                raise PayloadRefusedError(f"a call of task {call.name}", _POLICY)
+                raise PayloadRefusedError(f"a call of task {shape.name}", _POLICY)
             bare = found is not None and policy != found.config.policy
-            arguments = plain.dump_call(call.name, call.args, call.kwargs, bare=bare)
-            return self._submission(call, header(AS_JSON, known), arguments)
-        arguments = pack_arguments(Call(_unknown, tuple(call.args), call.kwargs, policy), call.name)
-        return self._submission(call, header(BY_NAME, known), arguments)
+            arguments = plain.dump_call(shape.name, args, dict(kwargs), bare=bare)
+            return self._submission(shape, header(AS_JSON, known), arguments)
+        arguments = pack_arguments(Call(_unknown, tuple(args), dict(kwargs), policy), shape.name)
+        return self._submission(shape, header(BY_NAME, known), arguments)
 
-    def _submission(self, call: _Call, head: bytes, body: bytes) -> Submission:
-        payload, config = head + body, call.config
+    def _submission(self, shape: _Shape, head: bytes, body: bytes) -> Submission:
+        payload = head + body
         task_id = new_id()
         files = Files.NONE
         if len(payload) > self._info.inline_limit:
@@ -154,15 +172,15 @@ class Packer:
             payload, files = head, Files.ARGUMENTS
         return Submission(
             id=task_id,
-            name=call.name,
+            name=shape.name,
             payload=payload,
-            options=config.wire,
-            delay=float(config.delay),
+            options=shape.options,
+            delay=shape.delay,
             generation=generation.get(),
             files=files,
-            eta=config.eta_wall,
-            expires=float(config.expires or 0.0),
-            keys=config.keys(call.name),
+            eta=shape.eta,
+            expires=shape.expires,
+            keys=shape.keys,
         )
 
     # -- reading -----------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from supervisor import (
     WorkerLostError,
     task,
 )
-from supervisor.functions import Resolver, pack
+from supervisor.functions import Packing, Resolver
 from supervisor.policy import NO_POLICY, ErrorHandler, Policy
 from supervisor.worker.deciding import Answer, decide
 
@@ -155,12 +155,12 @@ def plain() -> None:
 
 def crossed(function: Any, policy: Policy) -> Policy:
     target = getattr(function, "__supervisor_function__", function)
-    return Resolver().unpack(pack(target, (), {}, "f", policy), "f").policy
+    return Resolver().unpack(Packing(target, "f", policy).pack((), {}), "f").policy
 
 
 def test_a_decorators_policy_does_not_travel() -> None:
     own = decorated.config.policy
-    inside = pack(decorated.__supervisor_function__, (), {}, "f", own)
+    inside = Packing(decorated.__supervisor_function__, "f", own).pack((), {})
     assert b"yes" not in inside
     assert crossed(decorated, own) == own
 
