@@ -11,14 +11,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from supervisor.config import Priority, TaskConfig
+    from supervisor.core.plan import Misfire, Overlap
     from supervisor.current import CurrentTask, current_task
     from supervisor.errors import (
         AlreadyRunningError,
         JournalFullError,
+        KeyHeldError,
+        LocalTreeError,
         MessageTooLargeError,
+        NameTakenError,
+        PayloadRefusedError,
         QueueClosedError,
         QueueFullError,
         QueueUnavailableError,
+        ResultExpiredError,
+        ScheduleDeclaredError,
+        ScheduleError,
         SerializationError,
         SettingsError,
         SoftTimeoutError,
@@ -28,13 +36,18 @@ if TYPE_CHECKING:
         TaskFailedError,
         TaskOptionError,
         TaskTimeoutError,
+        UnknownHandlerError,
+        UnknownScheduleError,
         UnknownTaskError,
         WaitTimeoutError,
         WorkerLostError,
     )
     from supervisor.handle import Handle
     from supervisor.hooks import on_worker_start, on_worker_stop
-    from supervisor.records import ErrorInfo, Progress, TaskRecord
+    from supervisor.policy import Reject, Retry
+    from supervisor.presets import high_priority_config, quick_config, reliable_config
+    from supervisor.records import AttemptRecord, ErrorInfo, Progress, ScheduleRecord, TaskRecord
+    from supervisor.schedules import schedule
     from supervisor.states import Cause, State
     from supervisor.taskqueue import TaskQueue, queue
     from supervisor.tasks import Task, task
@@ -42,18 +55,24 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ERRORS = (
-    "AlreadyRunningError JournalFullError MessageTooLargeError QueueClosedError QueueFullError"
-    " QueueUnavailableError SerializationError SettingsError SoftTimeoutError SupervisorError"
-    " TaskCancelledError TaskExpiredError TaskFailedError TaskOptionError TaskTimeoutError"
-    " UnknownTaskError WaitTimeoutError WorkerLostError"
+    "AlreadyRunningError JournalFullError KeyHeldError LocalTreeError MessageTooLargeError"
+    " NameTakenError PayloadRefusedError"
+    " QueueClosedError QueueFullError QueueUnavailableError ResultExpiredError ScheduleDeclaredError"
+    " ScheduleError SerializationError SettingsError SoftTimeoutError SupervisorError TaskCancelledError"
+    " TaskExpiredError TaskFailedError TaskOptionError TaskTimeoutError UnknownHandlerError"
+    " UnknownScheduleError UnknownTaskError WaitTimeoutError WorkerLostError"
 )
 _HOMES = {
     "supervisor.config": "Priority TaskConfig",
     "supervisor.current": "CurrentTask current_task",
+    "supervisor.core.plan": "Misfire Overlap",
     "supervisor.errors": _ERRORS,
     "supervisor.handle": "Handle",
     "supervisor.hooks": "on_worker_start on_worker_stop",
-    "supervisor.records": "ErrorInfo Progress TaskRecord",
+    "supervisor.policy": "Reject Retry",
+    "supervisor.presets": "high_priority_config quick_config reliable_config",
+    "supervisor.records": "AttemptRecord ErrorInfo Progress ScheduleRecord TaskRecord",
+    "supervisor.schedules": "schedule",
     "supervisor.states": "Cause State",
     "supervisor.taskqueue": "TaskQueue queue",
     "supervisor.tasks": "Task task",
@@ -62,17 +81,30 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names.spli
 
 __all__ = [
     "AlreadyRunningError",
+    "AttemptRecord",
     "Cause",
     "CurrentTask",
     "ErrorInfo",
     "Handle",
     "JournalFullError",
+    "KeyHeldError",
+    "LocalTreeError",
     "MessageTooLargeError",
+    "Misfire",
+    "NameTakenError",
+    "Overlap",
+    "PayloadRefusedError",
     "Priority",
     "Progress",
     "QueueClosedError",
     "QueueFullError",
     "QueueUnavailableError",
+    "Reject",
+    "ResultExpiredError",
+    "Retry",
+    "ScheduleDeclaredError",
+    "ScheduleError",
+    "ScheduleRecord",
     "SerializationError",
     "SettingsError",
     "SoftTimeoutError",
@@ -87,14 +119,20 @@ __all__ = [
     "TaskQueue",
     "TaskRecord",
     "TaskTimeoutError",
+    "UnknownHandlerError",
+    "UnknownScheduleError",
     "UnknownTaskError",
     "WaitTimeoutError",
     "WorkerLostError",
     "__version__",
     "current_task",
+    "high_priority_config",
     "on_worker_start",
     "on_worker_stop",
     "queue",
+    "quick_config",
+    "reliable_config",
+    "schedule",
     "task",
 ]
 

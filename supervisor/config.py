@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, IntEnum
 from functools import cached_property
 from typing import Any, Self, TypedDict
 
+from supervisor.core.keys import Keys, Limit, Rate, Unique
 from supervisor.errors import TaskOptionError
-from supervisor.settings.kind import Duration, Kind, Maybe, Size, Switch, Whole
+from supervisor.policy import NO_POLICY, ErrorHandler, ErrorType, Policy
+from supervisor.settings.kind import Duration, Factor, Kind, Maybe, Plain, Size, Switch, Whole
 from supervisor.settings.nearest import did_you_mean
 from supervisor.wire.options import Options
 
@@ -32,10 +37,27 @@ class TaskOptions(TypedDict, total=False):
     soft_timeout: float | str | None
     max_retries: int
     retry_delay: float | str
+    backoff: float
+    max_delay: float | str
+    retry_jitter: float | str
+    retry_on: ErrorType | Iterable[ErrorType] | None
+    never_retry_on: ErrorType | Iterable[ErrorType]
+    error_handler: ErrorHandler | None
     crash_budget: int
     memory_limit: int | str | None
     priority: int | str | Enum
+    queue: str
     delay: float | str
+    eta: datetime | None
+    expires: float | str | None
+    unique: str | None
+    unique_until: str | float
+    limit: int | None
+    limit_key: str | None
+    rate: str | None
+    rate_key: str | None
+    store_result: bool
+    result_ttl: float | str
     leave_children: bool
 
 
@@ -62,15 +84,49 @@ class TaskConfig:
     max_retries: int = _UNSET
     """How often it runs again after it raised or timed out. Setting's default: 3."""
     retry_delay: float | str = _UNSET
-    """Time before it runs again. Setting's default: 1 s."""
+    """Time before it runs again for the first time. Setting's default: 1 s."""
+    backoff: float = _UNSET
+    """What that time is multiplied with at each further failure; 1 for a fixed delay. Setting's default: 2."""
+    max_delay: float | str = _UNSET
+    """Most time between two runs. Setting's default: 1 h."""
+    retry_jitter: float | str = _UNSET
+    """Up to how much time is added by chance. Setting's default: 1 s."""
+    retry_on: ErrorType | Iterable[ErrorType] | None = None
+    """Run again after these errors only; None for after any. A kill at the hard limit is a TaskTimeoutError."""
+    never_retry_on: ErrorType | Iterable[ErrorType] = ()
+    """Never run again after these. The death of the process is a WorkerLostError."""
+    error_handler: ErrorHandler | None = None
+    """``(task_id, error, attempt) -> bool``, asked whether to run again wherever an attempt is left."""
     crash_budget: int = _UNSET
     """How many attempts may end with the death of their process. Setting's default: 3."""
     memory_limit: int | str | None = _UNSET
     """What it may take in memory before it is killed; None for no limit. Setting's default: None."""
     priority: int | str | Enum = Priority.NORMAL
     """A whole number, an int-valued Enum, or a name of :class:`Priority` such as "high"."""
+    queue: str = "default"
+    """The named queue that it waits in."""
     delay: float | str = 0.0
     """Time before it may start."""
+    eta: datetime | None = None
+    """When it may start; a time zone must be part of it."""
+    expires: float | str | None = None
+    """Time after which it is not started any more, and ends as expired; None for never."""
+    unique: str | None = None
+    """A key that one task at a time may hold: submitting a second gives the handle of the first."""
+    unique_until: str | float = "finished"
+    """How long it is held: until "started", until "finished", or for a period (seconds, or text such as "1h")."""
+    limit: int | None = None
+    """How many tasks with the same ``limit_key`` may run at once."""
+    limit_key: str | None = None
+    """Default: the task's name."""
+    rate: str | None = None
+    """How many tasks with the same ``rate_key`` may start in a period: "10/s", "100/m", "5/2h"."""
+    rate_key: str | None = None
+    """Default: the task's name."""
+    store_result: bool = True
+    """Whether what it returns is kept."""
+    result_ttl: float | str = _UNSET
+    """How long its result is kept after its end. Setting's default: 7 days."""
     leave_children: bool = False
     """Whether processes that it leaves behind may live on after it succeeded, for as long as its worker does."""
 
@@ -80,9 +136,9 @@ class TaskConfig:
             kind = _KINDS.get(field.name)
             if kind is not None and value is not _UNSET:
                 object.__setattr__(self, field.name, _read(field.name, kind, value))
-        object.__setattr__(self, "priority", _priority(self.priority))
-        if self.name is not None and not 0 < len(self.name) <= 255:
-            raise TaskOptionError("name", self.name, "1 to 255 characters")
+        object.__setattr__(self, "priority", read_priority(self.priority))
+        if self.name is not None:
+            object.__setattr__(self, "name", read_name(self.name))
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
@@ -90,7 +146,8 @@ class TaskConfig:
         known = {field.name for field in dataclasses.fields(cls)}
         for name in options:
             if name not in known:
-                raise TaskOptionError(name, options[name], f"a known option{did_you_mean(name, sorted(known))}")
+                hint = did_you_mean(name, sorted(known)) or "see TaskConfig"
+                raise TaskOptionError(name, options[name], f"a known option; {hint}")
         return cls(**options)
 
     def replace(self, options: Mapping[str, Any]) -> TaskConfig:
@@ -98,12 +155,138 @@ class TaskConfig:
         chosen = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return TaskConfig.of({**chosen, **options})
 
+    @property
+    def eta_wall(self) -> float:
+        """``eta`` in wall-clock seconds since 1970; 0 for none."""
+        return self.eta.timestamp() if self.eta is not None else 0.0
+
+    def keys(self, name: str) -> Keys | None:
+        """The keys of a task of this name."""
+        if self.unique is None and self.limit is None and self.rate is None:
+            return None
+        unique = None
+        if self.unique is not None:
+            period = isinstance(self.unique_until, float)
+            until = "period" if period else str(self.unique_until)
+            unique = Unique(self.unique, until, float(self.unique_until) if period else 0.0)
+        limit = Limit(self.limit_key or name, self.limit) if self.limit is not None else None
+        rate = None
+        if self.rate is not None:
+            most, seconds = _read_rate(self.rate)
+            rate = Rate(self.rate_key or name, most, seconds)
+        return Keys(unique, limit, rate)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """When it runs again, as far as its own code is asked; travels with the function."""
+        if self.retry_on is None and not self.never_retry_on and self.error_handler is None:
+            return NO_POLICY
+        chosen: Any = (self.retry_on, self.never_retry_on, self.error_handler)  # read already, as tuples of types
+        return Policy(*chosen)
+
     @cached_property
     def wire(self) -> Options:
         """The form that travels."""
         values = {name: getattr(self, name) for name in _TRAVELLING}
         chosen = {name: value for name, value in values.items() if value is not _UNSET}
-        return Options(priority=int(self.priority), leave_children=self.leave_children, **chosen)  # type: ignore[arg-type]
+        return Options(
+            priority=read_priority(self.priority),
+            leave_children=self.leave_children,
+            queue=self.queue,
+            store_result=self.store_result,
+            error_handler=self.policy.asks_after_kill,
+            **chosen,
+        )
+
+
+@dataclass(frozen=True)
+class _Text(Plain):
+    """Some words."""
+
+    longest: int = 255
+    unit = "text"
+
+    @property
+    def expects(self) -> str:
+        return f"text of 1 to {self.longest} characters"
+
+    def read(self, value: object) -> str:
+        if not isinstance(value, str) or not 0 < len(value) <= self.longest:
+            raise ValueError
+        return value
+
+
+class _Until(Plain):
+    """How long a unique key is held."""
+
+    unit = "text"
+    expects = 'a duration, "started" or "finished"'
+
+    def read(self, value: object) -> str | float:
+        return str(value) if value in ("started", "finished") else Duration().read(value)
+
+
+class _RateText(Plain):
+    """So many per period."""
+
+    unit = "text"
+    expects = 'a count and a period, such as "10/s", "100/m" or "5/2h"'
+
+    def read(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError
+        _read_rate(value)
+        return value
+
+
+class _Aware(Plain):
+    """A moment."""
+
+    unit = "datetime"
+    expects = "a datetime with a time zone"
+
+    def read(self, value: object) -> datetime:
+        if not isinstance(value, datetime) or value.tzinfo is None:
+            raise ValueError
+        return value
+
+
+class _Handler(Plain):
+    """A function that is asked."""
+
+    unit = "callable"
+    expects = "a function of (task_id, error, attempt)"
+
+    def read(self, value: object) -> Callable[..., Any]:
+        if not callable(value):
+            raise ValueError
+        with suppress(ValueError):  # some of those written in C do not tell
+            inspect.signature(value).bind("", Exception(), 1)
+        return value
+
+
+class _Errors(Plain):
+    """Exception types, one or several."""
+
+    unit = "exception types"
+    expects = "an exception type, or several"
+
+    def read(self, value: object) -> tuple[ErrorType, ...]:
+        found: tuple[Any, ...] = (
+            tuple(value) if isinstance(value, Iterable) and not isinstance(value, type) else (value,)
+        )
+        if not all(isinstance(each, type) and issubclass(each, BaseException) for each in found):
+            raise ValueError
+        return found
+
+
+def _read_rate(text: str) -> tuple[int, float]:
+    count, slash, period = text.partition("/")
+    if not slash:
+        raise ValueError
+    most = Whole(1).read(count.strip())
+    period = period.strip()
+    return most, Duration().read(period if period[:1].isdigit() else f"1{period}")
 
 
 _KINDS: dict[str, Kind[Any]] = {
@@ -111,12 +294,40 @@ _KINDS: dict[str, Kind[Any]] = {
     "soft_timeout": Maybe(Duration()),
     "max_retries": Whole(0, 1_000_000),
     "retry_delay": Duration(above=False),
+    "backoff": Factor(),
+    "max_delay": Duration(above=False),
+    "retry_jitter": Duration(above=False),
     "crash_budget": Whole(1, 1_000_000),
     "memory_limit": Maybe(Size()),
     "delay": Duration(above=False),
     "leave_children": Switch(),
+    "expires": Maybe(Duration()),
+    "unique": Maybe(_Text()),
+    "unique_until": _Until(),
+    "limit": Maybe(Whole(1)),
+    "limit_key": Maybe(_Text()),
+    "rate": Maybe(_RateText()),
+    "rate_key": Maybe(_Text()),
+    "queue": _Text(100),
+    "store_result": Switch(),
+    "result_ttl": Duration(),
+    "eta": Maybe(_Aware()),
+    "retry_on": Maybe(_Errors()),
+    "never_retry_on": _Errors(),
+    "error_handler": Maybe(_Handler()),
 }
-_TRAVELLING = ("timeout", "soft_timeout", "max_retries", "retry_delay", "crash_budget", "memory_limit")
+_TRAVELLING = (
+    "timeout",
+    "soft_timeout",
+    "max_retries",
+    "retry_delay",
+    "backoff",
+    "max_delay",
+    "retry_jitter",
+    "crash_budget",
+    "memory_limit",
+    "result_ttl",
+)
 
 
 def _read(name: str, kind: Kind[Any], value: object) -> object:
@@ -126,7 +337,19 @@ def _read(name: str, kind: Kind[Any], value: object) -> object:
         raise TaskOptionError(name, value, kind.expects) from None
 
 
-def _priority(value: int | str | Enum) -> int:
+def read_name(value: object) -> str:
+    """The name of a task or handler; TaskOptionError for one that cannot be."""
+    return str(_read("name", _Text(), value))
+
+
+def read_delay(option: str, value: float | str) -> float:
+    """``delay`` under another name; TaskOptionError calls it by that."""
+    seconds: Any = _read(option, _KINDS["delay"], value)
+    return float(seconds)
+
+
+def read_priority(value: int | str | Enum) -> int:
+    """The number behind a priority in any of its forms; TaskOptionError for one that makes no sense."""
     if isinstance(value, str):
         try:
             return Priority[value.upper()].value

@@ -31,6 +31,13 @@ class AlreadyRunningError(SupervisorError):
         )
 
 
+class LocalTreeError(SupervisorError):
+    """A supervisor of this process's own did not get ready."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the local supervisor could not be started: {reason}")
+
+
 class QueueUnavailableError(SupervisorError):
     """No supervisor answered within the time allowed."""
 
@@ -50,13 +57,13 @@ class QueueClosedError(SupervisorError):
 
 
 class QueueFullError(SupervisorError):
-    """The queue holds as many unfinished tasks as it may."""
+    """The queue holds as many unfinished tasks as it may; ``queue`` names the one that does, where it is only one."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, queue: str | None = None) -> None:
         self.limit = limit
-        super().__init__(
-            f"the queue is full: it holds {limit:,} unfinished tasks; try again later or raise queue_limit"
-        )
+        self.queue = queue
+        which, setting = ("the queue", "queue_limit") if queue is None else (f"the queue {queue!r}", "queue_limits")
+        super().__init__(f"{which} is full: it holds {limit:,} unfinished tasks; try again later or raise {setting}")
 
 
 class JournalFullError(SupervisorError):
@@ -104,6 +111,30 @@ class UnknownFunctionError(SupervisorError):
         super().__init__(f"the workers know no task {name!r} ({reason}); name its module in `tasks`")
 
 
+class UnknownHandlerError(SupervisorError):
+    """Nothing is registered under the name that something was to be submitted to."""
+
+    def __init__(self, name: str, nearest: str | None = None) -> None:
+        self.name = name
+        self.nearest = nearest
+        hint = f"did you mean {nearest!r}?" if nearest else "register it in a module that is named in `tasks`"
+        super().__init__(f"no task or handler is registered as {name!r}: {hint}")
+
+
+class NameTakenError(SupervisorError):
+    """Two functions were registered under one name."""
+
+    def __init__(self, name: str, first: str, second: str) -> None:
+        super().__init__(f"{first} and {second} are both registered as {name!r}; give one of them another name")
+
+
+class PayloadRefusedError(SupervisorError):
+    """What was to cross, or has crossed, is no JSON, and the supervisor takes nothing else."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what} is refused, for this supervisor takes JSON only (payloads = json): {reason}")
+
+
 class SerializationError(SupervisorError):
     """Something that has to cross a process boundary cannot be serialised."""
 
@@ -117,6 +148,46 @@ class TaskOptionError(SupervisorError):
 
     def __init__(self, option: str, value: object, expected: str) -> None:
         super().__init__(f"{option}={value!r} makes no sense: expected {expected}")
+
+
+class KeyHeldError(SupervisorError):
+    """A task cannot be taken up again while another task holds its unique key."""
+
+    def __init__(self, task_id: str, key: str, holder: str) -> None:
+        self.task_id = task_id
+        self.key = key
+        self.holder = holder
+        super().__init__(
+            f"task {task_id} cannot run again now: task {holder} holds its unique key {key!r};"
+            " retry it when that has ended"
+        )
+
+
+class ScheduleError(SupervisorError):
+    """A schedule that makes no sense as it is declared."""
+
+    def __init__(self, name: str, fault: str) -> None:
+        self.name = name
+        self.fault = fault
+        super().__init__(f"schedule {name}: {fault}")
+
+
+class UnknownScheduleError(SupervisorError):
+    """No schedule has this name."""
+
+    def __init__(self, name: str, nearest: str | None = None) -> None:
+        self.name = name
+        self.nearest = nearest
+        hint = f"did you mean {nearest!r}?" if nearest else "schedules() tells which there are"
+        super().__init__(f"there is no schedule {name!r}: {hint}")
+
+
+class ScheduleDeclaredError(SupervisorError):
+    """A schedule that the code declares cannot be added or removed as well."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"schedule {name!r} is declared in the code: change it there, or pause it")
 
 
 class TaskError(SupervisorError):
@@ -147,6 +218,13 @@ class TaskTimeoutError(TaskError):
         self.stack = stack
         limit = f"its limit of {timeout:g} s" if timeout else "its limit"
         super().__init__(task_id, f"task {task_id} ran past {limit} and was killed\n\n{stack or ''}".rstrip())
+
+
+class ResultExpiredError(TaskError):
+    """The task succeeded, and what it returned is not kept any more."""
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(task_id, f"the result of task {task_id} has expired; raise result_ttl to keep results longer")
 
 
 class TaskCancelledError(TaskError):

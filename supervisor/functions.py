@@ -3,6 +3,9 @@
 A payload is one byte that says how the function travels, then a pickle. Module-level functions travel by their
 import path; closures, lambdas and what lives in ``__main__`` travel by value (cloudpickle: kept by the people behind
 Ray and Dask, the standard for this). The broker never opens a payload.
+
+So does the task's policy (after which errors it runs again): the one that its decorator gave it is found where the
+function is, and only another is packed, behind the arguments.
 """
 
 from __future__ import annotations
@@ -18,10 +21,10 @@ from typing import Any
 import cloudpickle
 
 from supervisor.errors import SerializationError, UnknownFunctionError
+from supervisor.policy import NO_POLICY, Policy
+from supervisor.wire.call_kind import BY_REFERENCE, BY_VALUE
 
 Function = Callable[..., Any]
-BY_REFERENCE = b"R"
-BY_VALUE = b"V"
 _UNPORTABLE = b"__main__"
 
 
@@ -32,17 +35,30 @@ class Call:
     function: Function
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    policy: Policy = NO_POLICY
 
 
 def reference_of(function: Function) -> str | None:
     """``module:qualname`` when importing that gives back this very function, else None."""
+    return _refer(function)[0]
+
+
+def _refer(function: Function) -> tuple[str | None, object]:
+    """That, and the task or function that is found there."""
     module, qualname = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
     if not module or module == "__main__" or "<" in qualname:
-        return None
+        return None, None
     found: object = sys.modules.get(module)
     for part in qualname.split("."):
         found = getattr(found, part, None)
-    return f"{module}:{qualname}" if unwrap(found) is function else None
+    return (f"{module}:{qualname}", found) if unwrap(found) is function else (None, None)
+
+
+def policy_of(found: object) -> Policy:
+    """The policy of a task; none for a plain function."""
+    config = getattr(found, "config", None)
+    policy = getattr(config, "policy", NO_POLICY)
+    return policy if isinstance(policy, Policy) else NO_POLICY
 
 
 def unwrap(found: object) -> object:
@@ -56,15 +72,35 @@ def name_of(function: Function) -> str:
     return f"{module}.{getattr(function, '__qualname__', type(function).__name__)}"
 
 
-def pack(function: Function, args: Sequence[object], kwargs: Mapping[str, object], name: str) -> bytes:
-    """The payload of a call; SerializationError names the argument that cannot cross."""
-    reference = reference_of(function)
+class Packing:
+    """How calls of a function are packed: found out once, for as many calls as there are. ``name`` is the task's."""
+
+    def __init__(self, function: Function, name: str, policy: Policy = NO_POLICY) -> None:
+        self._function = function
+        self._name = name
+        self._policy = policy
+        self._reference, found = _refer(function)
+        known = policy_of(found)
+        self._own = () if policy is known or policy == known else (policy,)
+
+    def pack(self, args: Sequence[object], kwargs: Mapping[str, object]) -> bytes:
+        """The payload of a call; SerializationError names the argument that cannot cross."""
+        try:
+            if self._reference is not None:
+                return BY_REFERENCE + _dump((self._reference, tuple(args), dict(kwargs), *self._own))
+            return BY_VALUE + dump_by_value((self._function, tuple(args), dict(kwargs), *self._own))
+        except Exception as error:
+            call = Call(self._function, tuple(args), dict(kwargs), self._policy)
+            raise _explain(call, self._name, error) from error
+
+
+def pack_arguments(call: Call, name: str) -> bytes:
+    """The arguments of a call whose function goes by name; SerializationError names the one that cannot cross."""
+    own = (call.policy,) if call.policy else ()
     try:
-        if reference is not None:
-            return BY_REFERENCE + _dump((reference, tuple(args), dict(kwargs)))
-        return BY_VALUE + dump_by_value((function, tuple(args), dict(kwargs)))
+        return _dump((call.args, call.kwargs, *own))
     except Exception as error:
-        raise _explain(function, args, kwargs, name, error) from error
+        raise _explain(call, name, error) from error
 
 
 def _dump(value: object) -> bytes:
@@ -82,23 +118,21 @@ def dump_by_value(value: object) -> bytes:
     return data
 
 
-def _explain(
-    function: Function, args: Sequence[object], kwargs: Mapping[str, object], name: str, error: Exception
-) -> SerializationError:
-    for label, value in _labelled(function, args, kwargs):
+def _explain(call: Call, name: str, error: Exception) -> SerializationError:
+    parts = [(f"argument {label!r} of task {name} (a {type(value).__name__})", value) for label, value in _named(call)]
+    for what, value in [*parts, (f"the error_handler, or an error type, of task {name}", call.policy)]:
         try:
             dump_by_value(value)
         except Exception as fault:  # noqa: BLE001  see pack
-            what = f"argument {label!r} of task {name} (a {type(value).__name__})"
             return SerializationError(what, f"{type(fault).__name__}: {fault}")
     return SerializationError(f"the function of task {name}", f"{type(error).__name__}: {error}")
 
 
-def _labelled(function: Function, args: Sequence[object], kwargs: Mapping[str, object]) -> list[tuple[str, object]]:
+def _named(call: Call) -> list[tuple[str, object]]:
     try:
-        bound = inspect.signature(function).bind(*args, **kwargs)
+        bound = inspect.signature(call.function).bind(*call.args, **call.kwargs)
     except (TypeError, ValueError):
-        return [*((str(number), value) for number, value in enumerate(args)), *kwargs.items()]
+        return [*((str(number), value) for number, value in enumerate(call.args)), *call.kwargs.items()]
     return list(bound.arguments.items())
 
 
@@ -106,20 +140,21 @@ class Resolver:
     """Unpacks payloads in a worker. Functions that were found once are remembered."""
 
     def __init__(self) -> None:
-        self._found: dict[str, Function] = {}
+        self._found: dict[str, tuple[Function, Policy]] = {}
 
     def unpack(self, payload: bytes, name: str) -> Call:
         """The call behind a payload; UnknownFunctionError when its function cannot be imported."""
         kind, data = payload[:1], memoryview(payload)[1:]
         if kind == BY_REFERENCE:
-            reference, args, kwargs = pickle.loads(data)
-            return Call(self._found.get(reference) or self._find(reference, name), args, kwargs)
+            reference, args, kwargs, *policy = pickle.loads(data)
+            function, own = self._found.get(reference) or self._find(reference, name)
+            return Call(function, args, kwargs, *(policy or (own,)))
         if kind == BY_VALUE:
-            function, args, kwargs = pickle.loads(data)
-            return Call(function, args, kwargs)
+            function, args, kwargs, *policy = pickle.loads(data)
+            return Call(function, args, kwargs, *policy)
         raise UnknownFunctionError(name, f"its payload is of unknown kind {kind!r}")
 
-    def _find(self, reference: str, name: str) -> Function:
+    def _find(self, reference: str, name: str) -> tuple[Function, Policy]:
         module, _, qualname = reference.partition(":")
         try:
             found: object = importlib.import_module(module)
@@ -130,5 +165,5 @@ class Resolver:
         function = unwrap(found)
         if not callable(function):
             raise UnknownFunctionError(name, f"module {module} has no function {qualname}")
-        self._found[reference] = function
-        return function
+        self._found[reference] = function, policy_of(found)
+        return self._found[reference]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from supervisor.errors import TaskFailedError, UnknownTaskError
+from supervisor.errors import ResultExpiredError, TaskFailedError, UnknownTaskError
 from supervisor.records import TaskRecord
 from supervisor.states import State
 
@@ -35,7 +35,8 @@ class Handle(Generic[R]):
     def result(self, timeout: float | None = None) -> R:
         """Wait for what the task returns, for at most ``timeout`` seconds (None: for ever).
 
-        Raises TaskFailedError with the remote traceback when it raised, else as :meth:`TaskQueue.wait`.
+        None for a task with ``store_result=False``. Raises TaskFailedError with the remote traceback when it raised,
+        ResultExpiredError when it succeeded too long ago, else as :meth:`TaskQueue.wait`.
         """
         return cast(R, _returned(self._queue.wait(self.id, timeout)))
 
@@ -67,6 +68,14 @@ class Handle(Generic[R]):
         """:meth:`cancel` without blocking the event loop."""
         return await self._queue.acancel(self.id)
 
+    def retry(self) -> bool:
+        """Take it up again once it has ended; see :meth:`TaskQueue.retry`."""
+        return self._queue.retry(self.id)
+
+    async def aretry(self) -> bool:
+        """:meth:`retry` without blocking the event loop."""
+        return await self._queue.aretry(self.id)
+
     def _known(self, record: TaskRecord | None) -> TaskRecord:
         if record is None:
             raise UnknownTaskError(self.id)
@@ -74,6 +83,8 @@ class Handle(Generic[R]):
 
 
 def _returned(record: TaskRecord) -> object:
+    if record.result_expired:
+        raise ResultExpiredError(record.id)
     if record.state is State.SUCCEEDED:
         return record.result
     error = record.error

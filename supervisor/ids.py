@@ -11,6 +11,8 @@ import random
 import time
 import uuid
 
+from supervisor.errors import UnknownTaskError
+
 _RANDOM_BITS = 62
 # A generator of our own, so that an application that seeds Python's gets no id twice; seeded anew after a fork.
 _random = random.Random()
@@ -23,7 +25,15 @@ def new_id() -> bytes:
     milliseconds, rest = divmod(nanoseconds, 1_000_000)
     # RFC 9562, method 3: the sub-millisecond fraction fills rand_a, so ids of one process keep their order.
     fraction = (rest << 12) // 1_000_000
-    tail = _random.getrandbits(_RANDOM_BITS)
+    return _layout(milliseconds, fraction, _random.getrandbits(_RANDOM_BITS))
+
+
+def ordered_id(milliseconds: int, seed: int) -> bytes:
+    """The id that belongs to this millisecond and this seed (of 74 bits or more): always the same."""
+    return _layout(milliseconds, seed >> _RANDOM_BITS & 0xFFF, seed & (1 << _RANDOM_BITS) - 1)
+
+
+def _layout(milliseconds: int, fraction: int, tail: int) -> bytes:
     number = (milliseconds << 80) | (0x7 << 76) | (fraction << 64) | (0b10 << 62) | tail
     return number.to_bytes(16, "big")
 
@@ -31,6 +41,14 @@ def new_id() -> bytes:
 def to_text(task_id: bytes) -> str:
     """The form that people and URLs see: 32 hexadecimal digits."""
     return task_id.hex()
+
+
+def id_of(text: str) -> bytes:
+    """The id behind its text; UnknownTaskError where the text is no id."""
+    found = from_text(text)
+    if found is None:
+        raise UnknownTaskError(str(text))
+    return found
 
 
 def from_text(text: str) -> bytes | None:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import pickle
 
+from supervisor import plain
 from supervisor.directory import Directory
-from supervisor.errors import MessageTooLargeError, SerializationError
+from supervisor.errors import MessageTooLargeError, PayloadRefusedError, SerializationError
 from supervisor.functions import dump_by_value
 from supervisor.payload_files import ARGUMENTS, RESULT, path_of, write_file
 from supervisor.settings import Settings
 from supervisor.wire.messages import Files, Grant
+
+_PICKLE = b"\x80"
+"""What every pickle begins with since protocol 2, and no JSON does."""
 
 
 class PayloadStore:
@@ -25,6 +29,7 @@ class PayloadStore:
         self._inline = settings.inline_limit
         self._limit = settings.payload_limit
         self._durable = settings.durability == "full"
+        self._json = settings.payloads == plain.JSON_ONLY
 
     def payload(self, grant: Grant) -> bytes:
         """The payload of a granted task."""
@@ -34,7 +39,7 @@ class PayloadStore:
 
     def store(self, value: object, grant: Grant) -> tuple[bytes, int]:
         """A result as it is reported: (bytes, files). Raises SerializationError, MessageTooLargeError."""
-        data = dump_result(value, grant.name)
+        data = dump_result(value, grant.name, json_only=self._json)
         if len(data) <= self._inline:
             return data, Files.NONE
         if len(data) > self._limit:
@@ -43,8 +48,10 @@ class PayloadStore:
         return b"", Files.RESULT
 
 
-def dump_result(value: object, name: str) -> bytes:
+def dump_result(value: object, name: str, *, json_only: bool = False) -> bytes:
     """A result, serialised."""
+    if json_only:
+        return plain.dump(value, f"the result of task {name} (a {type(value).__name__})")
     try:
         data = pickle.dumps(value, protocol=5)
         return dump_by_value(value) if b"__main__" in data else data
@@ -56,6 +63,13 @@ def dump_result(value: object, name: str) -> bytes:
             raise SerializationError(what, f"{type(error).__name__}: {error}") from error
 
 
-def load_result(data: bytes) -> object:
-    """What :func:`dump_result` wrote."""
+def load_result(data: bytes, name: str, *, json_only: bool = False) -> object:
+    """What :func:`dump_result` wrote; PayloadRefusedError for a pickle where there must be none.
+
+    The first byte tells them apart, for results may be older than the setting.
+    """
+    if data[:1] != _PICKLE:
+        return plain.load(data)
+    if json_only:
+        raise PayloadRefusedError(f"the result of task {name}", "it is a pickle from before, and is not opened")
     return pickle.loads(data)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from supervisor.core.plan import Misfire, Overlap, ScheduleRow
 from supervisor.ids import to_text
 from supervisor.states import Cause, State
-from supervisor.wire.messages import Files, TaskRow
+from supervisor.wire.messages import AttemptRow, Files, TaskRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,12 @@ class TaskRecord:
     output: str
     """What the last attempt printed."""
     progress: Progress | None
+    retried: int = 0
+    """How often it was taken up again after it had ended."""
     result: Any = None
     """What it returned; read by ``get_result`` and ``wait`` only."""
+    result_expired: bool = False
+    """Whether it succeeded, and what it returned was kept and is not any more; told by the same."""
 
     @property
     def status(self) -> State:
@@ -79,7 +84,32 @@ class TaskRecord:
         return self.ended_at
 
 
-def record_of(row: TaskRow, result: object = None) -> TaskRecord:
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One attempt of a task that has ended."""
+
+    number: int
+    """1 for the first; begins anew when the task is taken up again. 0 for what became of an error handler, and of a
+    task that ended without an attempt."""
+    started_at: float
+    ended_at: float
+    worker: int | None
+    """The pid of the process that ran it."""
+    cause: Cause | None
+    """Why it did not succeed; None when it did."""
+    error: ErrorInfo | None
+    output: str
+    """What it printed."""
+
+
+def attempt_of(row: AttemptRow) -> AttemptRecord:
+    """The record behind a row that the broker sent."""
+    error = ErrorInfo(row.error.type, row.error.message, row.error.traceback, row.stack) if row.cause else None
+    cause = Cause(row.cause) if row.cause else None
+    return AttemptRecord(row.number, row.started_at, row.ended_at, row.worker or None, cause, error, row.output)
+
+
+def record_of(row: TaskRow, result: object = None, *, result_expired: bool = False) -> TaskRecord:
     """The record behind a row that the broker sent."""
     error = None
     if row.error is not None:
@@ -102,10 +132,68 @@ def record_of(row: TaskRow, result: object = None) -> TaskRecord:
         error=error,
         output=row.output,
         progress=Progress(told.done, told.total, told.message) if told else None,
+        retried=row.retried,
         result=result,
+        result_expired=result_expired,
     )
 
 
 def result_in_file(row: TaskRow) -> bool:
     """Whether the result lies in a file of its own."""
     return bool(row.files & Files.RESULT)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRecord:
+    """A schedule, as it is. Durations are seconds."""
+
+    name: str
+    task: str
+    """The name of the task that it runs."""
+    cron: str | None
+    every: float | None
+    """The time between two firings, where there is no expression."""
+    zone: str
+    start: float | None
+    """Before this it does not fire."""
+    stop: float | None
+    """After this it does not fire."""
+    misfire: Misfire
+    grace: float | None
+    """How late a slot may be run; None for any time."""
+    overlap: Overlap
+    declared: bool
+    """Whether the code declares it; else it was added."""
+    paused: bool
+    next_at: float | None
+    """When it fires next; None for never, or while it is paused."""
+    last_at: float | None
+    """The slot that was run last."""
+    last_task: str | None
+    """The id of the task that was submitted last, by a slot or by hand."""
+
+
+def schedule_of(row: ScheduleRow) -> ScheduleRecord:
+    """The record behind a row that the broker sent."""
+    timing = row.timing
+    return ScheduleRecord(
+        name=row.name,
+        task=row.task,
+        cron=timing.cron or None,
+        every=_seconds(timing.every or None),
+        zone=timing.zone,
+        start=_seconds(row.start),
+        stop=_seconds(row.stop),
+        misfire=row.misfire,
+        grace=_seconds(row.grace),
+        overlap=row.overlap,
+        declared=row.declared,
+        paused=row.paused,
+        next_at=_seconds(row.next_slot),
+        last_at=_seconds(row.last_slot),
+        last_task=to_text(row.last_task) if row.last_task else None,
+    )
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000

@@ -23,10 +23,14 @@ def run(settings: Settings, title: str = "supervisor", chdir: str | None = None)
 
     Raises AlreadyRunningError when another supervisor runs on the directory, SettingsError when it cannot be used.
     """
-    configure("run", settings.log_level)
     umask = os.umask(0)
     os.umask(umask)
-    spec = Spec(settings, title, chdir or os.getcwd(), umask=umask, reload=settings.reload)
+    serve(Spec(settings, title, chdir or os.getcwd(), umask=umask, reload=settings.reload))
+
+
+def serve(spec: Spec, owner: int | None = None) -> None:
+    """:func:`run` as ``spec`` says; ``owner`` is the pidfd of a process with which it ends as well."""
+    configure("run", spec.settings.log_level)
     ours, theirs = socket.socketpair()
     for end in (ours, theirs):
         end.setblocking(False)
@@ -36,19 +40,25 @@ def run(settings: Settings, title: str = "supervisor", chdir: str | None = None)
     tree = Tree()
     Tree.check(spec)
     tree.begin(spec)
+    grace = None
     try:
-        _serve(tree, spec, ours)
+        grace = _serve(tree, spec, ours, owner)
     finally:
         signal.set_wakeup_fd(-1)
-        tree.end(log)
+        tree.end(log, grace)
 
 
-def _serve(tree: Tree, spec: Spec, signals: socket.socket) -> None:
+def _serve(tree: Tree, spec: Spec, signals: socket.socket, owner: int | None) -> float | None:
+    """Until it is to end; the grace time, where it is not the usual one."""
+    sources: list[socket.socket | int] = [signals, *([] if owner is None else [owner])]
     while True:
-        select.select([signals], [], [])
+        ready, _, _ = select.select(sources, [], [])
+        if owner in ready:
+            log.info("the process for which this runs has ended: stopping")
+            return min(spec.settings.grace, spec.settings.orphan_grace)
         for signum in signals.recv(4096):
             if signum in (signal.SIGTERM, signal.SIGINT):
                 log.info("%s: stopping", signal.Signals(signum).name)
-                return
+                return None
             if signum == signal.SIGHUP:
                 tree.reload(spec, log)

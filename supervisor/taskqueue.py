@@ -2,51 +2,38 @@
 
 from __future__ import annotations
 
-import math
+import asyncio
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack, overload
 
-from supervisor import generation
+from supervisor import handlers
 from supervisor.client import calls
-from supervisor.client.aio import AsyncClient
 from supervisor.client.calls import Call
-from supervisor.client.manager import QueueProxy
-from supervisor.client.revive import revive
-from supervisor.config import TaskConfig
+from supervisor.client.ends import Ends
+from supervisor.client.wait import Wait, raise_for_end
+from supervisor.config import TaskConfig, TaskOptions, read_delay, read_priority
+from supervisor.context import TaskContext
 from supervisor.directory import DEFAULT, VARIABLE, Directory
-from supervisor.errors import (
-    MessageTooLargeError,
-    QueueUnavailableError,
-    SupervisorError,
-    TaskCancelledError,
-    TaskExpiredError,
-    TaskTimeoutError,
-    UnknownTaskError,
-    WaitTimeoutError,
-    WorkerLostError,
-)
-from supervisor.functions import name_of, pack, unwrap
-from supervisor.ids import from_text, new_id, to_text
-from supervisor.payload_files import ARGUMENTS, RESULT, path_of, write_file
-from supervisor.payloads import load_result
-from supervisor.records import TaskRecord, record_of, result_in_file
+from supervisor.ended_calls import EndedCalls
+from supervisor.errors import QueueUnavailableError, SupervisorError, UnknownTaskError
+from supervisor.ids import from_text, id_of, to_text
+from supervisor.local.tree import LocalTree
+from supervisor.packer import NO_CONFIG, Packer, discard
+from supervisor.records import TaskRecord, record_of
+from supervisor.schedule_calls import ScheduleCalls
 from supervisor.states import State
-from supervisor.wire.messages import Files, Submission, TaskRow
+from supervisor.wire.messages import Submission
 
 T = TypeVar("T")
-_INLINE_BYTES = 64 * 1024
-_PAYLOAD_BYTES = 1 << 30
-_WAIT_SLICE = 5.0
-"""Short, since a Ctrl-C in the instant before a receive blocks is only seen when that has ended."""
-_CHUNK_TASKS = 1000
-_CHUNK_BYTES = 4 << 20
-NO_CONFIG = TaskConfig()
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-class TaskQueue:
+class TaskQueue(EndedCalls, ScheduleCalls):
     """A connection to the supervisor of a directory, made when it is first needed.
 
     Safe to share between threads and across forks, sync and async. ``dir`` defaults to ``$SUPERVISOR_DIR``, then
@@ -57,7 +44,12 @@ class TaskQueue:
     def __init__(self, dir: str | os.PathLike[str] | None = None, timeout: float = 5.0) -> None:  # noqa: A002
         self._chosen = dir
         self._timeout = timeout
-        self._place: tuple[str, _Ends] | None = None
+        self._place: tuple[str, Ends] | None = None
+        self._local: LocalTree | None = None
+        self._begun: Path | None = None
+        """The directory of the local supervisor that runs."""
+        self._instead: list[Path] = []
+        """Of the ready queue: the directories of local supervisors that run, the latest of which it uses."""
 
     @classmethod
     def connect(cls, dir: str | os.PathLike[str] | None = None, timeout: float = 5.0) -> TaskQueue:  # noqa: A002
@@ -66,10 +58,37 @@ class TaskQueue:
         queue.stats()
         return queue
 
+    @classmethod
+    def local(
+        cls,
+        workers: int = 4,
+        *,
+        dir: str | os.PathLike[str] | None = None,  # noqa: A002
+        tasks: str | Sequence[str] = (),
+        **settings: Any,
+    ) -> TaskQueue:
+        """A queue with a small supervisor of its own: for development without Gunicorn, and for scripts.
+
+        It starts when the queue is first used, or entered: ``with TaskQueue.local() as queue: …``, ``async with`` in
+        an ASGI lifespan. It ends when that is left, with :meth:`close`, and with this process, even where that is
+        killed. While it runs the ready ``supervisor.queue``, and so ``delay``, uses it too.
+
+        ``dir`` (default: a temporary one) outlives it where it is named. ``tasks`` are the modules that hold the tasks;
+        functions of a script itself need none. ``settings`` are those of the settings reference, here with the
+        defaults cpus="off", grace=5, log_level="warning", and durability="normal" in a temporary directory.
+
+        Using it raises SettingsError, AlreadyRunningError, and LocalTreeError where the tasks cannot be imported.
+        """
+        queue = cls(dir)
+        modules = tasks if isinstance(tasks, str) else list(tasks)
+        named = {"tasks": modules} if modules else {}
+        queue._local = LocalTree({"workers": workers, "dir": dir, **named, **settings})
+        return queue
+
     def use(self, dir: str | os.PathLike[str]) -> None:  # noqa: A002
         """From now on, use the supervisor of this directory."""
         self._chosen = dir
-        self._place = None
+        self._instead = []
 
     @property
     def directory(self) -> Path:
@@ -77,22 +96,69 @@ class TaskQueue:
         return self._ends.directory.path
 
     @property
-    def _ends(self) -> _Ends:
-        wanted = os.fspath(self._chosen or os.environ.get(VARIABLE) or DEFAULT)
+    def _ends(self) -> Ends:
+        chosen = self._instead[-1] if self._instead else self._chosen
+        wanted = os.fspath(chosen or os.environ.get(VARIABLE) or DEFAULT)
         place = self._place
         if place is None or place[0] != wanted:
-            self._place = place = (wanted, _Ends(Directory(wanted), self._timeout))
+            self._place = place = (wanted, Ends(Directory(wanted), self._timeout))
         return place[1]
 
     def _perform(self, call: Call[T]) -> T:
-        return self._ends.sync.perform(call)
+        return self._ready().sync.perform(call)
 
     async def _aperform(self, call: Call[T]) -> T:
-        return await self._ends.aio.perform(call)
+        return await (await self._aready()).aio.perform(call)
+
+    def _packer(self) -> Packer:
+        return self._ready().packer()
+
+    async def _apacker(self) -> Packer:
+        return await (await self._aready()).apacker()
+
+    def _ready(self) -> Ends:
+        if self._local is not None and self._local.directory is None:
+            self._begin(self._local.start())
+        return self._ends
+
+    async def _aready(self) -> Ends:
+        if self._local is not None and self._local.directory is None:
+            self._begin(await asyncio.to_thread(self._local.start))
+        return self._ends
+
+    def _begin(self, local: Path) -> None:
+        if self._begun != local:
+            self._begun = local
+            self.use(local)
+            queue._instead.append(local)
 
     def close(self) -> None:
-        """Close idle connections. The queue can still be used, and then opens new ones."""
+        """Close idle connections. The queue can still be used, and then opens new ones.
+
+        A local supervisor (:meth:`local`) is ended; what runs there has the setting ``grace``.
+        """
         self._ends.sync.close()
+        if self._local is not None and self._local.end():
+            queue._instead = [each for each in queue._instead if each != self._begun]
+            self._begun = None
+
+    def __enter__(self) -> Self:
+        self._ready()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        await self._aready()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.close)
 
     # -- submitting --------------------------------------------------------------------------------------------
 
@@ -120,9 +186,15 @@ class TaskQueue:
         config: TaskConfig = NO_CONFIG,
     ) -> str:
         """:meth:`submit` with the arguments packed, for a function that has a parameter named ``config`` itself."""
-        submission = self._submission(func, args, kwargs, config)
-        self._send(calls.submit(submission, self._timeout), submission)
-        return to_text(submission.id)
+        return self._put(func, args, kwargs, config)[0]
+
+    def _put(
+        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
+    ) -> tuple[str, bool]:
+        """The id, and whether it is a new task: one that holds its unique key may stand for it."""
+        submission = self._packer().call(func, args, kwargs, config)
+        found = self._send(calls.submit(submission, self._timeout), submission)
+        return to_text(found), found == submission.id
 
     async def asubmit_call(
         self,
@@ -132,9 +204,14 @@ class TaskQueue:
         config: TaskConfig = NO_CONFIG,
     ) -> str:
         """:meth:`submit_call` without blocking the event loop."""
-        submission = self._submission(func, args, kwargs, config)
-        await self._asend(calls.submit(submission, self._timeout), submission)
-        return to_text(submission.id)
+        return (await self._aput(func, args, kwargs, config))[0]
+
+    async def _aput(
+        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
+    ) -> tuple[str, bool]:
+        submission = (await self._apacker()).call(func, args, kwargs, config)
+        found = await self._asend(calls.submit(submission, self._timeout), submission)
+        return to_text(found), found == submission.id
 
     def submit_many(
         self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], *, config: TaskConfig = NO_CONFIG
@@ -144,9 +221,9 @@ class TaskQueue:
         In one round trip, or one for each thousand. A round trip is accepted whole or not at all.
         """
         ids: list[str] = []
-        for chunk in self._chunks(func, arguments, config):
-            self._send(calls.submit_many(chunk, self._timeout), *chunk)
-            ids += [to_text(submission.id) for submission in chunk]
+        for chunk in self._packer().chunks(func, arguments, config):
+            accepted = self._send(calls.submit_many(chunk, self._timeout), *chunk)
+            ids += map(to_text, accepted)
         return ids
 
     async def asubmit_many(
@@ -154,9 +231,9 @@ class TaskQueue:
     ) -> list[str]:
         """:meth:`submit_many` without blocking the event loop."""
         ids: list[str] = []
-        for chunk in self._chunks(func, arguments, config):
-            await self._asend(calls.submit_many(chunk, self._timeout), *chunk)
-            ids += [to_text(submission.id) for submission in chunk]
+        for chunk in (await self._apacker()).chunks(func, arguments, config):
+            accepted = await self._asend(calls.submit_many(chunk, self._timeout), *chunk)
+            ids += map(to_text, accepted)
         return ids
 
     def _send(self, call: Call[T], *submissions: Submission) -> T:
@@ -178,42 +255,70 @@ class TaskQueue:
         if isinstance(error, QueueUnavailableError):
             return
         for submission in submissions:
-            if submission.files & Files.ARGUMENTS:
-                path_of(self._ends.directory, submission.id, ARGUMENTS).unlink(missing_ok=True)
+            discard(self._ends.directory, submission)
 
-    def _chunks(
-        self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig
-    ) -> Iterable[list[Submission]]:
-        chunk: list[Submission] = []
-        size = 0
-        for args in arguments:
-            submission = self._submission(func, args, {}, config)
-            chunk.append(submission)
-            size += len(submission.payload)
-            if len(chunk) >= _CHUNK_TASKS or size >= _CHUNK_BYTES:
-                yield chunk
-                chunk, size = [], 0
-        if chunk:
-            yield chunk
+    # -- by name -----------------------------------------------------------------------------------------------
 
-    def _submission(
-        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
-    ) -> Submission:
-        function = unwrap(func)
-        assert callable(function)
-        if config is NO_CONFIG and function is not func:
-            config = getattr(func, "config", NO_CONFIG)
-        name = config.name or name_of(function)
-        payload = pack(function, args, kwargs, name)
-        task_id = new_id()
-        files = Files.NONE
-        if len(payload) > _INLINE_BYTES:
-            if len(payload) > _PAYLOAD_BYTES:
-                raise MessageTooLargeError(len(payload), _PAYLOAD_BYTES)
-            # Written, and safe from a loss of power, before anybody hears of the task.
-            write_file(path_of(self._ends.directory, task_id, ARGUMENTS), payload, durable=True)
-            payload, files = b"", Files.ARGUMENTS
-        return Submission(task_id, name, payload, config.wire, float(config.delay), generation.get(), files)
+    @overload
+    def register_handler(self, name: str, function: F, /, **options: Unpack[TaskOptions]) -> F: ...
+    @overload
+    def register_handler(self, name: str, /, **options: Unpack[TaskOptions]) -> Callable[[F], F]: ...
+    def register_handler(
+        self, name: str, function: F | None = None, /, **options: Unpack[TaskOptions]
+    ) -> F | Callable[[F], F]:
+        """Make a function known as the handler of ``name``, with the options that it is submitted with.
+
+        To be done where the workers see it too: in a module that is named in ``tasks``. Also a decorator:
+        ``@queue.register_handler("send_email", timeout=30)``. The function stays as it is, and is called with one
+        argument, the data that was enqueued. It is known to every queue of this process. Raises NameTakenError.
+        """
+        if function is not None:
+            return handlers.add(name, function, options)
+        return lambda decorated: handlers.add(name, decorated, options)
+
+    def enqueue(
+        self, name: str, data: object = None, /, *, delay_seconds: float | str = 0.0, **options: Unpack[TaskOptions]
+    ) -> str:
+        """Put a call of what is registered under a name into the queue; its id, as :meth:`submit` gives it.
+
+        A handler is called with ``data`` (left out: an empty dict); a task with the items of it as keyword arguments.
+        ``options``, such as ``priority`` and ``max_retries``, change those that it was registered with.
+
+        What this process has not registered itself the workers are asked for; UnknownHandlerError names the nearest
+        where nobody knows it.
+        """
+        chosen = _chosen(options, delay_seconds)
+        packer = self._packer()
+        target = handlers.here(name, chosen)
+        if target is None:
+            target = handlers.there(name, self._perform(calls.look(name, self._timeout)), chosen)
+        submission = packer.named(target, {} if data is None else data)
+        return to_text(self._send(calls.submit(submission, self._timeout), submission))
+
+    async def aenqueue(
+        self, name: str, data: object = None, /, *, delay_seconds: float | str = 0.0, **options: Unpack[TaskOptions]
+    ) -> str:
+        """:meth:`enqueue` without blocking the event loop."""
+        chosen = _chosen(options, delay_seconds)
+        packer = await self._apacker()
+        target = handlers.here(name, chosen)
+        if target is None:
+            target = handlers.there(name, await self._aperform(calls.look(name, self._timeout)), chosen)
+        submission = packer.named(target, {} if data is None else data)
+        return to_text(await self._asend(calls.submit(submission, self._timeout), submission))
+
+    def task_context(
+        self, func: Callable[..., Any], /, *args: Any, config: TaskConfig = NO_CONFIG, **kwargs: Any
+    ) -> TaskContext:
+        """A call of ``func`` for as long as a block runs: ``with queue.task_context(f, 9) as task_id: …``.
+
+        What has not ended when the block is left, however, is cancelled. ``async with`` does not block the event loop.
+        A task of others that holds its unique key, and so stands for it, is left alone. Raises what :meth:`submit` and
+        :meth:`cancel` raise.
+        """
+        return TaskContext(
+            self, partial(self._put, func, args, kwargs, config), partial(self._aput, func, args, kwargs, config)
+        )
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -233,21 +338,21 @@ class TaskQueue:
         """Like :meth:`get_task`, with what the task returned, if it has succeeded."""
         found = from_text(task_id)
         row = self._perform(calls.task(found, self._timeout, with_result=True)) if found else None
-        return self._with_result(row) if row else None
+        return self._packer().record(row) if row else None
 
     async def aget_result(self, task_id: str) -> TaskRecord | None:
         """:meth:`get_result` without blocking the event loop."""
         found = from_text(task_id)
         row = await self._aperform(calls.task(found, self._timeout, with_result=True)) if found else None
-        return self._with_result(row) if row else None
+        return (await self._apacker()).record(row) if row else None
 
     def state(self, task_id: str) -> State:
         """The state of a task; UnknownTaskError for an id that is unknown or has expired."""
-        return _known(self.get_task(task_id), task_id).state
+        return _state(self.get_task(task_id), task_id)
 
     async def astate(self, task_id: str) -> State:
         """:meth:`state` without blocking the event loop."""
-        return _known(await self.aget_task(task_id), task_id).state
+        return _state(await self.aget_task(task_id), task_id)
 
     def wait(self, task_id: str, timeout: float | None = None) -> TaskRecord:
         """Wait until a task has ended, for at most ``timeout`` seconds (None: for ever).
@@ -256,24 +361,19 @@ class TaskQueue:
         WorkerLostError or TaskExpiredError for those ends, WaitTimeoutError when only the waiting ran out, and
         UnknownTaskError.
         """
-        waiting = _Waiting(task_id, timeout)
+        waiting = Wait(task_id, timeout)
         while True:
             ended = waiting.ended(self._perform(waiting.call()))
             if ended is not None:
-                return raise_for_end(self._with_result(ended))
+                return raise_for_end(self._packer().record(ended))
 
     async def await_(self, task_id: str, timeout: float | None = None) -> TaskRecord:
         """:meth:`wait` without blocking the event loop (``wait`` with an ``a`` is a keyword, hence the underscore)."""
-        waiting = _Waiting(task_id, timeout)
+        waiting = Wait(task_id, timeout)
         while True:
             ended = waiting.ended(await self._aperform(waiting.call()))
             if ended is not None:
-                return raise_for_end(self._with_result(ended))
-
-    def _with_result(self, row: TaskRow) -> TaskRecord:
-        if result_in_file(row):
-            return record_of(row, load_result(path_of(self._ends.directory, row.id, RESULT).read_bytes()))
-        return record_of(row, load_result(row.result) if row.result else None)
+                return raise_for_end((await self._apacker()).record(ended))
 
     def stats(self) -> dict[str, Any]:
         """The queue's numbers: unfinished tasks by state, ended ones since its start, the limit, and more."""
@@ -299,74 +399,63 @@ class TaskQueue:
         A running task first gets TaskCancelledError raised in it, and is killed if it has not ended after the
         setting ``cancel_grace``. Raises UnknownTaskError.
         """
-        return self._perform(calls.cancel(_id(task_id), self._timeout))
+        return self._perform(calls.cancel(id_of(task_id), self._timeout))
 
     async def acancel(self, task_id: str) -> bool:
         """:meth:`cancel` without blocking the event loop."""
-        return await self._aperform(calls.cancel(_id(task_id), self._timeout))
+        return await self._aperform(calls.cancel(id_of(task_id), self._timeout))
+
+    # -- order and pace ----------------------------------------------------------------------------------------
+
+    def set_priority(self, task_id: str, priority: int | str | Enum) -> bool:
+        """Give a task that has not started another priority; False when it has started. Raises UnknownTaskError."""
+        return self._perform(calls.prioritise(id_of(task_id), read_priority(priority), self._timeout))
+
+    async def aset_priority(self, task_id: str, priority: int | str | Enum) -> bool:
+        """:meth:`set_priority` without blocking the event loop."""
+        return await self._aperform(calls.prioritise(id_of(task_id), read_priority(priority), self._timeout))
+
+    def queues(self) -> list[dict[str, Any]]:
+        """The named queues: name, ready, weight, paused."""
+        return self._perform(calls.queues(self._timeout))
+
+    async def aqueues(self) -> list[dict[str, Any]]:
+        """:meth:`queues` without blocking the event loop."""
+        return await self._aperform(calls.queues(self._timeout))
+
+    def pause(self, name: str = "default") -> None:
+        """Hand out nothing more from a named queue, until it is resumed, restarts included."""
+        self._perform(calls.pause(name, True, self._timeout))
+
+    async def apause(self, name: str = "default") -> None:
+        """:meth:`pause` without blocking the event loop."""
+        await self._aperform(calls.pause(name, True, self._timeout))
+
+    def resume(self, name: str = "default") -> None:
+        """Hand out tasks of a named queue again."""
+        self._perform(calls.pause(name, False, self._timeout))
+
+    async def aresume(self, name: str = "default") -> None:
+        """:meth:`resume` without blocking the event loop."""
+        await self._aperform(calls.pause(name, False, self._timeout))
+
+    def set_weight(self, name: str, weight: float) -> None:
+        """Give a named queue so many turns where a queue of weight 1 (the default) has one."""
+        self._perform(calls.weigh(name, weight, self._timeout))
+
+    async def aset_weight(self, name: str, weight: float) -> None:
+        """:meth:`set_weight` without blocking the event loop."""
+        await self._aperform(calls.weigh(name, weight, self._timeout))
 
 
-class _Ends:
-    """The blocking and the asyncio way to one directory."""
-
-    def __init__(self, directory: Directory, timeout: float) -> None:
-        self.directory = directory
-        self.sync = QueueProxy(directory, timeout, revive)
-        self.aio = AsyncClient(directory, timeout, revive)
+def _chosen(options: Mapping[str, Any], delay: float | str) -> dict[str, Any]:
+    return {**options, "delay": read_delay("delay_seconds", delay)} if delay else dict(options)
 
 
-class _Waiting:
-    """Waiting in slices, so that a supervisor that is replaced meanwhile is asked again."""
-
-    def __init__(self, task_id: str, timeout: float | None) -> None:
-        self._id = _id(task_id)
-        self._text = task_id
-        self._timeout = timeout
-        self._until = math.inf if timeout is None else time.monotonic() + timeout
-
-    def call(self) -> Call[TaskRow | None]:
-        """The next slice."""
-        left = min(_WAIT_SLICE, max(0.0, self._until - time.monotonic()))
-        return calls.wait(self._id, left, with_result=True)
-
-    def ended(self, row: TaskRow | None) -> TaskRow | None:
-        """The row, if the task has ended; None to go on waiting."""
-        if row is None:
-            raise UnknownTaskError(self._text)
-        if State(row.state).ended:
-            return row
-        if time.monotonic() >= self._until:
-            raise WaitTimeoutError(self._text, self._timeout or 0.0)
-        return None
-
-
-def raise_for_end(record: TaskRecord) -> TaskRecord:
-    """The record of a task that succeeded or failed; the error that stands for any other end."""
-    error = record.error
-    match record.state:
-        case State.TIMED_OUT:
-            raise TaskTimeoutError(record.id, record.timeout, error.stack if error else None)
-        case State.CANCELLED:
-            raise TaskCancelledError(record.id)
-        case State.LOST:
-            raise WorkerLostError(record.id, error.message if error else "its process died")
-        case State.EXPIRED:
-            raise TaskExpiredError(record.id)
-        case _:
-            return record
-
-
-def _id(task_id: str) -> bytes:
-    found = from_text(task_id)
-    if found is None:
-        raise UnknownTaskError(str(task_id))
-    return found
-
-
-def _known(record: TaskRecord | None, task_id: str) -> TaskRecord:
+def _state(record: TaskRecord | None, task_id: str) -> State:
     if record is None:
         raise UnknownTaskError(task_id)
-    return record
+    return record.state
 
 
 def _readable(worker: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
+from supervisor import registry
 from supervisor.config import TaskConfig, TaskOptions
 from supervisor.functions import name_of, reference_of
 from supervisor.handle import Handle
@@ -108,8 +109,18 @@ def task(**options: Unpack[TaskOptions]) -> Callable[[Callable[P, R]], Task[P, R
 def task(
     function: Callable[P, R] | None = None, /, **options: Unpack[TaskOptions]
 ) -> Task[P, R] | Callable[[Callable[P, R]], Task[P, R]]:
-    """Decorator, bare or with options (see :class:`TaskConfig`): make a function a task."""
-    if function is not None:
-        return Task(function, TaskConfig())
+    """Decorator, bare or with options (see :class:`TaskConfig`): make a function a task.
+
+    It is registered under its name as well; NameTakenError when another function has that.
+    """
     config = TaskConfig.of(options)
-    return lambda decorated: Task(decorated, config)
+    if function is not None:
+        return _made(function, config)
+    return lambda decorated: _made(decorated, config)
+
+
+def _made(function: Callable[P, R], config: TaskConfig) -> Task[P, R]:
+    """A task under its name; copies with other options have none of their own."""
+    made = Task(function, config)
+    registry.register(made.name, function, config, spread=True)
+    return made

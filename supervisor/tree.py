@@ -118,8 +118,9 @@ class Tree:
             os.close(self._guardian.pidfd)
         self._spec = self._guardian = None
 
-    def end(self, log: Any) -> None:
-        """Leave. When we were the last owner, block until the tree has drained and is gone.
+    def end(self, log: Any, grace: float | None = None) -> None:
+        """Leave. When we were the last owner, block until the tree has drained and is gone; ``grace`` where it is to
+        have less than the setting.
 
         It must block: with KillMode=mixed, and where we are PID 1, everything else is SIGKILLed the moment this
         process exits. A signal meanwhile ends the waiting for tasks.
@@ -132,6 +133,8 @@ class Tree:
         with self._count_signals():
             owners.leave(directory.owners)
             ending = _Ending(directory, guardian)
+            if grace is not None:
+                self._poke(directory, "stop", grace=grace)
             self._poke(directory, "owners")
             if ending.taken_over:
                 log.info("supervisor: another owner lives; the tree goes on for it")

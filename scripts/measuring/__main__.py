@@ -1,4 +1,4 @@
-"""``scripts/measure [--quick] [SECTION …]``."""
+"""``scripts/measure [--quick] [SECTION …]``, or ``scripts/measure --against REVISION [--rounds N]``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import Process
 
 from scripts.measuring import limits, workload
 from scripts.measuring.figures import rates, spread
+from scripts.measuring.pair import compare
+from scripts.measuring.rates import drain_rate, eight_processes, submit_rate
+from scripts.measuring.sweeping import step_times
 from scripts.measuring.tree import Tree, running, wait_ready
-from supervisor import Handle, TaskQueue
+from supervisor import Handle
 
 
 def say(label: str, figure: str) -> None:
@@ -99,28 +100,6 @@ def submits(quick: bool) -> None:
         say(f"  beside them: SQLite commits of one row, {level}", f"{limits.sqlite_commits(level):10,.0f} /s")
 
 
-def submit_rate(queue: TaskQueue, seconds: float) -> float:
-    """Submits a second, one after the other."""
-    task = workload.noop.on(queue).options(delay=3600)
-    count, start = 0, time.perf_counter()
-    while time.perf_counter() - start < seconds:
-        task.delay()
-        count += 1
-    return count / (time.perf_counter() - start)
-
-
-def eight_processes(tree: Tree) -> float:
-    """Submits a second from eight processes together."""
-    before = sum(tree.queue.stats()["unfinished"].values())
-    processes = [Process(target=submit_rate, args=(tree.queue, 1.0)) for _ in range(8)]
-    start = time.perf_counter()
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    return (sum(tree.queue.stats()["unfinished"].values()) - before) / (time.perf_counter() - start)
-
-
 def throughput(quick: bool) -> None:
     """No-op tasks a second, two workers, results kept; beside multiprocessing.Pool in turn."""
     tasks = 5_000 if quick else 50_000
@@ -143,29 +122,6 @@ def throughput(quick: bool) -> None:
     with running(workers=2, durability="normal", batch_size=1) as tree:
         drain, _ = drain_rate(tree, tasks)
     say("no-op tasks, one a call, normal", rates([drain]))
-
-
-def drain_rate(tree: Tree, tasks: int) -> tuple[float, float]:
-    """Tasks a second of a queue that was filled while its workers were held up, and counting the filling."""
-    gate = [tree.queue.submit(time.sleep, 0.001) for _ in range(20)]
-    tree.queue.wait(gate[-1])
-    pids = [worker["pid"] for worker in tree.status()["workers"]]
-    holds = [tree.queue.submit(time.sleep, max(0.3, tasks / 50_000)) for _ in pids]
-    start = time.perf_counter()
-    ids = tree.queue.submit_many(workload.noop, [()] * tasks)
-    filled = time.perf_counter() - start
-    for hold in holds:
-        tree.queue.wait(hold)
-    start = time.perf_counter()
-    done = tree.queue.stats()["ended"].get("succeeded", 0)
-    while (count := tree.queue.stats()["ended"].get("succeeded", 0)) < tasks + len(gate) + len(holds):
-        time.sleep(0.01)
-    assert count == tasks + len(gate) + len(holds)
-    left = count - done
-    with ThreadPoolExecutor(1) as reader:
-        assert reader.submit(tree.queue.get_result, ids[-1]).result() is not None
-    spent = time.perf_counter() - start
-    return left / spent, tasks / (filled + tasks / (left / spent))
 
 
 def memory(quick: bool) -> None:
@@ -211,6 +167,12 @@ def cpu(pid: int) -> float:
         return int(file.read().split()[0]) / 1e9
 
 
+def sweep(quick: bool) -> None:
+    """How long the queue waits for a step of the sweep, all of whose tasks are due."""
+    tasks = 10_000 if quick else 100_000
+    say(f"step of the sweep, {tasks:,} tasks that are due", spread(step_times(tasks)))
+
+
 SECTIONS: dict[str, Callable[[bool], None]] = {
     "kills": kills,
     "replacements": replacements,
@@ -219,6 +181,7 @@ SECTIONS: dict[str, Callable[[bool], None]] = {
     "throughput": throughput,
     "memory": memory,
     "idle": idle,
+    "sweep": sweep,
 }
 
 
@@ -227,6 +190,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/measure")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument("--against", metavar="REVISION", help="instead: another version and this one, in turn")
+    parser.add_argument("--rounds", type=int, default=7, help="how often, with --against (default 7)")
     chosen = parser.parse_args()
     for name in chosen.sections:
         if name not in SECTIONS:
@@ -235,6 +200,9 @@ def main() -> None:
         f"{platform.machine()}, {os.cpu_count()} CPUs, Linux {platform.release()},"
         f" Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}\n"
     )
+    if chosen.against:
+        compare(chosen.against, chosen.rounds)
+        return
     for name, section in SECTIONS.items():
         if not chosen.sections or name in chosen.sections:
             section(chosen.quick)

@@ -16,16 +16,25 @@ names are imported from `supervisor`, but for those of the last two sections. Wh
 same as the call above it and never blocks the event loop. `supervisor.__version__` is the version.
 """
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Writing tasks": ("task", "Task", "TaskConfig", "Priority"),
+    "Writing tasks": (
+        "task",
+        "Task",
+        "TaskConfig",
+        "Priority",
+        "quick_config",
+        "high_priority_config",
+        "reliable_config",
+    ),
     "Submitting and asking": ("Handle", "queue", "TaskQueue"),
-    "Records": ("TaskRecord", "State", "Cause", "ErrorInfo", "Progress"),
-    "Inside a task": ("current_task", "CurrentTask", "on_worker_start", "on_worker_stop"),
+    "Schedules": ("schedule", "Misfire", "Overlap"),
+    "Records": ("TaskRecord", "AttemptRecord", "ScheduleRecord", "State", "Cause", "ErrorInfo", "Progress"),
+    "Inside a task": ("current_task", "CurrentTask", "Retry", "Reject", "on_worker_start", "on_worker_stop"),
 }
 ERRORS = "supervisor.errors"
 GUNICORN = "supervisor.gunicorn"
 ATTACHING = ("attach", "web_cpus")
 _ENUMS = {"IntEnum", "StrEnum"}
-_RECORDS = ("TaskConfig", "TaskRecord", "ErrorInfo", "Progress")
+_RECORDS = ("TaskConfig", "TaskRecord", "AttemptRecord", "ScheduleRecord", "ErrorInfo", "Progress")
 _MADE_BY_US = ("Task", "Handle", "CurrentTask")
 """Their constructors are none of the caller's business."""
 
@@ -54,7 +63,7 @@ def _entry(home: str, name: str) -> str:
     *overloads, node = source.definitions(tree, name)
     match node:
         case ast.ClassDef():
-            return _class(node)
+            return _class(node, tree)
         case ast.FunctionDef() | ast.AsyncFunctionDef():
             forms = [each for each in overloads if isinstance(each, source.Function)] or [node]
             return _titled(f"### `{name}`", [source.signature(each, name) for each in forms], ast.get_docstring(node))
@@ -67,15 +76,15 @@ def _titled(title: str, signatures: list[str], doc: str | None) -> str:
     return f"{title}\n\n{code}{markdown(doc)}\n"
 
 
-def _class(node: ast.ClassDef) -> str:
+def _class(node: ast.ClassDef, tree: ast.Module) -> str:
     made = [] if node.name in _MADE_BY_US else source.constructor(node)
     parts = [_titled(f"### `{node.name}`", made, ast.get_docstring(node))]
     if _ENUMS & {ast.unparse(base) for base in node.bases}:
         parts.append(_values(node))
     elif node.name in _RECORDS:
         parts.append(_fields(node))
-    parts.append(_attributes(node))
-    return "\n".join(filter(None, [*parts, *_methods(node)]))
+    parts.append(_attributes(node, tree))
+    return "\n".join(filter(None, [*parts, *_methods(node, tree)]))
 
 
 def _values(node: ast.ClassDef) -> str:
@@ -93,18 +102,18 @@ def _fields(node: ast.ClassDef) -> str:
     return table(("Name", "Type", "Default", "Meaning"), rows)
 
 
-def _attributes(node: ast.ClassDef) -> str:
+def _attributes(node: ast.ClassDef, tree: ast.Module) -> str:
     """Properties, and the attributes that say what they are; the others are our own business."""
     told = [] if node.name in _RECORDS or _ENUMS & {ast.unparse(base) for base in node.bases} else source.fields(node)
     found: list[tuple[str, str | None]] = [(each.name, each.doc) for each in told if each.doc]
-    found += [(each.name, ast.get_docstring(each)) for each in source.methods(node) if source.is_property(each)]
+    found += [(each.name, ast.get_docstring(each)) for each in source.methods(node, tree) if source.is_property(each)]
     return "".join(f"* `.{name}` – {cell(doc)}\n" for name, doc in found)
 
 
-def _methods(node: ast.ClassDef) -> list[str]:
+def _methods(node: ast.ClassDef, tree: ast.Module) -> list[str]:
     """Each with its asyncio form, where that says no more than that it is one. Of overloads the last is shown."""
-    found = {each.name: each for each in source.methods(node) if not source.is_property(each)}
-    overloads = {each.name: each for each in source.methods(node) if "overload" in source.decorators(each)}
+    found = {each.name: each for each in source.methods(node, tree) if not source.is_property(each)}
+    overloads = {each.name: each for each in source.methods(node, tree) if "overload" in source.decorators(each)}
     twins = {name: twin for name in found if (twin := source.asyncio_form(name)) in found}
     shown: list[str] = []
     for name, method in found.items():

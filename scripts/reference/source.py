@@ -118,11 +118,25 @@ def _without_self(arguments: ast.arguments) -> ast.arguments:
     )
 
 
-def methods(node: ast.ClassDef) -> Iterator[Function]:
-    """The public ones, and those special ones that say what a call or an ``await`` does."""
+def methods(node: ast.ClassDef, tree: ast.Module) -> Iterator[Function]:
+    """The public ones, and those special ones that say what a call or an ``await`` does; inherited ones last."""
     for each in node.body:
         if isinstance(each, Function) and (each.name[0] != "_" or each.name in ("__call__", "__await__")):
             yield each
+    for base in node.bases:
+        home = _imported_from(tree, ast.unparse(base))
+        if home is not None:
+            parent = definitions(module(home), ast.unparse(base))[0]
+            assert isinstance(parent, ast.ClassDef)
+            yield from methods(parent, module(home))
+
+
+def _imported_from(tree: ast.Module, name: str) -> str | None:
+    """The module of the package that a name comes from."""
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
+            return node.module if node.module and node.module.startswith(f"{PACKAGE}.") else None
+    return None
 
 
 def is_property(node: Function) -> bool:

@@ -14,18 +14,26 @@ from types import FrameType
 
 from setproctitle import setproctitle
 
+from supervisor.broker.admission import Admission
 from supervisor.broker.line import MasterLine
 from supervisor.broker.output import OutputReader
+from supervisor.broker.restoring import entry_of
 from supervisor.broker.server import Server
 from supervisor.broker.service import Service
-from supervisor.core.book import BatchPolicy, Book
-from supervisor.core.entry import Entry, Lease, Worker
+from supervisor.core.agenda import Agenda
+from supervisor.core.book import Book
+from supervisor.core.capacity import Capacity
+from supervisor.core.dealer import BatchPolicy
+from supervisor.core.entry import Lease, Worker
 from supervisor.core.kind import Defaults, Kinds
 from supervisor.core.moment import Moment
+from supervisor.core.restoration import Restoration
+from supervisor.core.retention import Retention
 from supervisor.directory import Directory
 from supervisor.errors import SupervisorError
 from supervisor.journal.checkpoint import Checkpointer
 from supervisor.journal.journal import Durability, Journal
+from supervisor.journal.removal import Remover
 from supervisor.journal.sweep import Sweeper
 from supervisor.launch import EXIT_FAILED, read_spec
 from supervisor.log import configure, log
@@ -34,62 +42,74 @@ from supervisor.settings import Settings
 from supervisor.states import State
 from supervisor.system.prctl import die_with_parent
 from supervisor.wire.channel import Channel
+from supervisor.wire.info import Info
 
 _BEAT_ROWS = 5_000
 
 
-def open_book(journal: Journal, settings: Settings, board: Scoreboard) -> Book:
-    """The book as the journal left it."""
+def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Moment | None = None) -> Book:
+    """The book as the journal left it; ``now`` is the present unless given."""
     defaults = Defaults(
         timeout=settings.timeout,
         soft_timeout=settings.soft_timeout,
         max_retries=settings.max_retries,
         retry_delay=settings.retry_delay,
+        backoff=settings.backoff,
+        max_delay=settings.max_delay,
+        retry_jitter=settings.retry_jitter,
         crash_budget=settings.crash_budget,
         abort_budget=settings.abort_budget,
         memory_limit=settings.memory_limit,
     )
-    book = Book(Kinds(defaults), settings.queue_limit, BatchPolicy(settings.batch_size, settings.batch_time))
-    now, newest = Moment.now(), board.get(Header.GENERATION)
+    agenda = Agenda(Kinds(defaults), Capacity(settings.queue_limit, settings.queue_limits), settings.ageing or 0.0)
+    book = Book(agenda, BatchPolicy(settings.batch_size, settings.batch_time))
+    now, newest = now or Moment.now(), board.get(Header.GENERATION)
+    restoration = Restoration(book, now)
     for count, stored in enumerate(journal.unfinished()):
         if count % _BEAT_ROWS == 0:
             board.put(Header.BROKER_BEAT_NS, time.monotonic_ns())  # a deep queue takes a while, and that is no hang
-        entry = Entry(
-            seq=stored.seq,
-            id=stored.id,
-            kind=book.kinds.get(stored.name, stored.options),
-            generation=min(stored.generation, newest),  # an earlier tree may have counted further
-            state=State(stored.state),
-            created_wall=stored.created_wall,
-            due=now.mono_at(stored.due_wall) if stored.due_wall else 0.0,
-            due_wall=stored.due_wall or 0.0,
-            lease=stored.lease,
-            failures=stored.failures,
-            crashes=stored.crashes,
-            aborts=stored.aborts,
-            files=stored.files,
-        )
-        book.restore(entry)
+        entry = entry_of(stored, book.agenda.kinds, newest, now)
+        restoration.task(entry)
         if entry.state is State.RUNNING:
             lease = Lease(stored.lease, entry, stored.worker, 0, stored.started_wall or now.wall)
             lease.cancelling = bool(stored.cancelling)
-            book.restore_lease(lease, Worker(stored.worker, 0, stored.pid, 0))
+            restoration.lease(lease, Worker(stored.worker, 0, stored.pid, 0))
+    for name, weight, paused in journal.queues():
+        restoration.queue(name, weight, paused=bool(paused))
+    for task_id, keys, created in journal.keyed():
+        restoration.key(task_id, keys, created)
+    for keys, started in journal.keyed_starts():
+        restoration.start(keys, started)
     seq, lease_number = journal.highest()
-    book.count_from(seq + 1, lease_number + 1)
+    book.agenda.count_from(seq + 1)
+    book.count_from(lease_number + 1)
     return book
+
+
+def _keep_house(server: Server, service: Service, settings: Settings) -> Remover:
+    """See to it that what has outlived its time goes."""
+    remover = Remover(Directory(settings.dir).payloads)
+    retention = Retention(settings.result_ttl, settings.record_ttl, settings.dead_ttl)
+    service.ended.remover, service.ended.retention = remover, retention
+    server.sweeper = Sweeper(service.journal.archive, remover, retention)
+    return remover
 
 
 def _nothing(signum: int, frame: FrameType | None) -> None:
     """TERM and INT reach the whole group; the master decides when the broker ends."""
 
 
-def main(arguments: list[str]) -> int:
-    """Serve until told to stop; the exit code."""
+def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="supervisor.broker")
     for name in ("listener", "channel", "board", "wake", "bell", "spec", "master"):
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--dir", required=True)
-    chosen = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until told to stop; the exit code."""
+    chosen = _parse(arguments)
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(signum, _nothing)
     if not die_with_parent(chosen.master):
@@ -109,7 +129,9 @@ def main(arguments: list[str]) -> int:
     board = Scoreboard.attach(chosen.board)
     book = open_book(journal, settings, board)
     service = Service(book, journal, board, OutputReader(book, board, settings.output_limit))
+    service.timetable.restore(journal.schedules())
     service.info = {"durability": settings.durability, "pid": os.getpid(), "directory": str(directory)}
+    service.admission = Admission(Info(settings.payloads, settings.inline_limit, settings.payload_limit))
     bell = chosen.bell
     line = MasterLine(Channel.inherited(chosen.channel), chosen.wake)
     server = Server(
@@ -117,12 +139,13 @@ def main(arguments: list[str]) -> int:
     )
     if settings.durability != Durability.OFF:
         server.checkpointer = Checkpointer(directory.journal)
-    server.sweeper = Sweeper(journal, directory.payloads, settings.result_ttl, settings.record_ttl)
+    remover = _keep_house(server, service, settings)
     gc.collect()
     gc.freeze()  # a deep queue's records are never walked again
     server.serve()
     if server.checkpointer is not None:
         server.checkpointer.close()
+    remover.close()
     journal.close()
     return 0
 

@@ -22,10 +22,12 @@ from supervisor.wire.channel import (
     Message,
     Opened,
     Promote,
+    Registered,
     Roster,
     Spared,
     Stop,
 )
+from supervisor.wire.declared import read_declared
 from supervisor.wire.messages import Hello
 
 
@@ -63,6 +65,10 @@ class MasterLine:
                     service.output.open(message.worker, message.slot, descriptors)
                 case Fence():
                     self._fence(service, message, last_words)
+                case Registered():
+                    declared = read_declared(descriptors[0])
+                    service.admission.learn(declared.names, message.generation)
+                    service.timetable.declare(declared.plans, message.generation)
                 case Gone():
                     last_words(message.worker)
                     self._bury(service, message)
@@ -122,8 +128,8 @@ class MasterLine:
         if cancelled is not None:
             cancelled.cancelling = True
         claim = slot.claimed()
-        last = max(living.lease, claim.lease + book.batch.size if claim else 0)
-        book.count_from(0, last + 1)
+        last = max(living.lease, claim.lease + book.dealer.batch.size if claim else 0)
+        book.count_from(last + 1)
 
     def _bury(self, service: Service, gone: Gone) -> None:
         held = service.book.workers.get(gone.worker)

@@ -15,13 +15,13 @@ import msgspec
 
 from supervisor.broker.batches import Batches
 from supervisor.broker.connection import Connection
+from supervisor.broker.grants import grant
 from supervisor.broker.line import MasterLine
 from supervisor.broker.service import Service
 from supervisor.broker.takeback import take_back
 from supervisor.broker.turn import Turn
 from supervisor.broker.waiters import Waiter
 from supervisor.core.book import Handout
-from supervisor.core.entry import Lease
 from supervisor.core.moment import Moment
 from supervisor.errors import MessageTooLargeError
 from supervisor.journal.checkpoint import Checkpointer
@@ -30,7 +30,6 @@ from supervisor.journal.sweep import Sweeper
 from supervisor.log import log
 from supervisor.scoreboard import Header, Scoreboard
 from supervisor.wire.codec import ERROR, HEADER, RETURN, decode_request, encode_reply
-from supervisor.wire.messages import Grant
 
 _HANDSHAKE_SECONDS = 5.0
 _BEAT_SECONDS = 0.5
@@ -166,9 +165,10 @@ class Server:
         """Hand out, commit, and only then answer."""
         service = self._service
         book, now = service.book, service.now
-        book.tick(now)
+        book.agenda.tick(now)
+        service.timetable.tick()
         handouts = book.assign(now) if self._line.welcomed else []
-        changes = book.take_changes(now)
+        changes = book.agenda.take_changes(now)
         pieces = Pieces()
         service.output.collect(pieces, service.turn.late, now.mono)
         if changes or pieces:
@@ -193,8 +193,7 @@ class Server:
         self._board.slots[worker.slot].claim(first.number, first.deadline_ns)
         if first.deadline_ns and first.deadline_ns < self._board.get(Header.MASTER_WAKE_NS):
             self._line.wake()
-        journal = self._service.journal
-        grants = [grant(lease, journal.payload(lease.entry.seq)) for lease in handout.leases]
+        grants = [grant(lease, self._service.journal) for lease in handout.leases]
         connection.send(encode_reply(ident, RETURN, grants), self._blocked)
         self._batches.handed_out(connection, len(grants), self._service.now.mono)
 
@@ -206,6 +205,8 @@ class Server:
             self._answer_waiter(waiter)
         for connection in self._batches.overdue(now):
             self._look_after(connection, now)
+        if self.sweeper is not None and now >= self.sweeper.next_time:
+            self.sweeper.step(service.now)
         if now >= self._next_beat:
             self._next_beat = now + _BEAT_SECONDS
             self._board.put(Header.BROKER_BEAT_NS, time.monotonic_ns())
@@ -213,8 +214,6 @@ class Server:
             if self.checkpointer is not None:
                 self.checkpointer.nudge()
                 service.journal.restart_wal()
-            if self.sweeper is not None:
-                self.sweeper.step(service.now.wall)
 
     def _look_after(self, connection: Connection, now: float) -> None:
         """A worker has not rung for a while: read what it has reported, and take back what it has not started."""
@@ -242,7 +241,15 @@ class Server:
             self._again = False
             return 0.0
         service = self._service
-        times = [self._next_beat, service.book.next_due(), service.waiters.next_time(), self._batches.next_time()]
+        times = [
+            self._next_beat,
+            service.book.agenda.next_due(service.now),
+            service.timetable.next_due(),
+            service.waiters.next_time(),
+            self._batches.next_time(),
+        ]
+        if self.sweeper is not None:
+            times.append(self.sweeper.next_time)
         if service.output.wants_flush:
             times.append(time.monotonic() + 0.2)
         return max(0.0, min(when for when in times if when is not None) - time.monotonic())
@@ -288,22 +295,3 @@ class Server:
             # Whether it is dead is for the master to say; it may only be reconnecting.
             del self._service.links[worker.number]
             self._service.book.leave(worker)
-
-
-def grant(lease: Lease, payload: bytes) -> Grant:
-    """What a worker gets to know about a lease."""
-    entry, kind = lease.entry, lease.entry.kind
-    return Grant(
-        lease=lease.number,
-        seq=entry.seq,
-        id=entry.id,
-        name=kind.name,
-        payload=payload,
-        files=entry.files,
-        attempt=entry.attempts + 1,
-        deadline_ns=lease.deadline_ns,
-        timeout=kind.timeout,
-        soft_timeout=kind.soft_timeout,
-        memory_limit=kind.memory_limit,
-        leave_children=kind.leave_children,
-    )

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 
+from supervisor.broker.admission import Admission
 from supervisor.broker.connection import Connection
+from supervisor.broker.ended import Ended
 from supervisor.broker.output import OutputReader
+from supervisor.broker.timetable import Timetable
 from supervisor.broker.turn import Turn
 from supervisor.broker.waiters import Waiter, Waiters
 from supervisor.core.book import Book, Cancelled
 from supervisor.core.entry import Lease
 from supervisor.core.moment import Moment
+from supervisor.core.plan import Plan, ScheduleName
 from supervisor.errors import BadRequestError, QueueClosedError, QueueFullError, UnknownTaskError
 from supervisor.ids import to_text
 from supervisor.journal.journal import Journal
 from supervisor.scoreboard import Header, Scoreboard, Word
 from supervisor.wire.channel import CancelRunning
 from supervisor.wire.codec import ERROR, NO_REPLY, RETURN, Request, encode_reply
-from supervisor.wire.messages import Hello, Report, Submission, TaskId, TaskRow
+from supervisor.wire.info import Info
+from supervisor.wire.messages import DeadQuery, Hello, Name, Report, Submission, TaskId, TaskRow
 from supervisor.wire.remote import RemoteError
 
 _MOST_WAIT = 3600.0
+Weight = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 
 
 class _Parked:
@@ -55,13 +62,36 @@ class Service:
         self.turn = Turn()
         self.now = Moment.now()
         self.info: dict[str, object] = {}
-        self._calls = {
+        self.admission = Admission(Info("pickle", 64 * 1024, 1 << 30))
+        self.ended = Ended(self)
+        self.timetable = Timetable(self)
+        self._calls = self._methods()
+
+    def _methods(self) -> dict[str, _Call]:
+        return {
             "dummy": _call(tuple[()], self._dummy),
+            "info": _call(tuple[()], self._info),
+            "look": _call(tuple[Name], self._look),
             "submit": _call(tuple[Submission], self._submit),
             "submit_many": _call(tuple[list[Submission]], self._submit_many),
             "task": _call(tuple[TaskId, bool], self._task),
             "wait": _call(tuple[TaskId, float, bool], self._wait),
             "cancel": _call(tuple[TaskId], self._cancel),
+            "attempts": _call(tuple[TaskId], self.ended.attempts),
+            "retry": _call(tuple[TaskId, int, bool], self.ended.retry),
+            "retry_dead": _call(tuple[DeadQuery], self.ended.retry_dead),
+            "dead": _call(tuple[DeadQuery], self.ended.dead),
+            "drop": _call(tuple[TaskId, bool], self.ended.drop),
+            "drop_dead": _call(tuple[DeadQuery], self.ended.drop_dead),
+            "prioritise": _call(tuple[TaskId, int], self._prioritise),
+            "schedules": _call(tuple[()], self.timetable.rows),
+            "pause_schedule": _call(tuple[ScheduleName, bool], self.timetable.pause),
+            "run_schedule": _call(tuple[ScheduleName, TaskId], self.timetable.run),
+            "add_schedule": _call(tuple[Plan], self.timetable.add),
+            "remove_schedule": _call(tuple[ScheduleName, bool], self.timetable.remove),
+            "queues": _call(tuple[()], self._queues),
+            "pause": _call(tuple[str, bool], self._pause),
+            "weigh": _call(tuple[str, Weight], self._weigh),
             "stats": _call(tuple[()], self._stats),
             "workers": _call(tuple[()], self._workers),
             "hello": _call(tuple[Hello], self._hello),
@@ -95,27 +125,52 @@ class Service:
     def _dummy(self, connection: Connection, ident: int | None) -> object:
         return None
 
+    def _info(self, connection: Connection, ident: int | None) -> object:
+        return self.admission.terms
+
+    def _look(self, connection: Connection, ident: int | None, name: str) -> object:
+        return self.admission.look(name)
+
     def _submit(self, connection: Connection, ident: int | None, submission: Submission) -> object:
-        self._accept(submission, 1)
-        return True
+        return self.accept([submission])[0]
 
     def _submit_many(self, connection: Connection, ident: int | None, submissions: list[Submission]) -> object:
-        for count, submission in enumerate(submissions):
-            self._accept(submission, len(submissions) - count)
-        return len(submissions)
+        return self.accept(submissions)
 
-    def _accept(self, submission: Submission, more: int) -> None:
-        if self.book.closed:
+    def accept(self, submissions: list[Submission]) -> list[bytes]:
+        """The ids of the tasks that stand for these submissions: their own, or those of who holds their unique keys.
+        All of them are accepted, or none.
+        """
+        if self.book.agenda.closed:
             raise RemoteError(QueueClosedError)
-        if self.book.full(more) and submission.id not in self.book.tasks:
-            raise RemoteError(QueueFullError, self.book.limit)
+        admitted = [self.admission.check(each) for each in submissions]
+        standing = [self._standing(each) for each in admitted]
+        self.want_room([each.options.queue for each, held in zip(admitted, standing, strict=True) if held is None])
+        return [held or self._take_in(each) for each, held in zip(admitted, standing, strict=True)]
+
+    def _standing(self, submission: Submission) -> bytes | None:
+        """The id of the task that is here already and stands for this submission."""
+        if submission.id in self.book.agenda.tasks:
+            return submission.id
         if submission.again and self.journal.state_of(submission.id) is not None:
-            return  # the first try was accepted and only its answer was lost; the task may even be over
+            return submission.id  # the first try was accepted, only its answer was lost; it may even be over
+        return None if submission.keys is None else self.book.agenda.holder(submission, self.now)
+
+    def want_room(self, queues: list[str]) -> None:
+        """Raise QueueFullError unless there is room for one task more in each of these queues."""
+        lacking = self.book.agenda.capacity.lacking(queues)
+        if lacking:
+            raise RemoteError(QueueFullError, *lacking)
+
+    def _take_in(self, submission: Submission) -> bytes:
+        if submission.keys is not None and (held := self.book.agenda.holder(submission, self.now)):
+            return held  # one before it in the same call took its key
         newest = self.board.get(Header.GENERATION)
         if submission.generation > newest:
             # Stamped under a tree that is gone: this one began to count anew, and its code is as new as any.
             submission = msgspec.structs.replace(submission, generation=newest)
-        self.book.submit(submission, self.now)
+        self.book.agenda.submit(submission, self.now)
+        return submission.id
 
     def _task(self, connection: Connection, ident: int | None, task_id: bytes, with_result: bool) -> object:
         if self._changing(task_id):
@@ -125,23 +180,23 @@ class Service:
 
     def _changing(self, task_id: bytes) -> bool:
         """Whether the task changed in this very turn: what the journal says of it is true only after the commit."""
-        changes = self.book.changes
-        entry = self.book.tasks.get(task_id)
+        changes = self.book.agenda.changes
+        entry = self.book.agenda.tasks.get(task_id)
         return task_id in changes.ended or (entry is not None and entry.seq in changes.touched)
 
     def row(self, task_id: bytes, *, with_result: bool) -> TaskRow | None:
         """What the journal knows of a task, and its progress where it runs."""
         row = self.journal.task(task_id, with_result=with_result)
-        entry = self.book.tasks.get(task_id)
+        entry = self.book.agenda.tasks.get(task_id)
         if row is None or entry is None:
-            return row
+            return row and self.ended.current(row)
         progress = self.output.progress_of(entry.lease)
         return msgspec.structs.replace(row, progress=progress) if progress else row
 
     def _wait(
         self, connection: Connection, ident: int | None, task_id: bytes, timeout: float, with_result: bool
     ) -> object:
-        if task_id not in self.book.tasks and task_id not in self.book.changes.ended:
+        if task_id not in self.book.agenda.tasks and task_id not in self.book.agenda.changes.ended:
             row = self.row(task_id, with_result=with_result)
             if row is None:
                 raise RemoteError(UnknownTaskError, to_text(task_id))
@@ -166,14 +221,35 @@ class Service:
         self.board.slots[worker.slot].put(Word.CANCEL_LEASE, lease.number)
         self.turn.words.append(CancelRunning(worker.number, worker.slot, lease.number))
 
+    def _prioritise(self, connection: Connection, ident: int | None, task_id: bytes, priority: int) -> object:
+        if self.book.agenda.prioritise(task_id, priority):
+            return True
+        if self.journal.state_of(task_id) is None:
+            raise RemoteError(UnknownTaskError, to_text(task_id))
+        return False
+
+    def _queues(self, connection: Connection, ident: int | None) -> object:
+        return [
+            {"name": queue.name, "ready": queue.count, "weight": queue.weight, "paused": queue.paused}
+            for queue in self.book.agenda.waiting.ready.queues.values()
+        ]
+
+    def _pause(self, connection: Connection, ident: int | None, name: str, paused: bool) -> object:
+        self.book.agenda.pause(name, paused=paused)
+        return True
+
+    def _weigh(self, connection: Connection, ident: int | None, name: str, weight: float) -> object:
+        self.book.agenda.weigh(name, weight)
+        return True
+
     def _stats(self, connection: Connection, ident: int | None) -> object:
         return {
             **self.info,
             "unfinished": self.book.unfinished(),
-            "ready": len(self.book.ready),
-            "limit": self.book.limit,
+            "ready": len(self.book.agenda.waiting.ready),
+            "limit": self.book.agenda.capacity.limit,
             "draining": self.book.draining,
-            "ended": dict(self.book.ended_counts),
+            "ended": dict(self.book.agenda.ended_counts),
             "workers": len(self.book.workers),
             "waiting_calls": len(self.waiters),
         }

@@ -133,6 +133,8 @@ class AsyncClient:
         self._revive = revive
         self._pid = os.getpid()
         self._open: dict[asyncio.AbstractEventLoop, asyncio.Task[AsyncConnection]] = {}
+        self.opened = 0
+        """How many connections were made: what was learnt over an earlier one may be out of date."""
 
     async def perform(self, call: Call[T]) -> T:
         """Make a call; see :meth:`supervisor.client.manager.QueueProxy.perform`."""
@@ -171,6 +173,7 @@ class AsyncClient:
         opening = self._open.get(loop)
         if opening is None or _useless(opening):
             self._open = {old: task for old, task in self._open.items() if not old.is_closed()}
+            self.opened += 1
             opening = self._open[loop] = loop.create_task(AsyncConnection.open(self._directory))
             opening.add_done_callback(_useless)  # looks at its error, lest asyncio complains that nobody did
         # Shielded: one caller that gives up must not take the connection from the others.

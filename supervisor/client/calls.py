@@ -8,7 +8,9 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from supervisor.wire.messages import Submission, TaskRow
+from supervisor.core.plan import Plan, ScheduleRow
+from supervisor.wire.info import Info, Looked
+from supervisor.wire.messages import AttemptRow, DeadQuery, DeadSlice, Submission, TaskRow
 
 T = TypeVar("T")
 _SLACK_SECONDS = 2.0
@@ -30,28 +32,71 @@ class Call(Generic[T]):
 
 _plain: Callable[[msgspec.Raw], Any] = msgspec.msgpack.Decoder().decode
 _row = msgspec.msgpack.Decoder(TaskRow | None).decode
+_attempts = msgspec.msgpack.Decoder(list[AttemptRow]).decode
+_slice = msgspec.msgpack.Decoder(DeadSlice).decode
 _bool = msgspec.msgpack.Decoder(bool).decode
-_int = msgspec.msgpack.Decoder(int).decode
+_maybe_bool = msgspec.msgpack.Decoder(bool | None).decode
+_id = msgspec.msgpack.Decoder(bytes).decode
+_ids = msgspec.msgpack.Decoder(list[bytes]).decode
 _dict = msgspec.msgpack.Decoder(dict[str, Any]).decode
+_schedules = msgspec.msgpack.Decoder(list[ScheduleRow] | None).decode
 _dicts = msgspec.msgpack.Decoder(list[dict[str, Any]]).decode
 
 
-def submit(submission: Submission, timeout: float) -> Call[bool]:
-    """Put a task into the queue. When it was tried before, it says so: the first try may have been accepted."""
+_info = msgspec.msgpack.Decoder(Info).decode
+_looked = msgspec.msgpack.Decoder(Looked | None).decode
+
+
+class NotImportedError(ConnectionError):
+    """Nobody can say yet what is registered; asked again, as where nobody answers."""
+
+    def __init__(self) -> None:
+        super().__init__("its tasks are not imported yet, so nobody knows their names")
+
+
+def _known(decode: Callable[[msgspec.Raw], T | None]) -> Callable[[msgspec.Raw], T]:
+    def decode_known(value: msgspec.Raw) -> T:
+        found = decode(value)
+        if found is None:
+            raise NotImportedError
+        return found
+
+    return decode_known
+
+
+_known_bool = _known(_maybe_bool)
+_known_id = _known(msgspec.msgpack.Decoder(bytes | None).decode)
+
+
+def info(timeout: float) -> Call[Info]:
+    """Ask how to submit."""
+    return Call("info", lambda left, again: (), _info, timeout)
+
+
+def look(name: str, timeout: float) -> Call[Looked]:
+    """Ask what is registered under a name, once that is known."""
+    return Call("look", lambda left, again: (name,), _known(_looked), timeout)
+
+
+def submit(submission: Submission, timeout: float) -> Call[bytes]:
+    """Put a task into the queue; the id of the task that stands for it (another's, that holds its key).
+
+    When it was tried before, it says so: the first try may have been accepted.
+    """
 
     def arguments(left: float, again: bool) -> tuple[object, ...]:
         return (msgspec.structs.replace(submission, again=True) if again else submission,)
 
-    return Call("submit", arguments, _bool, timeout)
+    return Call("submit", arguments, _id, timeout)
 
 
-def submit_many(submissions: list[Submission], timeout: float) -> Call[int]:
+def submit_many(submissions: list[Submission], timeout: float) -> Call[list[bytes]]:
     """Put many into it in one round trip: all of them, or none."""
 
     def arguments(left: float, again: bool) -> tuple[object, ...]:
         return ([msgspec.structs.replace(each, again=True) for each in submissions] if again else submissions,)
 
-    return Call("submit_many", arguments, _int, timeout)
+    return Call("submit_many", arguments, _ids, timeout)
 
 
 def task(task_id: bytes, timeout: float, *, with_result: bool) -> Call[TaskRow | None]:
@@ -67,6 +112,71 @@ def wait(task_id: bytes, timeout: float, *, with_result: bool) -> Call[TaskRow |
 def cancel(task_id: bytes, timeout: float) -> Call[bool]:
     """Cancel a task."""
     return Call("cancel", lambda left, again: (task_id,), _bool, timeout)
+
+
+def prioritise(task_id: bytes, priority: int, timeout: float) -> Call[bool]:
+    """Change the priority of a task that has not started."""
+    return Call("prioritise", lambda left, again: (task_id, priority), _bool, timeout)
+
+
+def attempts(task_id: bytes, timeout: float) -> Call[list[AttemptRow]]:
+    """Read about the attempts of a task that have ended."""
+    return Call("attempts", lambda left, again: (task_id,), _attempts, timeout)
+
+
+def retry(task_id: bytes, retried: int, timeout: float) -> Call[bool]:
+    """Take a task up again that has ended, if that was done ``retried`` times before."""
+    return Call("retry", lambda left, again: (task_id, retried, again), _bool, timeout)
+
+
+def drop(task_id: bytes, timeout: float) -> Call[bool | None]:
+    """Drop a dead letter; None for "not all of it yet, ask again"."""
+    return Call("drop", lambda left, again: (task_id, again), _maybe_bool, timeout)
+
+
+def dead(action: str, query: DeadQuery, timeout: float) -> Call[DeadSlice]:
+    """List a slice of the dead letters (``dead``), take it up again (``retry_dead``) or drop it (``drop_dead``)."""
+    return Call(action, lambda left, again: (query,), _slice, timeout)
+
+
+def schedules(timeout: float) -> Call[list[ScheduleRow]]:
+    """Read the schedules, once those of the code are known."""
+    return Call("schedules", lambda left, again: (), _known(_schedules), timeout)
+
+
+def pause_schedule(name: str, paused: bool, timeout: float) -> Call[bool]:
+    """Pause or resume a schedule."""
+    return Call("pause_schedule", lambda left, again: (name, paused), _known_bool, timeout)
+
+
+def run_schedule(name: str, task_id: bytes, timeout: float) -> Call[bytes]:
+    """Submit the task of a schedule now; the id of the task that stands for it."""
+    return Call("run_schedule", lambda left, again: (name, task_id), _known_id, timeout)
+
+
+def add_schedule(plan: Plan, timeout: float) -> Call[bool]:
+    """Begin a schedule, or change it."""
+    return Call("add_schedule", lambda left, again: (plan,), _bool, timeout)
+
+
+def remove_schedule(name: str, timeout: float) -> Call[bool]:
+    """Drop a schedule that was added."""
+    return Call("remove_schedule", lambda left, again: (name, again), _bool, timeout)
+
+
+def queues(timeout: float) -> Call[list[dict[str, Any]]]:
+    """Read the named queues."""
+    return Call("queues", lambda left, again: (), _dicts, timeout)
+
+
+def pause(name: str, paused: bool, timeout: float) -> Call[bool]:
+    """Pause or resume a named queue."""
+    return Call("pause", lambda left, again: (name, paused), _bool, timeout)
+
+
+def weigh(name: str, weight: float, timeout: float) -> Call[bool]:
+    """Give a named queue a weight."""
+    return Call("weigh", lambda left, again: (name, weight), _bool, timeout)
 
 
 def stats(timeout: float) -> Call[dict[str, Any]]:

@@ -53,6 +53,8 @@ class QueueProxy(BaseProxy):
         self._revive = revive
         self._idle: deque[Connection] = deque()
         self._pid = os.getpid()
+        self.opened = 0
+        """How many connections were made: what was learnt over an earlier one may be out of date."""
 
     def perform(self, call: Call[T]) -> T:
         """Make a call, again and again over new connections until its time is over; its value.
@@ -111,6 +113,7 @@ class QueueProxy(BaseProxy):
             return self._idle.pop()
         except IndexError:
             left = max(0.001, min(self.connect_timeout, until - time.monotonic()))
+            self.opened += 1
             return connect(self.directory.socket, self.directory.read_key(), left)
 
     def _forget(self) -> None:

@@ -1,40 +1,35 @@
-"""The book: every unfinished task, who holds it, and what may happen to it next.
+"""The book: who holds which task, and what may happen to it next.
 
-A pure state machine. Each method is one thing that happens in the world; what it changed is in :attr:`Book.changes`
-until the broker takes it to the journal. Nothing here may be answered to anyone before that.
+A pure state machine, with the agenda of all unfinished tasks beneath it. Each method is one thing that happens in the
+world; what it changed is in :attr:`Agenda.changes` until the broker takes it to the journal. Nothing here may be
+answered to anyone before that.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from supervisor.core.changes import Changes
+from supervisor.core.agenda import Agenda
+from supervisor.core.dealer import BatchPolicy, Dealer
 from supervisor.core.entry import Attempt, Death, Entry, Failure, Lease, Worker
-from supervisor.core.kind import Kinds
-from supervisor.core.later import LaterQueue
+from supervisor.core.keys import NO_KEYS
 from supervisor.core.moment import Moment
-from supervisor.core.pace import Pace
-from supervisor.core.ready import ReadyQueue
-from supervisor.core.verdict import judge
+from supervisor.core.verdict import asks, judge
 from supervisor.states import Cause, State
-from supervisor.wire.messages import Hello, Outcome, Report, Submission
+from supervisor.wire.messages import Hello, Outcome, Report
 
 _REPORTED = {
     Outcome.RAISED: Cause.EXCEPTION,
     Outcome.SOFT_TIMEOUT: Cause.SOFT_TIMEOUT,
     Outcome.CANCELLED: Cause.CANCELLED,
+    Outcome.RETRY: Cause.EXCEPTION,
+    Outcome.REJECTED: Cause.REJECTED,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class BatchPolicy:
-    """How much a worker is handed in one call: several tasks only while all of them are known to be short."""
-
-    size: int = 64
-    seconds: float = 0.002
-    """Expected work, in all."""
+_OUTSIDE = (Cause.CANCELLED, Cause.SHUTDOWN, Cause.ABORT)
+"""Deaths of a worker that are nothing of what runs there."""
+HANDLER_SECONDS = 30.0
+"""Hard limit of an error handler that is asked after a kill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,79 +52,35 @@ class Cancelled(Enum):
 
 
 class Book:
-    """Unfinished tasks and the workers that hold them."""
+    """The workers, and the leases under which they hold tasks of the agenda."""
 
-    def __init__(self, kinds: Kinds, limit: int, batch: BatchPolicy | None = None) -> None:
-        self.kinds = kinds
-        self.limit = limit
-        self.batch = batch or BatchPolicy()
-        self.tasks: dict[bytes, Entry] = {}
+    def __init__(self, agenda: Agenda, batch: BatchPolicy | None = None) -> None:
+        self.agenda = agenda
         self.leases: dict[int, Lease] = {}
         self.workers: dict[int, Worker] = {}
-        self.ready = ReadyQueue()
-        self.pace = Pace()
-        self.changes = Changes()
+        self.dealer = Dealer(agenda.waiting, batch or BatchPolicy())
         self.draining = False
         """Nothing is handed out."""
-        self.closed = False
-        """Nothing is taken in."""
-        self.ended_counts: Counter[str] = Counter()
-        """Tasks that ended in each state since this book was opened."""
-        self._later = LaterQueue()
-        self._retrying = 0
-        self._waiting: dict[int, Worker] = {}
-        self._next_seq = 1
+        self._idle: dict[int, Worker] = {}
+        """The workers that wait for a task."""
         self._next_lease = 1
-
-    # -- clients -----------------------------------------------------------------------------------------------
 
     def unfinished(self) -> dict[str, int]:
         """How many tasks there are in each state, but for those with none. Counted, not gone through."""
-        later = len(self._later) - self._retrying
-        running, queued = len(self.leases), len(self.ready)
-        found = {State.QUEUED: queued, State.RUNNING: running, State.SCHEDULED: later, State.RETRYING: self._retrying}
+        found = {**self.agenda.waiting.counts(), State.RUNNING: len(self.leases)}
         return {state.value: count for state, count in found.items() if count}
-
-    def full(self, more: int = 1) -> bool:
-        """Whether ``more`` tasks would be too many."""
-        return len(self.tasks) + more > self.limit
-
-    def submit(self, submission: Submission, now: Moment) -> Entry | None:
-        """Take a task in; None when this very task is here already (a repeated call). The caller has asked full()."""
-        if submission.id in self.tasks:
-            return None
-        entry = Entry(
-            seq=self._next_seq,
-            id=submission.id,
-            kind=self.kinds.get(submission.name, submission.options),
-            generation=submission.generation,
-            state=State.QUEUED,
-            created_wall=now.wall,
-            files=submission.files,
-        )
-        self._next_seq += 1
-        self.tasks[entry.id] = entry
-        self.changes.new[entry.seq] = submission
-        if submission.delay > 0:
-            self._postpone(entry, State.SCHEDULED, submission.delay, now)
-        else:
-            self._enqueue(entry)
-        return entry
 
     def cancel(self, task_id: bytes, now: Moment) -> tuple[Cancelled, Lease | None]:
         """Stop a task: at once where it waits, by way of the worker's lease where it runs."""
-        entry = self.tasks.get(task_id)
+        entry = self.agenda.tasks.get(task_id)
         if entry is None:
             return Cancelled.UNKNOWN, None
         if entry.state is State.RUNNING:
             lease = self.leases[entry.lease]
             lease.cancelling = True
-            self.changes.cancelling.append(entry.seq)  # its caller is told so, and that must outlive all of us
+            self.agenda.changes.cancelling.append(entry.seq)  # its caller is told so, and that must outlive all of us
             return Cancelled.STOPPING, lease
-        line = self.ready if entry.state is State.QUEUED else self._later
-        self._retrying -= entry.state is State.RETRYING
-        self._end_unstarted(entry, now)
-        line.discard()
+        self.agenda.remove(entry, State.CANCELLED, Cause.CANCELLED, now)
         return Cancelled.REMOVED, None
 
     # -- workers -----------------------------------------------------------------------------------------------
@@ -139,7 +90,7 @@ class Book:
         worker = self.workers.get(hello.worker)
         if worker is None:
             worker = self.workers[hello.worker] = Worker(hello.worker, hello.slot, hello.pid, hello.generation)
-        self._waiting.pop(worker.number, None)
+        self._idle.pop(worker.number, None)
         worker.wants = 0
         return worker
 
@@ -155,25 +106,25 @@ class Book:
             return 0
         for lease in reversed(held):
             self._release(lease, now)
-        self._waiting[worker.number] = worker
+        self._idle[worker.number] = worker
         return len(held)
 
     def leave(self, worker: Worker) -> None:
         """The worker's connection is gone; what it holds stays its own, for it may only be reconnecting."""
-        self._waiting.pop(worker.number, None)
+        self._idle.pop(worker.number, None)
         worker.wants = 0
 
     def assign(self, now: Moment) -> list[Handout]:
         """Hand tasks to the workers that wait. Several to one only where none is left waiting for them."""
         handouts: list[Handout] = []
-        if self.draining or not self._waiting or not len(self.ready):
+        if self.draining or not self._idle or not len(self.agenda.waiting.ready):
             return handouts
-        waiting = list(self._waiting.values())
-        for position, worker in enumerate(waiting):
-            share = max(1, len(self.ready) // (len(waiting) - position))
-            leases = self._take(worker, share, now)
+        idle = list(self._idle.values())
+        for position, worker in enumerate(idle):
+            share = max(1, len(self.agenda.waiting.ready) // (len(idle) - position))
+            leases = [self._lease(entry, worker, now) for entry in self.dealer.deal(worker, share, now.mono)]
             if leases:
-                del self._waiting[worker.number]
+                del self._idle[worker.number]
                 worker.wants = 0
                 handouts.append(Handout(worker, leases))
         return handouts
@@ -187,18 +138,20 @@ class Book:
             lease.late = report
             return False
         entry = lease.entry
-        self.pace.saw(entry.kind.name, report.seconds)
+        if entry.asking is not None:
+            self._answer(lease, report, now)
+            return True
+        self.dealer.pace.saw(entry.kind.name, report.seconds)
         entry.files |= report.files
         if report.outcome is Outcome.SUCCEEDED:
-            self.changes.results[entry.seq] = report.result
-            self._drop(lease)
-            self._end(entry, State.SUCCEEDED)
+            self.agenda.changes.results[entry.seq] = report.result
+            self._drop(lease, now)
+            self.agenda.end(entry, State.SUCCEEDED)
             return True
-        error = report.error
         cause = Cause.CANCELLED if lease.cancelling else _REPORTED[report.outcome]
         if cause is Cause.CANCELLED and not lease.cancelling:
             cause = Cause.EXCEPTION  # the task raised the error of a cancel that nobody asked for
-        failure = Failure(cause, error.type, error.message, error.traceback) if error else Failure(cause)
+        failure = _failure_of(cause, report)
         self._fail(lease, failure, now)
         return True
 
@@ -240,7 +193,7 @@ class Book:
         worker = self.workers.pop(number, None)
         if worker is None:
             return None
-        self._waiting.pop(number, None)
+        self._idle.pop(number, None)
         held = list(worker.leases)
         if held and started < held[0].number and death.cause is not Cause.SHUTDOWN:
             started = held[0].number
@@ -256,68 +209,14 @@ class Book:
         for worker in self.workers.values():
             worker.generation = max(worker.generation, generation)
 
-    # -- time --------------------------------------------------------------------------------------------------
-
-    def tick(self, now: Moment) -> None:
-        """Queue what is due."""
-        for entry in self._later.pop_due(now.mono):
-            self._retrying -= entry.state is State.RETRYING
-            entry.state = State.QUEUED
-            self._enqueue(entry)
-
-    def next_due(self) -> float | None:
-        """The monotonic time of the next :meth:`tick` that can change anything."""
-        return self._later.next_due()
-
-    # -- restart -----------------------------------------------------------------------------------------------
-
-    def restore(self, entry: Entry) -> None:
-        """Take in an unfinished task from the journal; in the order of seq."""
-        self.tasks[entry.id] = entry
-        self._next_seq = max(self._next_seq, entry.seq + 1)
-        self._next_lease = max(self._next_lease, entry.lease + 1)
-        if entry.state is State.QUEUED:
-            self.ready.push(entry)
-        elif entry.state in (State.SCHEDULED, State.RETRYING):
-            self._retrying += entry.state is State.RETRYING
-            self._later.push(entry)
-
-    def restore_lease(self, lease: Lease, worker: Worker) -> None:
-        """Take in the lease of a task that the journal calls running."""
-        self.workers.setdefault(worker.number, worker)
-        worker = self.workers[worker.number]
-        self.leases[lease.number] = lease
-        worker.leases.append(lease)
-
-    def count_from(self, seq: int, lease: int) -> None:
-        """Give out numbers from here on: the journal has seen those before."""
-        self._next_seq = max(self._next_seq, seq)
+    def count_from(self, lease: int) -> None:
+        """Number leases from here on: those before have been given out."""
         self._next_lease = max(self._next_lease, lease)
-
-    def take_changes(self, now: Moment) -> Changes:
-        """What changed since the last call, dated now."""
-        taken, self.changes = self.changes, Changes()
-        taken.wall = now.wall
-        return taken
 
     # -- inside ------------------------------------------------------------------------------------------------
 
-    def _take(self, worker: Worker, share: int, now: Moment) -> list[Lease]:
-        leases: list[Lease] = []
-        work = 0.0
-        while len(leases) < min(share, self.batch.size, worker.wants):
-            entry = self.ready.peek(worker.generation)
-            if entry is None:
-                break
-            work += self.pace.expected(entry.kind.name)
-            if leases and work > self.batch.seconds:
-                break
-            self.ready.pop(worker.generation)
-            leases.append(self._lease(entry, worker, now))
-        return leases
-
     def _lease(self, entry: Entry, worker: Worker, now: Moment) -> Lease:
-        timeout = entry.kind.timeout
+        timeout = entry.kind.timeout if entry.asking is None else HANDLER_SECONDS
         deadline = int((now.mono + timeout) * 1e9) if timeout is not None else 0
         lease = Lease(self._next_lease, entry, worker.number, deadline, now.wall)
         self._next_lease += 1
@@ -325,8 +224,11 @@ class Book:
         worker.leases.append(lease)
         entry.lease = lease.number
         entry.state = State.RUNNING
-        self.changes.touched[entry.seq] = entry
-        self.changes.leases[entry.seq] = (lease, worker.pid)
+        if entry.keys is not NO_KEYS and entry.asking is None:
+            self.agenda.waiting.gates.enter(entry, lease.number, now.mono)
+            self.agenda.uniques.started(entry)
+        self.agenda.changes.touched[entry.seq] = entry
+        self.agenda.changes.leases[entry.seq] = (lease, worker.pid)
         return lease
 
     def _failure(self, lease: Lease, death: Death) -> Failure:
@@ -337,31 +239,58 @@ class Book:
 
     def _fail(self, lease: Lease, failure: Failure, now: Moment) -> None:
         entry = lease.entry
+        if entry.asking is not None:
+            self._fail_asking(lease, failure, now)
+            return
         number = entry.attempts + 1
-        state = judge(entry, failure.cause)
+        state = judge(entry, failure)
         self._record(lease, now, failure, number)
-        if state is State.QUEUED:
-            entry.state = state
-            self._enqueue(entry)
-        elif state is State.RETRYING and entry.kind.retry_delay > 0:
-            self._postpone(entry, state, entry.kind.retry_delay, now)
-        elif state is State.RETRYING:
-            entry.state = State.QUEUED
-            self._enqueue(entry)
+        if not state.ended and asks(entry, failure.cause):
+            self.agenda.ask_handler(entry, failure.cause)
         else:
-            self._end(entry, state)
+            self.agenda.go_on(entry, state, failure.retry_in, now)
+        if failure.cause is Cause.SHUTDOWN and entry.keys is not NO_KEYS:
+            self.agenda.uniques.given_back(entry, now.wall)  # nothing is counted: it has not started
+
+    # -- asking a task's error handler after a kill ----------------------------------------------------------------
+
+    def _answer(self, lease: Lease, report: Report, now: Moment) -> None:
+        """The handler has spoken. (One that raised has not: the usual rule holds, which is to go on.)"""
+        if lease.cancelling:
+            self._fail(lease, Failure(Cause.CANCELLED, message="it was cancelled"), now)
+            return
+        self._drop(lease, now)
+        self.agenda.decide(lease.entry, again=report.outcome is not Outcome.REJECTED, retry_in=report.retry_in, now=now)
+
+    def _fail_asking(self, lease: Lease, failure: Failure, now: Moment) -> None:
+        """The worker that asked is gone. For a reason outside of it another asks, else the usual rule holds."""
+        entry = lease.entry
+        told = replace(failure, message=f"as its error handler was asked: {failure.message}")
+        if failure.cause not in _OUTSIDE:
+            self._record(lease, now, told, 0)
+            self.agenda.decide(entry, again=True, retry_in=None, now=now)
+            return
+        number = entry.attempts + 1
+        state = judge(entry, failure)
+        self._record(lease, now, told, number)
+        if state.ended:
+            self.agenda.end(entry, state)
+        elif entry.asking is not None:
+            self.agenda.ask_handler(entry, entry.asking)
 
     def _record(self, lease: Lease, now: Moment, failure: Failure, number: int) -> None:
         """The lease is over, and not well: nobody can answer for it any more."""
-        worker = self._drop(lease)
+        worker = self._drop(lease, now)
         pid = worker.pid if worker else 0
-        self.changes.attempts.append(
+        self.agenda.changes.attempts.append(
             Attempt(lease.entry.seq, lease.number, number, lease.worker, pid, lease.started_wall, now.wall, failure)
         )
 
-    def _drop(self, lease: Lease) -> Worker | None:
+    def _drop(self, lease: Lease, now: Moment) -> Worker | None:
         """Nobody holds it any more; the worker that did, if it is still known."""
         del self.leases[lease.number]
+        if lease.entry.keys is not NO_KEYS:
+            self.agenda.waiting.leave_gates(lease.number, now)
         worker = self.workers.get(lease.worker)
         if worker is not None and worker.leases:
             if worker.leases[0] is lease:
@@ -372,37 +301,17 @@ class Book:
 
     def _release(self, lease: Lease, now: Moment) -> None:
         """Give the task back as if this lease had never been handed out, to the head of its line."""
-        self._drop(lease)
+        self.agenda.waiting.gates.give_back(lease.number, now.mono)
+        self._drop(lease, now)
         entry = lease.entry
         if lease.cancelling:
-            self._end_unstarted(entry, now)
+            self.agenda.end_unstarted(entry, State.CANCELLED, Cause.CANCELLED, now)
             return
-        entry.state = State.QUEUED
-        self.changes.touched[entry.seq] = entry
-        self.ready.push(entry, first=True)
+        self.agenda.give_back(entry, now)
 
-    def _enqueue(self, entry: Entry) -> None:
-        entry.due = entry.due_wall = 0.0
-        self.changes.touched[entry.seq] = entry
-        self.ready.push(entry)
 
-    def _postpone(self, entry: Entry, state: State, delay: float, now: Moment) -> None:
-        entry.state = state
-        entry.due = now.mono + delay
-        entry.due_wall = now.wall + delay
-        self._retrying += state is State.RETRYING
-        self.changes.touched[entry.seq] = entry
-        self._later.push(entry)
-
-    def _end_unstarted(self, entry: Entry, now: Moment) -> None:
-        """End a cancelled task that no worker has begun; recorded under lease 0, as an attempt that was none."""
-        self._end(entry, State.CANCELLED)
-        failure = Failure(Cause.CANCELLED, message="cancelled before it started")
-        self.changes.attempts.append(Attempt(entry.seq, 0, 0, 0, 0, now.wall, now.wall, failure))
-
-    def _end(self, entry: Entry, state: State) -> None:
-        entry.state = state
-        self.ended_counts[state.value] += 1
-        del self.tasks[entry.id]
-        self.changes.touched[entry.seq] = entry
-        self.changes.ended[entry.id] = entry
+def _failure_of(cause: Cause, report: Report) -> Failure:
+    error = report.error
+    if error is None:
+        return Failure(cause, retry_in=report.retry_in)
+    return Failure(cause, error.type, error.message, error.traceback, retry_in=report.retry_in)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from supervisor.core.entry import Attempt, Entry, Lease
+from supervisor.core.ready import NamedQueue
+from supervisor.core.schedules import Schedule
 from supervisor.wire.messages import Submission
 
 
@@ -26,8 +28,16 @@ class Changes:
     """Results of tasks that succeeded, by seq."""
     ended: dict[bytes, Entry] = field(default_factory=dict)
     """Tasks that reached a final state, by id."""
+    queues: dict[str, NamedQueue] = field(default_factory=dict)
+    """Named queues that were paused, resumed or weighed."""
+    asking: dict[int, str] = field(default_factory=dict)
+    """Kills about which a task's error handler is to be asked, by seq; empty for one that was asked."""
+    schedules: dict[str, Schedule | None] = field(default_factory=dict)
+    """Schedules that have come further, or were changed; None for one that is gone."""
+    revived: list[int] = field(default_factory=list)
+    """Tasks, by seq, that had ended and were taken up again."""
     wall: float = 0.0
     """When all this happened: wall-clock seconds."""
 
     def __bool__(self) -> bool:
-        return bool(self.touched or self.cancelling)
+        return bool(self.touched or self.cancelling or self.queues or self.schedules)

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
+from supervisor.core.keys import NO_KEYS, Keys
 from supervisor.core.kind import Kind
 from supervisor.states import Cause, State
 from supervisor.wire.messages import Report
 
 
-class Entry(Struct, gc=False):
+class Entry(Struct, gc=False, eq=False):
     """An unfinished task: what is needed to order, find and count it. Its payload stays in the journal.
 
     A Struct outside the garbage collector, since a deep queue holds a million of them and they never form cycles.
@@ -35,6 +36,14 @@ class Entry(Struct, gc=False):
     crashes: int = 0
     aborts: int = 0
     files: int = 0
+    priority: int = 0
+    since: float = 0.0
+    """Monotonic time since which it has been ready; ageing counts from there."""
+    expires: float = 0.0
+    """Wall-clock time after which it is not started any more; 0 for never."""
+    keys: Keys = NO_KEYS
+    asking: Cause | None = None
+    """The kill after which its own error handler is to be asked, in another worker, what comes next."""
 
     @property
     def attempts(self) -> int:
@@ -89,6 +98,8 @@ class Failure:
     message: str = ""
     traceback: str = ""
     stack: str | None = None
+    retry_in: float | None = None
+    """Seconds before the next attempt, where the task chose them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from msgspec import Struct, UnsetType
 
+from supervisor.core.backoff import Backoff
 from supervisor.wire.options import Options
 
 T = TypeVar("T")
@@ -21,6 +22,9 @@ class Defaults:
     soft_timeout: float | None = None
     max_retries: int = 3
     retry_delay: float = 1.0
+    backoff: float = 2.0
+    max_delay: float = 3600.0
+    retry_jitter: float = 1.0
     crash_budget: int = 3
     abort_budget: int = 10
     memory_limit: int | None = None
@@ -31,11 +35,12 @@ class Kind(Struct, frozen=True, gc=False):
 
     name: str
     options: Options
+    queue: str
     priority: int
     timeout: float | None
     soft_timeout: float | None
     max_retries: int
-    retry_delay: float
+    retries: Backoff
     crash_budget: int
     abort_budget: int
     memory_limit: int | None
@@ -52,15 +57,20 @@ class Kinds:
     def __init__(self, defaults: Defaults) -> None:
         self._defaults = defaults
         self._known: dict[tuple[str, Options], Kind] = {}
+        self._last: Kind | None = None
+        """Tasks of one kind come together, and to compare is cheaper than to hash."""
 
     def get(self, name: str, options: Options) -> Kind:
         """The kind of this name and these options."""
+        last = self._last
+        if last is not None and last.name == name and last.options == options:
+            return last
         key = (name, options)
-        kind = self._known.get(key)
+        kind = self._last = self._known.get(key)
         if kind is None:
             if len(self._known) >= _MOST_KINDS:
                 self._known.clear()  # they live on in their tasks; only the sharing starts anew
-            kind = self._known[key] = self._resolve(name, options)
+            kind = self._last = self._known[key] = self._resolve(name, options)
         return kind
 
     def _resolve(self, name: str, chosen: Options) -> Kind:
@@ -72,11 +82,17 @@ class Kinds:
         return Kind(
             name=name,
             options=chosen,
+            queue=chosen.queue,
             priority=chosen.priority,
             timeout=timeout,
             soft_timeout=soft,
             max_retries=_or(chosen.max_retries, ours.max_retries),
-            retry_delay=_or(chosen.retry_delay, ours.retry_delay),
+            retries=Backoff(
+                delay=_or(chosen.retry_delay, ours.retry_delay),
+                factor=_or(chosen.backoff, ours.backoff),
+                cap=_or(chosen.max_delay, ours.max_delay),
+                jitter=_or(chosen.retry_jitter, ours.retry_jitter),
+            ),
             crash_budget=_or(chosen.crash_budget, ours.crash_budget),
             abort_budget=ours.abort_budget,
             memory_limit=_or(chosen.memory_limit, ours.memory_limit),

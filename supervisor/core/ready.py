@@ -1,92 +1,158 @@
-"""The tasks that wait for a worker, in the order in which they will get one: priority first, then arrival."""
+"""The tasks that wait for a worker, in the order in which they will get one.
+
+Between named queues by weight, within a queue by priority, within a priority by arrival; for how waiting counts see
+:mod:`supervisor.core.lines`.
+"""
 
 from __future__ import annotations
 
-from collections import deque
+from dataclasses import dataclass, field
 
 from supervisor.core.entry import Entry
-from supervisor.states import State
+from supervisor.core.lines import Line, Lines
 
-Line = deque[Entry]
+DEFAULT = "default"
 _MOST_STALE = 1000
+_MOST_IDLE = 1000
+Rank = tuple[float, float, int]
+
+
+@dataclass(slots=True)
+class NamedQueue:
+    """One queue, with lines for each generation of code that submitted."""
+
+    name: str
+    weight: float = 1.0
+    paused: bool = False
+    count: int = 0
+    turn: float = 0.0
+    """Its place in the round: the queue with the least goes next, and moves on by 1 / weight."""
+    lines: dict[int, Lines] = field(default_factory=dict)
+
+    def of(self, generation: int) -> Lines:
+        """The lines of this generation."""
+        found = self.lines.get(generation)
+        if found is None:
+            found = self.lines[generation] = Lines()
+        return found
+
+    def best(self, generation: int, now: float, ageing: float) -> Line | None:
+        """The line whose head goes next, among those that a worker with this code may take."""
+        best: tuple[Rank, Line] | None = None
+        for code, lines in self.lines.items():
+            found = lines.best(now, ageing) if code <= generation else None
+            if found is not None and (best is None or found[0] > best[0]):
+                best = found
+        if len(self.lines) > 1:
+            self.lines = {code: lines for code, lines in self.lines.items() if len(lines)}
+        return best[1] if best else None
+
+    @property
+    def usual(self) -> bool:
+        """Whether it is as a new one would be."""
+        return not self.count and not self.paused and self.weight == 1.0
 
 
 class ReadyQueue:
-    """Entries by priority and by generation of code; a line is first in, first out.
+    """Every named queue. ``ageing``: seconds of waiting that are worth one step of priority; 0 for none ever.
 
     Removing is lazy: an entry that is no longer queued is skipped when it comes up, so cancelling one task in a
     million costs nothing. What nobody has come to skip is cleared away in bulk when it is the larger part.
     """
 
-    def __init__(self) -> None:
-        self._lines: dict[int, dict[int, Line]] = {}
-        self._priorities: list[int] = []
+    def __init__(self, ageing: float = 0.0) -> None:
+        self._ageing = ageing
+        self.queues: dict[str, NamedQueue] = {}
         self._count = 0
         self._stale = 0
 
     def __len__(self) -> int:
         return self._count
 
-    def push(self, entry: Entry, *, first: bool = False) -> None:
-        """Line up, or go back to the head of the line after a lease that did not count."""
-        priority = entry.kind.priority
-        lines = self._lines.get(priority)
-        if lines is None:
-            lines = self._lines[priority] = {}
-            self._priorities = sorted(self._lines, reverse=True)
-        line = lines.get(entry.generation)
-        if line is None:
-            line = lines[entry.generation] = deque()
-        if first:
-            line.appendleft(entry)
-        else:
-            line.append(entry)
+    def queue(self, name: str) -> NamedQueue:
+        """The queue of this name, made when it is first heard of."""
+        found = self.queues.get(name)
+        if found is None:
+            if len(self.queues) >= _MOST_IDLE:
+                self.queues = {name: queue for name, queue in self.queues.items() if not queue.usual}
+            found = self.queues[name] = NamedQueue(name)
+        return found
+
+    def pause(self, name: str, *, paused: bool) -> NamedQueue:
+        """Hand out nothing more from a queue, or again; the queue."""
+        queue = self.queue(name)
+        if queue.paused and not paused:
+            self._rejoin(queue)
+        queue.paused = paused
+        return queue
+
+    def _rejoin(self, queue: NamedQueue) -> None:
+        """A queue that stood aside joins the round where that is now: it has saved nothing up."""
+        others = (each.turn for each in self.queues.values() if each.count and not each.paused and each is not queue)
+        queue.turn = max(queue.turn, min(others, default=0.0))
+
+    def push(self, entry: Entry) -> None:
+        """Line up; at its old place, after a lease that did not count or a gate that opened."""
+        queue = self.queue(entry.kind.queue)
+        if not queue.count:
+            self._rejoin(queue)
+        queue.of(entry.generation).add(entry)
+        queue.count += 1
         self._count += 1
 
-    def discard(self) -> None:
-        """One queued entry has ended, by another way than :meth:`pop`."""
+    def discard(self, entry: Entry) -> None:
+        """A queued entry has ended, by another way than :meth:`pop`."""
+        self.queue(entry.kind.queue).count -= 1
         self._count -= 1
         self._stale += 1
         if self._stale > _MOST_STALE and self._stale > self._count:
             self._clear()
 
-    def peek(self, generation: int) -> Entry | None:
-        """The entry that a worker with this code would get next."""
-        line = self._best(generation)
-        return line[0] if line else None
-
-    def pop(self, generation: int) -> Entry | None:
-        """Take that entry out."""
-        line = self._best(generation)
-        if not line:
-            return None
-        self._count -= 1
-        return line.popleft()
-
-    def _best(self, generation: int) -> Line | None:
-        for priority in self._priorities:
-            best: Line | None = None
-            for code, line in self._lines[priority].items():
-                while line and line[0].state is not State.QUEUED:
-                    line.popleft()
-                    self._stale -= 1
-                if line and code <= generation and (best is None or line[0].seq < best[0].seq):
-                    best = line
-            if best is not None:
-                return best
-            self._tidy(priority)
-        return None
-
     def _clear(self) -> None:
-        for lines in self._lines.values():
-            for code, line in lines.items():
-                lines[code] = deque(entry for entry in line if entry.state is State.QUEUED)
+        for queue in self.queues.values():
+            for lines in queue.lines.values():
+                lines.clear_away()
         self._stale = 0
 
-    def _tidy(self, priority: int) -> None:
-        lines = self._lines[priority]
-        for code in [code for code, line in lines.items() if not line]:
-            del lines[code]
-        if not lines:
-            del self._lines[priority]
-            self._priorities = sorted(self._lines, reverse=True)
+    def move(self, entry: Entry, priority: int) -> None:
+        """Give a queued entry another priority; it keeps its arrival."""
+        lines = self.queue(entry.kind.queue).of(entry.generation)
+        lines.remove(entry)
+        entry.priority = priority
+        lines.add(entry)
+
+    def peek(self, generation: int, now: float) -> Entry | None:
+        """The entry that a worker with this code would get next."""
+        found = self._next(generation, now)
+        return found[1][0] if found else None
+
+    def pop(self, generation: int, now: float) -> Entry | None:
+        """Take that entry out; it was its queue's turn."""
+        return self._take(generation, now, turn=True)
+
+    def step_aside(self, generation: int, now: float) -> Entry | None:
+        """Take that entry out, but not to be run: that is no turn of its queue."""
+        return self._take(generation, now, turn=False)
+
+    def _take(self, generation: int, now: float, *, turn: bool) -> Entry | None:
+        found = self._next(generation, now)
+        if found is None:
+            return None
+        queue, line = found
+        queue.count -= 1
+        self._count -= 1
+        if turn:
+            queue.turn += 1.0 / queue.weight
+        return line.popleft()
+
+    def _next(self, generation: int, now: float) -> tuple[NamedQueue, Line] | None:
+        if len(self.queues) == 1:
+            (queue,) = self.queues.values()
+            line = None if queue.paused else queue.best(generation, now, self._ageing)
+            return (queue, line) if line else None
+        for queue in sorted(self.queues.values(), key=lambda queue: queue.turn):
+            if queue.count and not queue.paused:
+                line = queue.best(generation, now, self._ageing)
+                if line:
+                    return queue, line
+        return None

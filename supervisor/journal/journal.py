@@ -17,18 +17,24 @@ from typing import Any
 import msgspec
 
 from supervisor.core.changes import Changes
-from supervisor.core.entry import Attempt, Entry
+from supervisor.core.entry import Attempt
+from supervisor.core.keys import Keys
+from supervisor.core.retention import DEAD
+from supervisor.core.schedules import Schedule
 from supervisor.errors import JournalError
+from supervisor.journal import schedules
+from supervisor.journal.archive import Archive
 from supervisor.journal.migrate import migrate
 from supervisor.journal.payloads import PayloadCache
-from supervisor.journal.rows import Pieces, StoredTask, read_task
+from supervisor.journal.rows import Pieces, StoredTask, read_task, stored_task
 from supervisor.journal.statements import SQL
+from supervisor.journal.task_rows import TaskRows
 from supervisor.states import State
 from supervisor.wire.messages import TaskRow
-from supervisor.wire.options import Options
 
 _encode_options = msgspec.json.Encoder().encode
-_decode_options = msgspec.json.Decoder(Options).decode
+_encode_keys = msgspec.json.Encoder().encode
+_decode_keys = msgspec.json.Decoder(Keys).decode
 _PREFETCH = 256
 _Row = tuple[Any, ...]
 _WAL_RESTART_BYTES = 64 << 20
@@ -54,7 +60,8 @@ class Journal:
         self._connection = self._open()
         self._payloads = PayloadCache(self._fetch_payloads)
         self._synchronous = ""
-        self._option_texts: dict[Options, str] = {}
+        self._task_rows = TaskRows(self._payloads)
+        self.archive = Archive(self._connection, lambda: self._begin(durable=False))
 
     def _open(self) -> sqlite3.Connection:
         off = self.durability is Durability.OFF
@@ -85,7 +92,7 @@ class Journal:
 
     def write(self, changes: Changes, pieces: Pieces) -> None:
         """Commit one turn. When this returns, what the durability level promises holds for all of it."""
-        self._begin(durable=bool(changes.new))
+        self._begin(durable=bool(changes.new or changes.revived))
         try:
             for statement, rows in self._rows(changes, pieces):
                 if rows:
@@ -96,82 +103,33 @@ class Journal:
                 self._connection.execute("ROLLBACK")
             raise
 
+    def _rows(self, changes: Changes, pieces: Pieces) -> Iterator[tuple[str, list[_Row]]]:
+        """What is to be executed, in this order."""
+        for statement in ("unbury", "keep_success", "keep_unstarted", "revive_task"):
+            yield statement, [(seq,) for seq in changes.revived]
+        tasks = self._task_rows.sort(changes)
+        yield "insert_waiting", tasks.waiting
+        yield "insert_task", tasks.inserted
+        yield "lease_task", tasks.leased
+        yield "cancel_task", [(seq,) for seq in changes.cancelling]
+        yield "move_task", tasks.moved
+        yield "end_task", tasks.ended
+        yield "bury", [(entry.seq,) for entry in changes.ended.values() if entry.state in DEAD]
+        yield "insert_attempt", [_attempt_row(attempt) for attempt in changes.attempts]
+        yield "save_asking", [(cause, seq) for seq, cause in changes.asking.items()]
+        yield "save_queue", [(queue.name, queue.weight, queue.paused) for queue in changes.queues.values()]
+        saved, deleted = schedules.rows(changes.schedules)
+        yield "save_schedule", saved
+        yield "delete_schedule", deleted
+        yield "insert_output", pieces.output
+        yield "save_progress", pieces.progress
+
     def _begin(self, *, durable: bool) -> None:
         wanted = "FULL" if durable and self.durability is Durability.FULL else "NORMAL"
         if wanted != self._synchronous:
             self._connection.execute(f"PRAGMA synchronous = {wanted}")
             self._synchronous = wanted
         self._connection.execute("BEGIN IMMEDIATE")
-
-    def _rows(self, changes: Changes, pieces: Pieces) -> list[tuple[str, list[_Row]]]:
-        """What to write, by statement, in this order."""
-        inserted, leased, moved, ended = self._sort(changes)
-        return [
-            ("insert_task", inserted),
-            ("lease_task", leased),
-            ("cancel_task", [(seq,) for seq in changes.cancelling]),
-            ("move_task", moved),
-            ("end_task", ended),
-            ("insert_attempt", [_attempt_row(attempt) for attempt in changes.attempts]),
-            ("insert_output", pieces.output),
-            ("save_progress", pieces.progress),
-        ]
-
-    def _sort(self, changes: Changes) -> tuple[list[_Row], list[_Row], list[_Row], list[_Row]]:
-        inserted: list[_Row] = []
-        leased: list[_Row] = []
-        moved: list[_Row] = []
-        ended: list[_Row] = []
-        for seq, entry in changes.touched.items():
-            counts = (entry.failures, entry.crashes, entry.aborts)
-            if seq in changes.new:
-                inserted.append(self._insert_row(entry, changes))
-            elif entry.state is State.RUNNING:
-                lease, pid = changes.leases[seq]
-                leased.append((lease.number, lease.worker, pid, lease.started_wall, *counts, seq))
-            elif entry.state.ended:
-                self._payloads.drop(seq)
-                ended.append((entry.state.value, changes.wall, *counts, entry.files, changes.results.get(seq), seq))
-            else:
-                moved.append((entry.state.value, entry.due_wall or None, *counts, seq))
-        return inserted, leased, moved, ended
-
-    def _insert_row(self, entry: Entry, changes: Changes) -> _Row:
-        submission = changes.new[entry.seq]
-        lease, pid = changes.leases.get(entry.seq, (None, 0))
-        ended = entry.state.ended
-        if not ended:
-            self._payloads.keep(entry.seq, submission.payload)
-        return (
-            entry.seq,
-            entry.id,
-            entry.kind.name,
-            entry.state.value,
-            entry.kind.priority,
-            entry.generation,
-            entry.lease,
-            lease.worker if lease else 0,
-            pid,
-            entry.failures,
-            entry.crashes,
-            entry.aborts,
-            entry.files,
-            entry.created_wall,
-            entry.due_wall or None,
-            lease.started_wall if lease else None,
-            changes.wall if ended else None,
-            self._options_text(entry.kind.options),
-            submission.payload,
-            changes.results.get(entry.seq),
-        )
-
-    def _options_text(self, options: Options) -> str:
-        text = self._option_texts.get(options)
-        if text is None:
-            text = _encode_options(options).decode()
-            if len(self._option_texts) < 1024:
-                self._option_texts[options] = text
-        return text
 
     def wal_bytes(self) -> int:
         """The size of the log that was not folded into the database yet."""
@@ -198,8 +156,25 @@ class Journal:
     def unfinished(self) -> Iterator[StoredTask]:
         """The tasks that a restart has to take up again, in the order of seq."""
         for row in self._connection.execute(SQL["unfinished"]):
-            values: list[Any] = [*row[:-1], _decode_options(row[-1])]
-            yield StoredTask(*values)
+            yield stored_task(row)
+
+    def queues(self) -> list[tuple[str, float, int]]:
+        """Named queues that are not as a new one is: (name, weight, paused)."""
+        return self._connection.execute(SQL["queues"]).fetchall()
+
+    def keyed(self) -> Iterator[tuple[bytes, Keys, float]]:
+        """Every task with keys, ended ones too: (id, keys, created_at)."""
+        for task_id, keys, created in self._connection.execute(SQL["keyed"]):
+            yield task_id, _decode_keys(keys), created
+
+    def keyed_starts(self) -> Iterator[tuple[Keys, float]]:
+        """When each attempt of a task with keys started that counts, and is over."""
+        for keys, started in self._connection.execute(SQL["keyed_starts"]):
+            yield _decode_keys(keys), started
+
+    def schedules(self) -> Iterator[Schedule]:
+        """How far each schedule has come."""
+        return schedules.read(self._connection)
 
     def highest(self) -> tuple[int, int]:
         """The highest seq and the highest lease that were ever given out, as far as rows tell."""
@@ -211,27 +186,18 @@ class Journal:
         row = self._connection.execute(SQL["seq_of"], (task_id,)).fetchone()
         return (int(row[0]), State(row[1])) if row else None
 
-    def task(self, task_id: bytes, *, with_result: bool) -> TaskRow | None:
-        """All that a client may read about a task; None when there is none."""
-        return read_task(self._connection, task_id, with_result=with_result)
+    def task(self, task_id: bytes, *, with_result: bool, brief: bool = False) -> TaskRow | None:
+        """All that a client may read about a task, or all that is short; None when there is none."""
+        return read_task(self._connection, task_id, with_result=with_result, brief=brief)
+
+    def kill_asked_about(self, seq: int, cause: str) -> tuple[int, str, str | None]:
+        """What is known of the kill about which a task's error handler is to be asked: (attempt, message, stack)."""
+        attempt, message, stack = self._connection.execute(SQL["kill_asked_about"], (seq, cause)).fetchone()
+        return attempt, message, stack
 
     def counts(self) -> dict[str, int]:
         """How many tasks there are in each state."""
         return dict(self._connection.execute(SQL["counts"]).fetchall())
-
-    # -- sweeping ----------------------------------------------------------------------------------------------
-
-    def sweep(self, after: int, limit: int) -> list[tuple[int, bytes, float | None, bool, int]]:
-        """The next rows in the order of seq: (seq, id, ended_at, has a result, files)."""
-        return self._connection.execute(SQL["sweep"], (after, limit)).fetchall()
-
-    def forget(self, tasks: list[int], results: list[int]) -> None:
-        """Delete the records of ``tasks`` and the results of ``results``, all ended, in one transaction."""
-        self._begin(durable=False)
-        for statement in ("delete_task", "delete_attempts", "delete_output", "delete_progress"):
-            self._connection.executemany(SQL[statement], [(seq,) for seq in tasks])
-        self._connection.executemany(SQL["drop_result"], [(seq,) for seq in results])
-        self._connection.execute("COMMIT")
 
 
 def _attempt_row(attempt: Attempt) -> _Row:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
-from supervisor.journal.statements import SCHEMA
+from supervisor.journal.statements import SCHEMA, read
 
 APPLICATION_ID = 0x53565251  # "SVRQ"
-STEPS: tuple[Callable[[], str], ...] = (lambda: SCHEMA,)
+STEPS: tuple[Callable[[], str], ...] = (lambda: SCHEMA, lambda: read("step_2.sql"))
 """What leads from version n to n + 1, by n."""
 VERSION = len(STEPS)
 

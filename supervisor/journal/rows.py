@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
+from supervisor.core.keys import NO_KEYS, Keys
 from supervisor.journal.statements import SQL
 from supervisor.wire.messages import ErrorData, ProgressData, TaskRow
 from supervisor.wire.options import Options
 
 _decode_options = msgspec.json.Decoder(Options).decode
+_decode_keys = msgspec.json.Decoder(Keys).decode
 
 
 @dataclass(slots=True)
@@ -45,19 +49,39 @@ class StoredTask:
     due_wall: float | None
     started_wall: float | None
     cancelling: int
+    priority: int
+    expires_wall: float | None
+    keys: Keys
     options: Options
+    asking: str
 
 
-def read_task(connection: sqlite3.Connection, task_id: bytes, *, with_result: bool) -> TaskRow | None:
-    """The row behind an id with its last attempt and output, through any connection; None when there is none."""
+def stored_task(row: Sequence[Any]) -> StoredTask:
+    """What the statements ``unfinished`` and ``stored`` give."""
+    *plain, keys, options, asking = row
+    fields = [*plain, _decode_keys(keys) if keys else NO_KEYS, _decode_options(options), asking]
+    return StoredTask(*fields)
+
+
+def read_task(
+    connection: sqlite3.Connection, task_id: bytes, *, with_result: bool, brief: bool = False
+) -> TaskRow | None:
+    """The row behind an id with its last attempt and output, through any connection; None when there is none.
+
+    ``brief`` leaves out what may be long: output, traceback, stack.
+    """
     row = connection.execute(SQL["task"], (task_id,)).fetchone()
     if row is None:
         return None
-    seq, _, name, state, priority, ended_attempts, lease, created, due, started, ended, pid, options, files, *told = row
-    attempt = connection.execute(SQL["last_attempt"], (seq,)).fetchone() if state != "succeeded" else None
+    seq, _, name, state, priority, ended_attempts, lease, created, due, started, ended, pid, options, files, *rest = row
+    asking, retried, *told = rest
+    attempt = None if state == "succeeded" else connection.execute(SQL["last_attempt"], {"seq": seq}).fetchone()
     result = connection.execute(SQL["result"], (seq,)).fetchone()[0] if with_result and state == "succeeded" else None
     # What ends so counts on no budget, but was an attempt all the same; lease 0 is a cancel of what did not run.
-    counts = state in ("running", "succeeded") or (state == "cancelled" and attempt is not None and attempt[0] != 0)
+    runs = state == "succeeded" or (state == "running" and not asking)
+    counts = runs or (state == "cancelled" and attempt is not None and attempt[0] > 0)
+    since = lease if runs or attempt is None or attempt[0] <= 0 else attempt[0]
+    output = [] if brief else connection.execute(SQL["output"], (seq, min(since, lease), lease)).fetchall()
     return TaskRow(
         id=task_id,
         name=name,
@@ -70,11 +94,12 @@ def read_task(connection: sqlite3.Connection, task_id: bytes, *, with_result: bo
         ended_at=ended,
         worker=pid or None,
         cause=attempt[1] if attempt else None,
-        error=ErrorData(attempt[2], attempt[3], attempt[4]) if attempt else None,
-        stack=attempt[5] if attempt else None,
-        output="".join(piece for (piece,) in connection.execute(SQL["output"], (seq, lease))),
+        error=ErrorData(attempt[2], attempt[3], "" if brief else attempt[4]) if attempt else None,
+        stack=attempt[5] if attempt and not brief else None,
+        output="".join(piece for (piece,) in output),
         progress=ProgressData(told[0], told[1], told[2]) if told[0] is not None else None,
         options=_decode_options(options),
         files=files,
         result=result,
+        retried=retried,
     )

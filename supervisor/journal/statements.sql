@@ -1,14 +1,20 @@
 -- name: insert_task
 INSERT OR IGNORE INTO tasks (seq, id, name, state, priority, generation, lease, worker, pid, failures, crashes, aborts,
-    files, created_at, due_at, started_at, ended_at, options, payload, result)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    files, created_at, due_at, started_at, ended_at, options, payload, result, queue, expires_at, keys)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_waiting
+-- One that no worker was given, as most come in: less to bind.
+INSERT OR IGNORE INTO tasks (seq, id, name, state, priority, generation, lease, worker, pid, failures, crashes, aborts,
+    files, created_at, due_at, options, payload, queue, expires_at, keys)
+VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: lease_task
 UPDATE tasks SET state = 'running', lease = ?, worker = ?, pid = ?, started_at = ?, due_at = NULL,
     failures = ?, crashes = ?, aborts = ? WHERE seq = ?;
 
 -- name: move_task
-UPDATE tasks SET state = ?, due_at = ?, failures = ?, crashes = ?, aborts = ? WHERE seq = ?;
+UPDATE tasks SET state = ?, due_at = ?, priority = ?, failures = ?, crashes = ?, aborts = ? WHERE seq = ?;
 
 -- name: end_task
 UPDATE tasks SET state = ?, ended_at = ?, due_at = NULL, failures = ?, crashes = ?, aborts = ?, files = ?, result = ?
@@ -27,10 +33,68 @@ INSERT OR REPLACE INTO output (seq, lease, piece, at, text) VALUES (?, ?, ?, ?, 
 -- name: save_progress
 INSERT OR REPLACE INTO progress (seq, done, total, message) VALUES (?, ?, ?, ?);
 
+-- name: save_asking
+UPDATE tasks SET asking = ? WHERE seq = ?;
+
+-- name: bury
+INSERT OR REPLACE INTO dead_letters SELECT ended_at, id, name FROM tasks WHERE seq = ?;
+
+-- name: unbury
+DELETE FROM dead_letters WHERE (ended_at, id) = (SELECT ended_at, id FROM tasks WHERE seq = ?);
+
+-- name: keep_success
+-- A task that succeeded is about to be taken up again: its attempt is no longer told by its own row.
+INSERT OR REPLACE INTO attempts
+    (seq, lease, number, worker, pid, started_at, ended_at, cause, type, message, traceback, stack)
+SELECT seq, lease, failures + crashes + aborts + 1, worker, pid, started_at, ended_at, '', '', '', '', NULL
+FROM tasks WHERE seq = ? AND state = 'succeeded';
+
+-- name: keep_unstarted
+-- An end without a start was its last word (lease 0); now it is history.
+UPDATE OR REPLACE attempts SET lease = -1 - (SELECT retried FROM tasks WHERE tasks.seq = attempts.seq)
+WHERE seq = ? AND lease = 0;
+
+-- name: revive_task
+UPDATE tasks SET ended_at = NULL, started_at = NULL, expires_at = NULL, result = NULL, files = files & ~2,
+    asking = '', cancelling = 0, retried = retried + 1 WHERE seq = ?;
+
 -- name: unfinished
 SELECT seq, id, name, state, generation, lease, worker, pid, failures, crashes, aborts, files, created_at, due_at,
-    started_at, cancelling, options
+    started_at, cancelling, priority, expires_at, keys, options, asking
 FROM tasks INDEXED BY tasks_unfinished WHERE ended_at IS NULL ORDER BY seq;
+
+-- name: stored
+SELECT seq, id, name, state, generation, lease, worker, pid, failures, crashes, aborts, files, created_at, due_at,
+    started_at, cancelling, priority, expires_at, keys, options, asking, retried
+FROM tasks WHERE id = ?;
+
+-- name: save_queue
+INSERT OR REPLACE INTO queues (name, weight, paused) VALUES (?, ?, ?);
+
+-- name: save_schedule
+INSERT OR REPLACE INTO schedules (name, timing, paused, origin, seen, series, fired, open, last_slot, last_task,
+    generation, plan)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: delete_schedule
+DELETE FROM schedules WHERE name = ?;
+
+-- name: schedules
+SELECT name, timing, paused, origin, seen, series, fired, open, last_slot, last_task, generation, plan FROM schedules;
+
+-- name: queues
+SELECT name, weight, paused FROM queues;
+
+-- name: keyed
+SELECT id, keys, created_at FROM tasks WHERE keys != '';
+
+-- name: keyed_starts
+-- Of attempts that did not succeed their own row tells, of those that run their lease. One that was given back has
+-- neither, and did not count. Number 0 is the question to an error handler, lease 0 and below an end without a start.
+SELECT t.keys, a.started_at FROM tasks t JOIN attempts a ON a.seq = t.seq
+WHERE t.keys != '' AND a.number > 0 AND a.lease > 0
+UNION ALL
+SELECT keys, started_at FROM tasks WHERE keys != '' AND state = 'succeeded';
 
 -- name: highest
 SELECT coalesce(max(seq), 0), coalesce((SELECT max(lease) FROM tasks), 0) FROM tasks;
@@ -43,31 +107,82 @@ SELECT seq, state FROM tasks WHERE id = ?;
 
 -- name: task
 SELECT t.seq, t.id, t.name, t.state, t.priority, t.failures + t.crashes + t.aborts, t.lease, t.created_at, t.due_at,
-    t.started_at, t.ended_at, t.pid, t.options, t.files, p.done, p.total, p.message
+    t.started_at, t.ended_at, t.pid, t.options, t.files, t.asking, t.retried, p.done, p.total, p.message
 FROM tasks t LEFT JOIN progress p ON p.seq = t.seq WHERE t.id = ?;
 
 -- name: result
 SELECT result FROM tasks WHERE seq = ?;
 
 -- name: last_attempt
--- Lease 0 is the last word: the task was cancelled while it waited, maybe for another attempt.
-SELECT lease, cause, type, message, traceback, stack FROM attempts WHERE seq = ?
-ORDER BY lease = 0 DESC, lease DESC LIMIT 1;
+-- Lease 0 is the last word: the task was cancelled while it waited, maybe for another attempt. Number 0 is what became
+-- of an error handler.
+-- Picked from the end, since a task may have run a hundred thousand times.
+SELECT lease, cause, type, message, traceback, stack FROM attempts WHERE seq = :seq AND lease = coalesce(
+    (SELECT lease FROM attempts WHERE seq = :seq AND lease = 0),
+    (SELECT lease FROM attempts WHERE seq = :seq AND cause != '' AND number > 0 ORDER BY lease DESC LIMIT 1),
+    (SELECT lease FROM attempts WHERE seq = :seq AND cause != '' ORDER BY lease DESC LIMIT 1));
+
+-- name: kill_asked_about
+SELECT number, message, stack FROM attempts WHERE seq = ? AND number > 0 AND cause = ? ORDER BY lease DESC LIMIT 1;
+
+-- name: attempts
+-- The latest first; that which succeeded, from the task's own row, before all others.
+SELECT lease, number, pid, started_at, ended_at, cause, type, message, traceback, stack FROM (
+    SELECT lease, failures + crashes + aborts + 1 AS number, pid, started_at, ended_at, '' AS cause, '' AS type,
+        '' AS message, '' AS traceback, NULL AS stack
+    FROM tasks WHERE seq = :seq AND state = 'succeeded'
+    UNION ALL
+    SELECT * FROM (
+        SELECT lease, number, pid, started_at, ended_at, cause, type, message, traceback, stack
+        FROM attempts WHERE seq = :seq AND lease > 0 ORDER BY lease DESC LIMIT :most
+    )
+    UNION ALL
+    SELECT lease, number, pid, started_at, ended_at, cause, type, message, traceback, stack
+    FROM attempts WHERE seq = :seq AND lease <= 0  -- ends without a start: one for each time it was taken up again
+) ORDER BY ended_at DESC, lease DESC LIMIT :most;
+
+-- name: ended_before
+-- The lease that runs the task now, or one that will never be.
+SELECT CASE WHEN state = 'running' AND asking = '' THEN lease ELSE 1 << 62 END FROM tasks WHERE seq = ?;
 
 -- name: output
-SELECT text FROM output WHERE seq = ? AND lease = ? ORDER BY piece;
+SELECT text FROM output WHERE seq = ? AND lease BETWEEN ? AND ? ORDER BY lease, piece;
+
+-- name: dead
+SELECT ended_at, id, name FROM dead_letters WHERE (ended_at, id) < (?, ?) AND ended_at >= ?
+ORDER BY ended_at DESC, id DESC LIMIT ?;
+
+-- name: remainder
+SELECT seq, id, state, ended_at, length(result) > 0 OR files & 2 != 0, files,
+    CASE WHEN instr(options, '"result_ttl"') THEN json_extract(options, '$.result_ttl') END
+FROM tasks WHERE id = ?;
 
 -- name: sweep
-SELECT seq, id, ended_at, result IS NOT NULL, files FROM tasks WHERE seq > ? ORDER BY seq LIMIT ?;
+-- What may be due; whether it is, is for the retention to say. Columns behind a large payload are not touched.
+SELECT seq, id, state, ended_at, kept, files, own FROM (
+    SELECT seq, id, state, ended_at, length(result) > 0 OR files & 2 != 0 AS kept, files,
+        CASE WHEN instr(options, '"result_ttl"') THEN json_extract(options, '$.result_ttl') END AS own
+    FROM tasks WHERE seq BETWEEN :first AND :last
+)
+WHERE ended_at <= :wall - CASE
+    WHEN state IN ('failed', 'timed_out', 'lost') THEN :dead WHEN kept THEN coalesce(own, :result) ELSE :record END
+ORDER BY seq LIMIT :most;
+
+-- name: span
+SELECT count(*), max(seq) FROM (SELECT seq FROM tasks WHERE seq > ? ORDER BY seq LIMIT ?);
+
+-- name: keyed_between
+SELECT seq, keys, created_at, started_at FROM tasks INDEXED BY tasks_keyed
+WHERE keys != '' AND seq BETWEEN ? AND ?;
 
 -- name: delete_task
 DELETE FROM tasks WHERE seq = ?;
 
 -- name: delete_attempts
-DELETE FROM attempts WHERE seq = ?;
+DELETE FROM attempts WHERE seq = :seq AND lease IN (SELECT lease FROM attempts WHERE seq = :seq LIMIT :most);
 
 -- name: delete_output
-DELETE FROM output WHERE seq = ?;
+DELETE FROM output WHERE (seq, lease, piece) IN (SELECT seq, lease, piece FROM output WHERE seq = :seq LIMIT :most);
 
 -- name: delete_progress
 DELETE FROM progress WHERE seq = ?;

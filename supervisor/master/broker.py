@@ -12,7 +12,7 @@ from supervisor.log import log
 from supervisor.master.template import Shared
 from supervisor.scoreboard import Header
 from supervisor.system.pulse import Pulse
-from supervisor.wire.channel import Alive, Channel, Drain, Fence, Gone, Message, Promote, Roster, Stop
+from supervisor.wire.channel import Alive, Channel, Drain, Fence, Gone, Message, Promote, Registered, Roster, Stop
 
 _FIRST_BACKOFF_NS = 100_000_000
 _LONGEST_BACKOFF_NS = 30_000_000_000
@@ -32,6 +32,9 @@ class BrokerHandle:
         self.draining = False
         self.promoted = 0
         self.restarts = 0
+        self._names: tuple[int, int] | None = None
+        """The file with the names that are registered, and the generation that has registered them."""
+        self._told = True
         self._gone: dict[int, Gone] = {}
         """Deaths that no broker has confirmed yet."""
         self._started_ns = 0
@@ -79,6 +82,8 @@ class BrokerHandle:
         ours.send(Roster(alive))
         if self.promoted:
             ours.send(Promote(self.promoted))
+        self._told = False
+        self.repeat_names()
 
     def send(self, message: Message, descriptors: list[int] | None = None) -> bool:
         """Say something; False when there is no broker to hear it."""
@@ -112,6 +117,20 @@ class BrokerHandle:
         """Living workers serve as this generation, with this broker and a later one."""
         self.promoted = generation
         self.send(Promote(generation))
+
+    def tell_names(self, file: int, generation: int) -> None:
+        """These names are registered from now on, for this broker and a later one."""
+        if self._names is not None:
+            os.close(self._names[0])
+        self._names = os.dup(file), generation
+        self._told = False
+        self.repeat_names()
+
+    def repeat_names(self) -> None:
+        """Say them again, if nobody has heard them yet."""
+        if self._names is not None and not self._told:
+            file, generation = self._names
+            self._told = self.send(Registered(generation), [file])
 
     def stop(self) -> None:
         """Ask it to close and leave."""

@@ -89,8 +89,14 @@ class Generations:
             self.spec, self.newest, self._shared, bare=self._bare, times=(now_ns, now_ns + limit)
         )
 
-    def imported(self, template: TemplateHandle, word: Imported, now_ns: int) -> None:
-        """Its import succeeded: workers come from it from now on, if that is safe."""
+    def imported(self, template: TemplateHandle, word: Imported, names: int, now_ns: int) -> None:
+        """Its import succeeded: workers come from it from now on, if that is safe. ``names`` is a file with what it has
+        registered.
+        """
+        if template.bare:
+            os.close(names)  # it has imported nothing itself; an earlier one has told
+        else:
+            template.names = names
         if word.obstacles and not template.bare:
             for obstacle in word.obstacles:
                 log.warning("the application cannot be shared by forking: %s", obstacle)
@@ -98,10 +104,12 @@ class Generations:
                 "each worker imports it for itself; one more is kept ready, so that a kill need not wait for that"
             )
             self._bare = True
+            kept = os.dup(names)  # starting the next one lets go of this one
             self._start(now_ns)
             if self.coming is not None:
                 self.coming.obstacles = word.obstacles
                 self.coming.sources = word.sources
+                self.coming.names = kept
             return
         template.imported = True
         template.seconds = word.seconds

@@ -124,16 +124,20 @@ class Master:
     def _hear_children(self) -> None:
         now = time.monotonic_ns()
         for template in self.generations.templates():
-            for message, _ in template.channel.drain():
-                self._from_template(template, message, now)
+            for message, descriptors in template.channel.drain():
+                self._from_template(template, message, descriptors, now)
         if self.broker.channel is not None:
             for message, _ in self.broker.channel.drain():
                 self._from_broker(message, now)
 
-    def _from_template(self, template: TemplateHandle, message: Message | None, now: int) -> None:
+    def _from_template(
+        self, template: TemplateHandle, message: Message | None, descriptors: list[int], now: int
+    ) -> None:
         match message:
             case Imported():
-                self.generations.imported(template, message, now)
+                self.generations.imported(template, message, descriptors[0], now)
+                if template is self.generations.current and template.names is not None:
+                    self.broker.tell_names(template.names, template.generation)
             case ImportFailed():
                 self.generations.import_failed(template, message.reason, now)
                 if self.generations.unserved:
@@ -164,6 +168,7 @@ class Master:
         if not self.ending.begun:
             self.generations.keep(now)
             self.pool.fill(now)
+        self.broker.repeat_names()
         for handle in list(self.pool.opened):
             if self.broker.send(Opened(handle.number, handle.slot.number), [handle.talk, handle.raw]):
                 self.pool.opened.remove(handle)

@@ -161,17 +161,20 @@ class Pool:
             go=go,
             replaces=replaces,
         )
-        order = ForkWorker(number, slot.number, seat, handle.generation, handle.max_tasks, spare)
-        ends = [talk_end, raw_end, stack] + ([go_end] if spare else [])
-        sent = template.channel.send(order, ends)
-        for end in (talk_end, raw_end, go_end):
-            if end >= 0:
-                os.close(end)
-        if not sent:
-            slot.clear(0)
+        self._order(template, handle, [talk_end, raw_end, stack, *([go_end] if spare else [])])
+        for end in (talk_end, raw_end, *([go_end] if spare else [])):
+            os.close(end)
+
+    def _order(self, template: TemplateHandle, handle: WorkerHandle, ends: list[int]) -> None:
+        """Have the template fork it; forget it where the template is gone."""
+        order = ForkWorker(
+            handle.number, handle.slot.number, handle.seat, handle.generation, handle.max_tasks, handle.spare
+        )
+        if not template.channel.send(order, ends):
+            handle.slot.clear(0)
             handle.close()
             return
-        self.workers[number] = handle
+        self.workers[handle.number] = handle
         self.opened.append(handle)
 
     def _most_tasks(self) -> int:

@@ -38,11 +38,16 @@ class TemplateHandle:
     obstacles: list[str] = field(default_factory=list)
     sources: dict[str, float] = field(default_factory=dict)
     stopped_ns: int = 0
+    names: int | None = None
+    """The file with what its code has registered."""
 
     def close(self) -> None:
         """It is gone."""
         self.channel.close()
         os.close(self.process.pidfd)
+        if self.names is not None:
+            os.close(self.names)
+            self.names = None
 
 
 def start_template(

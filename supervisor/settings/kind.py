@@ -154,6 +154,30 @@ class Whole(Plain):
 
 
 @dataclass(frozen=True)
+class Factor(Plain):
+    """A number to multiply with."""
+
+    least: float = 1.0
+    most: float = 100.0
+
+    @property
+    def unit(self) -> str:
+        return f"{self.least:g} to {self.most:g}"
+
+    @property
+    def expects(self) -> str:
+        return f"a number from {self.least:g} to {self.most:g}"
+
+    def read(self, value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError
+        factor = float(value)
+        if not self.least <= factor <= self.most:
+            raise ValueError
+        return factor
+
+
+@dataclass(frozen=True)
 class Choice(Plain):
     """One of a few words; upper and lower case are alike."""
 

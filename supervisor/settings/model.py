@@ -12,10 +12,11 @@ from typing import Self
 from supervisor.errors import SettingsError
 from supervisor.settings import source
 from supervisor.settings.check import Check
+from supervisor.settings.counts import Counts
 from supervisor.settings.cpus import CpuList
 from supervisor.settings.gather import Gathered
 from supervisor.settings.host import Host
-from supervisor.settings.kind import Choice, Duration, Maybe, Size, Switch, Whole
+from supervisor.settings.kind import Choice, Duration, Factor, Maybe, Size, Switch, Whole
 from supervisor.settings.place import Directory, Modules
 from supervisor.settings.rule import FAULTS, WARNINGS
 from supervisor.settings.spec import setting, specs
@@ -98,6 +99,14 @@ class Settings:
         "Most tasks that one worker is handed in one call; 1 hands them out one by one.",
     )
 
+    ageing: float | None = setting(
+        "Order",
+        Maybe(Duration()),
+        60.0,
+        "Waiting that is worth one step of priority, so that nothing starves; never above HIGH (10)."
+        " `none`: strictly by priority, then first in, first out.",
+    )
+
     cpus: str | Mapping[str, str] = setting(
         "CPU",
         CpuList(),
@@ -155,7 +164,25 @@ class Settings:
         "Repeating",
         Duration(above=False),
         1.0,
-        "Time before a task that raised or timed out runs again.",
+        "Time before a task that raised or timed out first runs again.",
+    )
+    backoff: float = setting(
+        "Repeating",
+        Factor(),
+        2.0,
+        "What that time is multiplied with at each further failure; 1 for a fixed delay.",
+    )
+    max_delay: float = setting(
+        "Repeating",
+        Duration(above=False),
+        HOUR,
+        "Most time between two runs, without the jitter.",
+    )
+    retry_jitter: float = setting(
+        "Repeating",
+        Duration(above=False),
+        1.0,
+        "Up to how much time is added by chance, so that what failed together does not come back together.",
     )
     crash_budget: int = setting(
         "Repeating",
@@ -222,6 +249,12 @@ class Settings:
         1_000_000,
         "Unfinished tasks that the queue holds; above it a submit raises `QueueFullError`.",
     )
+    queue_limits: Mapping[str, int] | None = setting(
+        "Limits",
+        Maybe(Counts(Whole(1, 100_000_000))),
+        None,
+        "The same for single named queues, such as `emails=1000 reports=50`.",
+    )
     inline_limit: int = setting(
         "Limits",
         Size(least=0),
@@ -233,6 +266,13 @@ class Settings:
         Size(least=K),
         G,
         "Largest arguments or result of a task that are accepted.",
+    )
+    payloads: str = setting(
+        "Limits",
+        Choice(("pickle", "json")),
+        "pickle",
+        "How arguments and results travel. `json`: nothing is unpickled anywhere, and only functions that are"
+        " registered in the modules of `tasks` run. A change takes effect with a restart.",
     )
     message_limit: int = setting(
         "Limits",
@@ -263,7 +303,15 @@ class Settings:
         "Retention",
         Duration(),
         24 * HOUR,
-        "How long the record of a task is kept after its end: its runs, their causes and their output.",
+        "How long the record of a task is kept after its end: its runs, their causes and their output;"
+        " at least as long as its result or its dead letter.",
+    )
+    dead_ttl: float | None = setting(
+        "Retention",
+        Maybe(Duration()),
+        30 * DAY,
+        "How long a dead letter is kept: a task that ended failed, timed out or lost. `none`: until it is"
+        " retried or dropped.",
     )
 
     @property

@@ -152,6 +152,10 @@ WARNINGS = (
         lambda s, _: s.orphan_grace > s.grace,
     ),
     Rule("{reload} has nothing to reload without modules: {tasks}", lambda s, _: s.reload and not s.tasks),
+    Rule(
+        "{payloads} leaves nothing to run without modules: {tasks}",
+        lambda s, _: s.payloads == "json" and not s.tasks and s.workers != 0,
+    ),
     Rule("{cpus} names more than {allowed}; only those are used", _names_a_forbidden_cpu),
     Rule("{cpus} gives both sides a CPU in common: tasks can slow the web workers there", _shares_cpus),
     Rule("{cpus} gives one side all of {allowed}: tasks can slow the web workers", _leaves_no_cpu),

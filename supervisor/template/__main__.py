@@ -19,6 +19,7 @@ from supervisor.scoreboard import Header, Scoreboard
 from supervisor.system.prctl import die_with_parent
 from supervisor.template import application
 from supervisor.wire.channel import Channel, Forked, ForkWorker, Imported, ImportFailed, Stop
+from supervisor.wire.declared import declared_file
 from supervisor.worker.boot import Birth, live
 
 _BEAT_SECONDS = 0.5
@@ -96,12 +97,14 @@ def main(arguments: list[str]) -> int:
         plan = application.prepare(spec)
         if not chosen.bare:
             application.load(spec.settings.tasks)
+        declared = declared_file(application.declared(spec))
     except BaseException:  # noqa: BLE001  also a SystemExit at import: the master must hear why
         channel.send(ImportFailed(traceback.format_exc()[-20_000:]))
         return 1
     found = application.obstacles({channel.fileno()})
     files = application.sources()
-    channel.send(Imported(time.monotonic() - started, found, files))
+    channel.send(Imported(time.monotonic() - started, found, files), [declared])
+    os.close(declared)
     if found and not chosen.bare:
         return 0  # the master starts a bare one instead
     board = Scoreboard.attach(chosen.board)

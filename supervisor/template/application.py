@@ -8,10 +8,14 @@ import sys
 import threading
 from collections.abc import Iterable
 
+from supervisor import registry
 from supervisor.directory import VARIABLE
 from supervisor.launch import Spec
+from supervisor.schedules import schedule
 from supervisor.system.cpus import CpuPlan, plan_cpus
 from supervisor.system.descriptors import sockets
+from supervisor.wire.declared import Declared
+from supervisor.wire.info import Info
 
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -45,6 +49,13 @@ def load(modules: Iterable[str]) -> None:
         importlib.import_module("django").setup()
     for module in modules:
         importlib.import_module(module)
+
+
+def declared(spec: Spec) -> Declared:
+    """What the modules have declared as they were imported."""
+    settings = spec.settings
+    terms = Info(settings.payloads, settings.inline_limit, settings.payload_limit)
+    return Declared(registry.table(), schedule.plans(terms))
 
 
 def obstacles(own: Iterable[int]) -> list[str]:

@@ -122,13 +122,22 @@ class Forked(Struct, frozen=True, array_like=True, tag="forked"):
 
 
 class Imported(Struct, frozen=True, array_like=True, tag="imported"):
-    """Template → master: the application is imported, and whether forking from it is safe."""
+    """Template → master: the application is imported, and whether forking from it is safe.
+
+    A file comes along, with what it declares (see :mod:`supervisor.wire.declared`); a bare one's means nothing.
+    """
 
     seconds: float
     obstacles: list[str]
     """Why workers have to import for themselves, in words; empty when they need not."""
     sources: dict[str, float] = {}
     """The files of the modules that were imported, and when they were modified, for ``reload``."""
+
+
+class Registered(Struct, frozen=True, array_like=True, tag="registered"):
+    """Master → broker: what the code of this generation declares is in the file that comes along."""
+
+    generation: int
 
 
 class ImportFailed(Struct, frozen=True, array_like=True, tag="import_failed"):
@@ -139,7 +148,7 @@ class ImportFailed(Struct, frozen=True, array_like=True, tag="import_failed"):
 
 Message = (
     Roster | Opened | Fence | Fenced | Spared | Gone | Buried | Promote | Drain | Stop | CancelRunning
-    | ForkWorker | Forked | Imported | ImportFailed
+    | ForkWorker | Forked | Imported | ImportFailed | Registered
 )  # fmt: skip
 
 _encode = msgspec.msgpack.Encoder().encode

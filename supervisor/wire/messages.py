@@ -11,6 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from supervisor.core.keys import Keys
 from supervisor.wire.options import NO_OPTIONS, Options
 
 TaskId = Annotated[bytes, Meta(min_length=16, max_length=16)]
@@ -32,6 +33,10 @@ class Outcome(IntEnum):
     RAISED = 1
     SOFT_TIMEOUT = 2
     CANCELLED = 3
+    RETRY = 4
+    """It asked to be run again (``raise Retry``)."""
+    REJECTED = 5
+    """It said that no further attempt will help (``raise Reject``, an error that is never retried, its handler)."""
 
 
 class Submission(Struct, frozen=True, array_like=True, gc=False):
@@ -50,6 +55,12 @@ class Submission(Struct, frozen=True, array_like=True, gc=False):
     """See :class:`Files`."""
     again: bool = False
     """The client may have sent it before, and not heard the answer."""
+    eta: float = 0.0
+    """Wall-clock time before which it may not start; 0 for none. It follows the wall clock when that is set."""
+    expires: float = 0.0
+    """Seconds from now after which it is not started any more; 0 for never."""
+    keys: Keys | None = None
+    """None for none: what has keys costs more, and empty ones would arrive as an object like any other."""
 
 
 class ErrorData(Struct, frozen=True, array_like=True, gc=False):
@@ -70,6 +81,8 @@ class Report(Struct, frozen=True, array_like=True, gc=False):
     seconds: float = 0.0
     """How long it ran."""
     files: int = 0
+    retry_in: float | None = None
+    """Seconds before the next attempt, where the task chose them."""
 
 
 class Hello(Struct, frozen=True, array_like=True, gc=False):
@@ -80,6 +93,18 @@ class Hello(Struct, frozen=True, array_like=True, gc=False):
     slot: int
     pid: int
     generation: int
+
+
+class KillData(Struct, frozen=True, array_like=True, gc=False):
+    """A kill that a task's error handler is asked about."""
+
+    attempt: int
+    timed_out: bool
+    """Whether it was killed at its hard limit; else its process died."""
+    message: str
+    stack: str | None
+    timeout: float | None
+    """The hard limit that it ran past, in seconds."""
 
 
 class Grant(Struct, frozen=True, array_like=True, gc=False):
@@ -99,6 +124,11 @@ class Grant(Struct, frozen=True, array_like=True, gc=False):
     soft_timeout: float | None
     memory_limit: int | None
     leave_children: bool
+    retries_left: int = 0
+    """How often it may run again if it raises now."""
+    store_result: bool = True
+    asked: KillData | None = None
+    """Not to be run: its error handler is to be asked whether it runs again after this kill."""
 
 
 class ProgressData(Struct, frozen=True, array_like=True, gc=False):
@@ -130,3 +160,41 @@ class TaskRow(Struct, frozen=True, array_like=True, gc=False):
     options: Options
     files: int
     result: bytes | None = None
+    retried: int = 0
+    """How often it was taken up again after it had ended."""
+
+
+class AttemptRow(Struct, frozen=True, array_like=True, gc=False):
+    """What a client gets to read about one attempt that has ended."""
+
+    number: int
+    worker: int
+    started_at: float
+    ended_at: float
+    cause: str
+    """Empty for one that succeeded."""
+    error: ErrorData
+    stack: str | None
+    output: str
+
+
+class DeadSlice(Struct, frozen=True, array_like=True, gc=False):
+    """Part of a walk through the dead letters, from the latest to the earliest end."""
+
+    rows: list[TaskRow]
+    count: int
+    """How many were listed, retried or dropped."""
+    place: tuple[float, bytes] | None
+    """Where to go on; None at the end."""
+
+
+class DeadQuery(Struct, frozen=True, array_like=True, gc=False):
+    """Which dead letters are meant."""
+
+    place: tuple[float, bytes]
+    """Only those that ended before this: (wall-clock time, id)."""
+    after: float = 0.0
+    """Only those that ended at this wall-clock time or later."""
+    name: str = ""
+    """Only those of tasks with this name, in which ``*``, ``?`` and ``[…]`` are as in file names; empty for any."""
+    most: Annotated[int, Meta(ge=1, le=1000)] = 100

@@ -12,9 +12,15 @@ _CLASSES: dict[str, type[SupervisorError]] = {
         errors.QueueClosedError,
         errors.JournalFullError,
         errors.UnknownTaskError,
+        errors.KeyHeldError,
         errors.MessageTooLargeError,
         errors.BadRequestError,
         errors.TaskOptionError,
+        errors.UnknownHandlerError,
+        errors.PayloadRefusedError,
+        errors.ScheduleError,
+        errors.UnknownScheduleError,
+        errors.ScheduleDeclaredError,
     )
 }
 

@@ -10,19 +10,22 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any, NoReturn
 
 from supervisor import current
 from supervisor.current import CurrentTask
-from supervisor.errors import SerializationError, SoftTimeoutError, TaskCancelledError
-from supervisor.functions import Resolver
+from supervisor.errors import MessageTooLargeError, SerializationError, SoftTimeoutError, TaskCancelledError
 from supervisor.ids import to_text
+from supervisor.opener import Opener
 from supervisor.payloads import PayloadStore
+from supervisor.plain import JSON_ONLY
+from supervisor.policy import NO_POLICY, Retry
 from supervisor.scoreboard import Slot, Word
 from supervisor.settings import Settings
 from supervisor.wire.messages import ErrorData, Files, Grant, Outcome, Report
+from supervisor.worker.deciding import Answer, decide, kill_error
 from supervisor.worker.output import Talk
 
 _DUMP_BEFORE_SECONDS = 0.01
@@ -39,13 +42,14 @@ class Executor:
         self._talk = talk
         self._stack_file = stack_file
         self._pid = os.getpid()
-        self._resolver = Resolver()
+        self._opener = Opener(json_only=settings.payloads == JSON_ONLY)
         self._store = PayloadStore(settings)
         self._grant: Grant | None = None
         self._open = False
         """Whether the task's own code runs, and may be interrupted."""
         self._runner: asyncio.Runner | None = None
         self._coroutine: asyncio.Task[Any] | None = None
+        self._policy = NO_POLICY
         self._interrupt: BaseException | None = None
         """What a coroutine is being cancelled for."""
         self._told = 0
@@ -83,7 +87,7 @@ class Executor:
     def run(self, grant: Grant, deadline_ns: int, started_ns: int, *, guarded: bool) -> Report:
         """Run a granted task and say how it ended. ``guarded``: be ready for a task that blocks every signal."""
         self._grant = grant
-        self._interrupt = None
+        self._policy = NO_POLICY
         self._talk.begin(grant.lease)
         current.enter(CurrentTask(grant, self._talk, deadline_ns / 1e9 if deadline_ns else None))
         dump_in = (deadline_ns - started_ns) / 1e9 - _DUMP_BEFORE_SECONDS
@@ -93,7 +97,7 @@ class Executor:
             # From a thread of its own, so also when the task has blocked the signal that would ask for it.
             faulthandler.dump_traceback_later(dump_in, file=self._stack_file)
         try:
-            report = self._outcome(grant, started_ns)
+            report = self._outcome(grant, started_ns) if grant.asked is None else self._answer(grant, started_ns)
             if os.getpid() != self._pid:
                 _leave(report)
             return report
@@ -117,15 +121,23 @@ class Executor:
     def _outcome(self, grant: Grant, started_ns: int) -> Report:
         try:
             value = self._call(grant)
-            result, files = self._store.store(value, grant)
+            return self._succeeded(grant, value, started_ns)
         except BaseException as error:  # noqa: BLE001  whatever a task raises, SystemExit too, is its end and not ours
             self._open = False
             return self._failed(grant, error, started_ns)
+
+    def _succeeded(self, grant: Grant, value: object, started_ns: int) -> Report:
+        """With its result, where that is kept. One that cannot be is not to have the task do all of it again."""
+        try:
+            result, files = self._store.store(value, grant) if grant.store_result else (b"", Files.NONE)
+        except (SerializationError, MessageTooLargeError) as error:
+            return Report(grant.lease, Outcome.REJECTED, b"", describe(error), _seconds(started_ns))
         return Report(grant.lease, Outcome.SUCCEEDED, result, None, _seconds(started_ns), files)
 
     def _call(self, grant: Grant) -> object:
         payload = self._store.payload(grant)
-        call = self._resolver.unpack(payload, grant.name)
+        call = self._opener.open(payload, grant.name)
+        self._policy = call.policy
         if self._slot.get(Word.CANCEL_LEASE) == grant.lease:
             raise TaskCancelledError(to_text(grant.id))  # before it began
         soft = grant.soft_timeout
@@ -134,15 +146,22 @@ class Executor:
             # seen by the interpreter when that returns, and it would sleep through it.
             signal.setitimer(signal.ITIMER_REAL, soft, _AGAIN_SECONDS)
         try:
+            return self._run_open(call.function, *call.args, **call.kwargs)
+        finally:
+            if soft is not None:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _run_open(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> object:
+        """Run code of the task's own, which may be interrupted."""
+        self._interrupt = None
+        try:
             self._open = True
-            value = call.function(*call.args, **call.kwargs)
+            value = function(*args, **kwargs)
             if inspect.iscoroutine(value):
                 value = self._await(value)
             self._open = False
         finally:
             self._open = False
-            if soft is not None:
-                signal.setitimer(signal.ITIMER_REAL, 0)
         return value
 
     def _await(self, coroutine: Coroutine[Any, Any, object]) -> object:
@@ -165,9 +184,37 @@ class Executor:
             outcome = Outcome.SOFT_TIMEOUT
         elif isinstance(error, TaskCancelledError) and error.task_id == to_text(grant.id):
             outcome = Outcome.CANCELLED
+        elif isinstance(error, Retry):
+            outcome = Outcome.RETRY
         else:
             outcome = Outcome.RAISED
-        return Report(grant.lease, outcome, b"", describe(error), _seconds(started_ns), Files.NONE)
+        retry_in = None
+        if outcome is not Outcome.CANCELLED:
+            answer = self._decide(grant, error)
+            outcome, retry_in = outcome if answer.again else Outcome.REJECTED, answer.retry_in
+        return Report(grant.lease, outcome, b"", describe(error), _seconds(started_ns), Files.NONE, retry_in)
+
+    # -- deciding ----------------------------------------------------------------------------------------------
+
+    def _decide(self, grant: Grant, error: BaseException) -> Answer:
+        """What comes after this error. Nobody is asked where nothing is left to decide."""
+        ours = os.getpid() == self._pid
+        policy = self._policy if ours and (grant.retries_left or grant.asked is not None) else NO_POLICY
+        handler = policy.error_handler
+        if handler is None:
+            return decide(policy, error, bool)
+        return decide(policy, error, lambda about: self._run_open(handler, to_text(grant.id), about, grant.attempt))
+
+    def _answer(self, grant: Grant, started_ns: int) -> Report:
+        """Ask about a kill: the task itself is not run."""
+        assert grant.asked is not None
+        try:
+            self._policy = self._opener.open(self._store.payload(grant), grant.name).policy
+        except BaseException:  # noqa: BLE001  unpickling runs code of the task's own
+            traceback.print_exc()  # and the usual rule holds
+        answer = self._decide(grant, kill_error(grant, grant.asked))
+        outcome = Outcome.RETRY if answer.again else Outcome.REJECTED
+        return Report(grant.lease, outcome, seconds=_seconds(started_ns), retry_in=answer.retry_in)
 
 
 def _leave(report: Report) -> NoReturn:

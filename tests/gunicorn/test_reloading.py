@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from tests.gunicorn.conftest import MakeServer
 from tests.support.gunicorns import both_releases
 from tests.support.server import Server
 from tests.support.tasks import note
+from tests.support.ticks import slots
 from tests.support.waiting import until
 
 _JOBS = """
@@ -159,3 +162,54 @@ def test_tasks_queued_after_many_hups_run_after_a_restart(deploy: Callable[..., 
     server.start()
     assert server.result(blocker) == "seen"
     assert server.result(queued) == 1
+
+
+_TIMETABLE = """
+from supervisor import schedule
+from tests.support.ticks import tick
+for name, options in {names!r}.items():
+    schedule.add(tick, [{folder!r} + "/" + name], name=name, **options)
+"""
+
+
+def test_at_a_hup_schedules_change_with_the_code_and_unchanged_ones_keep_their_slots(
+    make_server: MakeServer, tmp_path: Path
+) -> None:
+    quick = {"every": 0.25, "misfire": "all"}
+    server = make_server(tasks=("timetable", "tests.support.ticks"))
+
+    def declare(end: str = "", **names: object) -> None:
+        server.write("timetable.py", _TIMETABLE.format(names=names, folder=str(tmp_path)) + end)
+
+    def fired(name: str, count: int = 0) -> bool:
+        return len(slots(tmp_path / name)) > count
+
+    declare(kept=quick, changed={"every": "1h"}, dropped=quick, paused=quick)
+    server.start()
+    until(lambda: fired("kept") and fired("dropped"), "the first firings", 30.0)
+    server.queue.pause_schedule("paused")
+
+    declare(kept=quick, changed=quick, new=quick)
+    server.send(signal.SIGHUP)
+    server.wait_ready(generation=2)
+    assert [each.name for each in server.queue.schedules()] == ["changed", "kept", "new"]
+    changed, count = time.time(), len(slots(tmp_path / "kept"))
+    until(lambda: fired("new", 1) and fired("changed", 1) and fired("kept", count), "new firings", 30.0)
+    assert slots(tmp_path / "dropped")[-1] <= changed * 1000
+
+    declare("raise RuntimeError('not today')", kept={"every": "2h"}, broken=quick)
+    server.send(signal.SIGHUP)
+    until(lambda: server.says("[ERROR]", "cannot be imported", "the old code goes on"), "a refusal", 30.0)
+    counts = {name: len(slots(tmp_path / name)) for name in ("kept", "changed", "new")}
+    until(lambda: all(fired(name, count) for name, count in counts.items()), "the old ones to go on", 30.0)
+    assert [each.name for each in server.queue.schedules()] == ["changed", "kept", "new"]
+
+    declare(kept=quick, paused=quick)
+    server.send(signal.SIGHUP)
+    server.wait_ready(generation=4)
+    assert [(each.name, each.paused) for each in server.queue.schedules()] == [("kept", False), ("paused", True)]
+    server.queue.pause_schedule("kept")
+    until(lambda: not server.queue.stats()["unfinished"], "what it has submitted")
+    found = slots(tmp_path / "kept")
+    assert {after - before for before, after in pairwise(found)} == {250}, "none is missing, none came between"
+    assert not fired("broken")

@@ -365,12 +365,31 @@ def test_check_beside_a_running_supervisor(tree: RunningTree) -> None:
 )
 def test_check_names_the_module_that_cannot_be_imported(app: Path, code: str, says: str) -> None:
     (app / "broken.py").write_text(code)
-    ran = run("check", "mytasks,broken", "--import-timeout", "2s", "--json", cwd=app)
+    limit = "2s" if "import_timeout" in says else "60s"
+    ran = run("check", "mytasks,broken", "--import-timeout", limit, "--json", cwd=app)
     assert ran.code == 1
     (sentence,) = faults(ran)
     assert sentence.startswith("broken")
     assert says in sentence
     assert "importlib" not in sentence, "the traceback begins with the application"
+
+
+def test_check_finds_schedules_that_cannot_be_taken_up(app: Path) -> None:
+    (app / "timetable.py").write_text(
+        "from supervisor import schedule\ndef plain(): ...\nschedule.add(plain, cron='@daily', name='x')\n"
+    )
+    assert run("check", "timetable", "--json", cwd=app).code == 0
+    ran = run("check", "timetable", "--json", cwd=app, env={"SUPERVISOR_PAYLOADS": "json"})
+    assert ran.code == 1
+    (sentence,) = faults(ran)
+    assert sentence.startswith("schedule x: ")
+    assert "only functions that are registered run" in sentence
+
+
+def test_check_is_not_content_with_an_import_that_it_did_not_come_to(app: Path) -> None:
+    ran = run("check", "mytasks", "--import-timeout", "1ms", "--json", cwd=app)
+    assert ran.code == 1
+    assert faults(ran) == ["the application: its import was not done after 1ms (import_timeout)"]
 
 
 def test_check_kills_what_a_hanging_import_has_started(app: Path) -> None:

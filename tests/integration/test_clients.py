@@ -20,7 +20,7 @@ import pytest
 from supervisor import QueueUnavailableError, State, TaskQueue, UnknownTaskError, WaitTimeoutError
 from supervisor.client.calls import submit
 from supervisor.client.manager import QueueManager
-from supervisor.functions import pack
+from supervisor.functions import Packing
 from supervisor.ids import from_text, new_id, to_text
 from supervisor.system import proc
 from supervisor.wire.messages import Submission
@@ -357,6 +357,7 @@ def test_a_wait_can_be_interrupted_at_once(shared: RunningTree) -> None:
     script = """
         import os, signal, threading, time
         from supervisor import queue
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
         task_id = queue.submit(time.sleep, 600)
         queue.stats()
         timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
@@ -400,12 +401,12 @@ def test_an_answer_that_was_lost_does_not_enqueue_twice(tree: RunningTree, tmp_p
 def test_a_task_that_has_ended_is_not_taken_in_again(tree: RunningTree, tmp_path: Path) -> None:
     """The answer to a submit is lost, and the task is over before the client says it again."""
     ran = tmp_path / "ran"
-    submission = Submission(new_id(), "note", pack(tasks.note.__supervisor_function__, [str(ran)], {}, "note"))
+    submission = Submission(new_id(), "note", Packing(tasks.note.__supervisor_function__, "note").pack([str(ran)], {}))
     proxy = tree.queue._ends.sync
-    assert proxy.perform(submit(submission, 10.0)) is True
+    assert proxy.perform(submit(submission, 10.0)) == submission.id
     assert tree.queue.wait(to_text(submission.id), timeout=WAIT).state is State.SUCCEEDED
     again = Submission(submission.id, submission.name, submission.payload, again=True)
-    assert proxy.perform(submit(again, 10.0)) is True
+    assert proxy.perform(submit(again, 10.0)) == submission.id
     assert tree.queue.state(to_text(submission.id)) is State.SUCCEEDED
     tree.queue.wait(tree.queue.submit(tasks.noop), timeout=WAIT)
     assert ran.read_text() == "ran\n"

@@ -403,7 +403,7 @@ def test_a_pickle_bomb_goes_off_in_a_worker_and_nowhere_else(tree: RunningTree, 
     submission = Submission(new_id(), "bomb", b"V" + pickle.dumps(Bomb(blown)))
     proxy = tree.queue._ends.sync
     workers = set(tree.worker_pids())
-    assert proxy.perform(submit(submission, 10.0)) is True
+    assert proxy.perform(submit(submission, 10.0)) == submission.id
     task_id = to_text(submission.id)
     assert tree.queue.wait(task_id, timeout=WAIT).state is State.FAILED
     os.kill(tree.pid_of("broker"), 9)  # nor when the journal is read again
@@ -418,7 +418,7 @@ def test_a_pickle_bomb_goes_off_in_a_worker_and_nowhere_else(tree: RunningTree, 
 def test_payloads_that_make_no_sense_are_failures(shared: RunningTree, payload: bytes) -> None:
     before = set(shared.worker_pids())
     submission = Submission(new_id(), "nonsense", payload)
-    assert shared.queue._ends.sync.perform(submit(submission, 10.0)) is True
+    assert shared.queue._ends.sync.perform(submit(submission, 10.0)) == submission.id
     task_id = to_text(submission.id)
     until(lambda: (shared.queue.get_task(task_id) or 0) and shared.queue.state(task_id) is State.RETRYING, "a failure")
     record = shared.queue.get_task(task_id)

@@ -365,10 +365,11 @@ def test_an_argument_that_cannot_cross_is_named_at_the_call(queue: TaskQueue) ->
 
 
 def test_a_result_that_cannot_cross_is_a_failure_with_a_sentence(queue: TaskQueue) -> None:
-    handle = tasks.unserialisable.on(queue).options(max_retries=0).delay()
+    handle = tasks.unserialisable.on(queue).delay()
     with pytest.raises(TaskFailedError) as caught:
         handle.result(timeout=WAIT)
     assert "the result of task tests.support.tasks.unserialisable (a tuple) cannot be serialised" in str(caught.value)
+    assert handle.record().attempt == 1, "it has done its work, and is not to do it again"
 
 
 def test_a_function_that_the_workers_cannot_find_fails_with_a_sentence(shared: RunningTree) -> None:

@@ -16,8 +16,11 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from supervisor.core.book import BatchPolicy, Book, Cancelled, Handout
+from supervisor.core.agenda import Agenda
+from supervisor.core.book import Book, Cancelled, Handout
+from supervisor.core.capacity import Capacity
 from supervisor.core.changes import Changes
+from supervisor.core.dealer import BatchPolicy
 from supervisor.core.entry import Death, Entry, Lease, Worker
 from supervisor.core.kind import Defaults, Kind, Kinds
 from supervisor.core.moment import Moment
@@ -26,7 +29,7 @@ from supervisor.wire.messages import Hello, Outcome, Report, Submission
 from supervisor.wire.options import NO_OPTIONS, Options
 
 T = TypeVar("T")
-DEFAULTS = Defaults(timeout=60.0, max_retries=1, retry_delay=2.0, crash_budget=2, abort_budget=3)
+DEFAULTS = Defaults(timeout=60.0, max_retries=1, retry_delay=2.0, retry_jitter=0.0, crash_budget=2, abort_budget=3)
 BATCH = BatchPolicy(size=4, seconds=0.002)
 LIMIT = 1000
 OPTIONS = (
@@ -68,8 +71,8 @@ def after(seen: View, kind: Kind, cause: Cause) -> View:
     if cause in CRASHES:
         used = seen._replace(crashes=seen.crashes + 1, state=State.QUEUED)
         return used if used.crashes < kind.crash_budget else used._replace(state=State.LOST)
-    used = seen._replace(failures=seen.failures + 1, state=State.RETRYING if kind.retry_delay else State.QUEUED)
-    if used.failures < kind.max_retries + 1:
+    used = seen._replace(failures=seen.failures + 1, state=State.RETRYING if kind.retries.delay else State.QUEUED)
+    if cause is not Cause.REJECTED and used.failures < kind.max_retries + 1:
         return used
     return used._replace(state=State.TIMED_OUT if cause is Cause.TIMEOUT else State.FAILED)
 
@@ -111,7 +114,7 @@ class BookMachine(RuleBasedStateMachine):
         self.serial = 0
 
     def new_book(self) -> Book:
-        return Book(Kinds(DEFAULTS), LIMIT, BATCH)
+        return Book(Agenda(Kinds(DEFAULTS), Capacity(LIMIT)), BATCH)
 
     # -- help --------------------------------------------------------------------------------------------------
 
@@ -160,7 +163,7 @@ class BookMachine(RuleBasedStateMachine):
         for _ in range(count):
             task_id = self.number().to_bytes(16, "big")
             submission = Submission(task_id, name, name.encode(), options, delay, generation)
-            entry = self.book.submit(submission, self.now)
+            entry = self.book.agenda.submit(submission, self.now)
             assert entry is not None
             assert view(entry) == View(State.SCHEDULED if delay else State.QUEUED, 0, 0, 0)
             self.entries[task_id] = entry
@@ -168,7 +171,7 @@ class BookMachine(RuleBasedStateMachine):
             if not delay:
                 self.known.fresh.add(task_id)
             with self.becomes({}):
-                assert self.book.submit(submission, self.now) is None, "a repeated call takes in nothing"
+                assert self.book.agenda.submit(submission, self.now) is None, "a repeated call takes in nothing"
 
     @precondition(lambda self: self.entries or self.gone)
     @rule(which=ANY)
@@ -267,7 +270,7 @@ class BookMachine(RuleBasedStateMachine):
             return now._replace(state=State.SUCCEEDED)
         if lease.cancelling:
             return now._replace(state=State.CANCELLED)
-        return after(now, lease.entry.kind, Cause.EXCEPTION)
+        return after(now, lease.entry.kind, Cause.REJECTED if outcome is Outcome.REJECTED else Cause.EXCEPTION)
 
     @precondition(lambda self: self.known.over)
     @rule(which=ANY, lease=ANY, outcome=st.sampled_from(Outcome))
@@ -372,16 +375,16 @@ class BookMachine(RuleBasedStateMachine):
     @rule()
     def settle(self) -> None:
         """The end of the broker's turn: what is due, what can be handed out, and the commit."""
-        due = [entry for entry in self.book.tasks.values() if 0 < entry.due <= self.now.mono]
+        due = [entry for entry in self.book.agenda.tasks.values() if 0 < entry.due <= self.now.mono]
         with self.becomes({entry.id: view(entry)._replace(state=State.QUEUED) for entry in due}):
-            self.book.tick(self.now)
-        queued = [entry for entry in self.book.tasks.values() if entry.state is State.QUEUED]
+            self.book.agenda.tick(self.now)
+        queued = [entry for entry in self.book.agenda.tasks.values() if entry.state is State.QUEUED]
         wants = {worker.number: worker.wants for worker in self.workers()}
         handouts = self.book.assign(self.now)
         for handout in handouts:
             self.check_handout(handout, queued, wants[handout.worker.number])
         self.check_nobody_waits_in_vain(queued)
-        self.account(self.book.take_changes(self.now))
+        self.account(self.book.agenda.take_changes(self.now))
 
     def check_handout(self, handout: Handout, queued: list[Entry], wants: int) -> None:
         worker, leases = handout.worker, handout.leases
@@ -410,7 +413,8 @@ class BookMachine(RuleBasedStateMachine):
         line = [each for each in line if each.generation == entry.generation]
         returned = [each for each in line if each.id in self.known.returned]
         if returned:
-            assert entry.id in self.known.returned, "what was given back comes first"
+            oldest = min(each.seq for each in returned)
+            assert entry.id in self.known.returned or entry.seq < oldest, "what was given back is in its old place"
         elif entry.id in fresh:
             assert entry.seq == min(each.seq for each in line if each.id in fresh), "first in, first out"
         self.known.returned.discard(entry.id)
@@ -449,12 +453,12 @@ class BookMachine(RuleBasedStateMachine):
 
     @invariant()
     def no_task_is_lost_and_none_ends_twice(self) -> None:
-        pending = set(self.book.changes.ended)
+        pending = set(self.book.agenda.changes.ended)
         assert pending.isdisjoint(self.known.ended)
-        assert pending.isdisjoint(self.book.tasks)
-        assert pending | set(self.book.tasks) == set(self.entries)
+        assert pending.isdisjoint(self.book.agenda.tasks)
+        assert pending | set(self.book.agenda.tasks) == set(self.entries)
         assert len(self.entries) + len(self.known.ended) == len(self.known.made)
-        assert not any(entry.state.ended for entry in self.book.tasks.values())
+        assert not any(entry.state.ended for entry in self.book.agenda.tasks.values())
 
     @invariant()
     def attempts_stay_within_their_budgets(self) -> None:
@@ -465,26 +469,32 @@ class BookMachine(RuleBasedStateMachine):
             assert entry.aborts <= kind.abort_budget
             used_up = entry.crashes == kind.crash_budget or entry.aborts == kind.abort_budget
             assert (entry.state is State.LOST) == used_up
-            assert (entry.state in (State.FAILED, State.TIMED_OUT)) == (entry.failures == kind.max_retries + 1)
+            used_up = entry.failures == kind.max_retries + 1 or self.was_rejected(entry)
+            assert (entry.state in (State.FAILED, State.TIMED_OUT)) == used_up
+
+    def was_rejected(self, entry: Entry) -> bool:
+        """Whether an attempt that is not committed yet said that no other would help."""
+        attempts = self.book.agenda.changes.attempts
+        return any(each.seq == entry.seq and each.failure.cause is Cause.REJECTED for each in attempts)
 
     @invariant()
     def a_lease_belongs_to_one_worker(self) -> None:
         held = [lease for worker in self.workers() for lease in worker.leases]
         assert sorted(lease.number for lease in held) == sorted(self.book.leases)
         assert all(self.book.workers[lease.worker].leases.count(lease) == 1 for lease in held)
-        running = {entry.lease: entry for entry in self.book.tasks.values() if entry.state is State.RUNNING}
+        running = {entry.lease: entry for entry in self.book.agenda.tasks.values() if entry.state is State.RUNNING}
         assert running == {lease.number: lease.entry for lease in held}
 
     @invariant()
     def the_ready_line_counts_the_queued_tasks(self) -> None:
-        states = Counter(entry.state for entry in self.book.tasks.values())
-        assert len(self.book.ready) == states[State.QUEUED]
+        states = Counter(entry.state for entry in self.book.agenda.tasks.values())
+        assert len(self.book.agenda.waiting.ready) == states[State.QUEUED]
 
     @invariant()
     def the_next_due_task_is_not_slept_through(self) -> None:
-        waits = [entry for entry in self.book.tasks.values() if entry.state in (State.SCHEDULED, State.RETRYING)]
+        waits = [entry for entry in self.book.agenda.tasks.values() if entry.state in (State.SCHEDULED, State.RETRYING)]
         assert all(entry.due > 0 for entry in waits)
-        soonest = self.book.next_due()
+        soonest = self.book.agenda.next_due(self.now)
         if waits:
             assert soonest is not None
             assert soonest <= min(entry.due for entry in waits)
@@ -497,17 +507,17 @@ class BookMachine(RuleBasedStateMachine):
             self.bury(worker, EVERYTHING, Cause.SHUTDOWN)
         self.join(9)
         (worker,) = self.workers()
-        for _ in range(len(self.book.tasks) + 2):
+        for _ in range(len(self.book.agenda.tasks) + 2):
             self.wait(10.0)
             for lease in list(worker.leases):
                 self.report(worker, lease, Report(lease.number, Outcome.SUCCEEDED, seconds=1e-5))
             self.ask_for(worker, 4)
         self.settle()
-        assert not self.book.tasks
+        assert not self.book.agenda.tasks
         assert not self.book.leases
-        assert len(self.book.ready) == 0
-        assert self.book.ready.peek(9) is None
-        assert self.book.next_due() is None
+        assert len(self.book.agenda.waiting.ready) == 0
+        assert self.book.agenda.waiting.ready.peek(9, self.now.mono) is None
+        assert self.book.agenda.next_due(self.now) is None
         assert {task_id: view(entry) for task_id, entry in self.gone.items()} == self.known.ended, "an end is final"
 
 
@@ -516,5 +526,5 @@ def pick(choices: Sequence[T], number: int) -> T:
 
 
 def described(entry: Entry) -> tuple[object, ...]:
-    """All of a task that a restart has to give back (the monotonic time of its turn follows from the other)."""
-    return tuple(getattr(entry, name) for name in msgspec.structs.asdict(entry) if name != "due")
+    """All of a task that a restart has to give back (its monotonic times follow from the other, or begin anew)."""
+    return tuple(getattr(entry, name) for name in msgspec.structs.asdict(entry) if name not in ("due", "since"))

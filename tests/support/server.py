@@ -73,6 +73,8 @@ class Server:
             "workers": 1,
             "log_level": "debug",
             "retry_delay": "50ms",
+            "retry_jitter": "0s",
+            "backoff": 1,
             **settings,
         }
         self.queue = TaskQueue(self.dir, timeout=10.0)

@@ -38,6 +38,8 @@ class RunningTree:
             "workers": 2,
             "log_level": "debug",
             "retry_delay": "50ms",
+            "retry_jitter": "0s",
+            "backoff": 1,
             **settings,
         }
         self.log = folder / "log.txt"

@@ -49,6 +49,11 @@ def submit(query: Query) -> object:
     return {"id": task.delay(*args).id, "pid": os.getpid()}
 
 
+def enqueue(query: Query) -> object:
+    """Submit by name, in a process that may know nothing of it; the id."""
+    return {"id": queue.enqueue(query["name"], json.loads(query.get("data", "{}"))), "pid": os.getpid()}
+
+
 def record(query: Query) -> object:
     """How a task fares."""
     return plain(queue.get_result(query["id"]))
@@ -78,6 +83,7 @@ def fork(query: Query) -> object:
 CALLS: dict[str, Callable[[Query], object]] = {
     "/who": who,
     "/submit": submit,
+    "/enqueue": enqueue,
     "/record": record,
     "/wait": wait,
     "/fork": fork,
@@ -101,6 +107,11 @@ async def asubmit(query: Query) -> object:
     return {"id": (await task.adelay(*args)).id, "pid": os.getpid()}
 
 
+async def aenqueue(query: Query) -> object:
+    """:func:`enqueue` without blocking the loop."""
+    return {"id": await queue.aenqueue(query["name"], json.loads(query.get("data", "{}"))), "pid": os.getpid()}
+
+
 async def arecord(query: Query) -> object:
     """:func:`record` without blocking the loop."""
     return plain(await queue.aget_result(query["id"]))
@@ -113,6 +124,7 @@ async def await_(query: Query) -> object:
 
 ASYNC_CALLS: dict[str, Callable[[Query], Awaitable[object]]] = {
     "/submit": asubmit,
+    "/enqueue": aenqueue,
     "/record": arecord,
     "/wait": await_,
 }

@@ -23,7 +23,9 @@ def members() -> list[str]:
         f"{each.__name__}.{name}"
         for each in found
         if inspect.isclass(each) and not issubclass(each, Exception)
-        for name, value in vars(each).items()
+        for owner in each.__mro__
+        if owner.__module__.startswith("supervisor.")
+        for name, value in vars(owner).items()
         if not name.startswith("_") and (inspect.isroutine(value) or isinstance(value, property | classmethod))
     ]
 

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor.core.book import BatchPolicy, Book, Cancelled
+from supervisor.core.agenda import Agenda
+from supervisor.core.book import Book, Cancelled
+from supervisor.core.capacity import Capacity
+from supervisor.core.dealer import BatchPolicy
 from supervisor.core.entry import Death, Entry, Lease, Worker
 from supervisor.core.kind import Defaults, Kinds
 from supervisor.core.moment import Moment
@@ -29,8 +32,8 @@ class Desk:
     """A book with short words for what happens to it."""
 
     def __init__(self, *, limit: int = 100_000, size: int = 16, short: str = "short", **defaults: float) -> None:
-        self.book = Book(Kinds(Defaults(**defaults)), limit, BatchPolicy(size, 0.002))  # type: ignore[arg-type]
-        self.book.pace.saw(short, 1e-6)
+        self.book = Book(Agenda(Kinds(Defaults(**defaults)), Capacity(limit)), BatchPolicy(size, 0.002))  # type: ignore[arg-type]
+        self.book.dealer.pace.saw(short, 1e-6)
         self.made = 0
 
     def submit(
@@ -38,7 +41,7 @@ class Desk:
     ) -> Entry:
         self.made += 1
         task_id = self.made.to_bytes(16, "big")
-        entry = self.book.submit(Submission(task_id, name, b"", options, delay, generation), NOW)
+        entry = self.book.agenda.submit(Submission(task_id, name, b"", options, delay, generation), NOW)
         assert entry is not None
         return entry
 
@@ -127,7 +130,7 @@ def test_short_tasks_are_shared_out_evenly_among_the_workers_that_wait() -> None
 def test_a_task_that_is_not_known_to_be_short_is_handed_out_alone(name: str, seconds: float | None) -> None:
     desk = Desk()
     if seconds is not None:
-        desk.book.pace.saw(name, seconds)
+        desk.book.dealer.pace.saw(name, seconds)
     tasks = [desk.submit(name), desk.submit(name), desk.submit()]
     desk.worker()
     assert ids(desk.hand_out()) == ids(tasks[:1])
@@ -158,12 +161,12 @@ def test_a_full_book_says_so_for_as_many_as_would_be_too_many() -> None:
     desk = Desk(limit=3)
     desk.submit()
     desk.submit(delay=60)
-    assert not desk.book.full()
-    assert desk.book.full(2)
+    assert desk.book.agenda.capacity.lacking(["default"]) is None
+    assert desk.book.agenda.capacity.lacking(["default"] * 2)
     desk.submit()
-    assert desk.book.full()
+    assert desk.book.agenda.capacity.lacking(["default"])
     desk.book.cancel((1).to_bytes(16, "big"), NOW)
-    assert not desk.book.full()
+    assert desk.book.agenda.capacity.lacking(["default"]) is None
 
 
 # -- what goes back ---------------------------------------------------------------------------------------------
@@ -198,7 +201,7 @@ def test_a_task_given_back_counts_no_attempt_however_often() -> None:
         (lease,) = desk.hand_out()
         desk.book.die(worker.number, 0, Death(Cause.SHUTDOWN), NOW)
         assert (task.attempts, task.state, task.lease) == (0, State.QUEUED, lease.number)
-    assert not desk.book.take_changes(NOW).attempts
+    assert not desk.book.agenda.take_changes(NOW).attempts
 
 
 def test_a_lease_that_was_answered_for_cannot_be_taken_back() -> None:
@@ -206,7 +209,7 @@ def test_a_lease_that_was_answered_for_cannot_be_taken_back() -> None:
     worker, leases = desk.run("short", "short")
     desk.complete(worker, leases[0])
     assert desk.book.revoke(worker, 0, NOW) == 1
-    assert ids(desk.book.tasks.values()) == ids(leases[1:])
+    assert ids(desk.book.agenda.tasks.values()) == ids(leases[1:])
 
 
 # -- how attempts end -------------------------------------------------------------------------------------------
@@ -222,7 +225,7 @@ def test_a_task_that_kills_its_process_runs_as_often_as_the_crash_budget_says(ca
         (lease,) = desk.hand_out()
         desk.book.die(worker.number, lease.number, Death(cause, "it died", "a stack"), NOW)
     assert (task.state, task.crashes, task.failures) == (State.LOST, 3, 0)
-    attempts = desk.book.take_changes(NOW).attempts
+    attempts = desk.book.agenda.take_changes(NOW).attempts
     assert [(attempt.number, attempt.failure.cause, attempt.failure.stack) for attempt in attempts] == [
         (1, cause, "a stack"),
         (2, cause, "a stack"),
@@ -242,17 +245,17 @@ def test_deaths_of_the_whole_tree_have_a_larger_budget_of_their_own() -> None:
 
 
 def test_a_failed_task_waits_its_retry_delay_and_runs_once_more_than_it_may_be_retried() -> None:
-    desk = Desk(max_retries=2, retry_delay=1.5)
+    desk = Desk(max_retries=2, retry_delay=1.5, backoff=1.0, retry_jitter=0.0)
     task, now = desk.submit(), NOW
     for _ in range(2):
         worker = desk.worker()
         (lease,) = desk.hand_out(now)
         desk.book.complete(worker, Report(lease.number, Outcome.RAISED, b"", ErrorData("E", "m", "t")), now)
         assert task.state is State.RETRYING
-        assert desk.book.next_due() == now.mono + 1.5
+        assert desk.book.agenda.next_due(now) == now.mono + 1.5
         assert task.due_wall == now.wall + 1.5
         now = Moment(now.mono + 1.5, now.wall + 1.5)
-        desk.book.tick(now)
+        desk.book.agenda.tick(now)
         assert (task.state, task.due_wall) == (State.QUEUED, 0.0)
     worker = desk.worker()
     (lease,) = desk.hand_out(now)
@@ -261,7 +264,7 @@ def test_a_failed_task_waits_its_retry_delay_and_runs_once_more_than_it_may_be_r
 
 
 def test_a_timeout_counts_as_a_failure_and_is_named_in_the_end() -> None:
-    desk = Desk(max_retries=1, retry_delay=0.0)
+    desk = Desk(max_retries=1, retry_delay=0.0, retry_jitter=0.0)
     task = desk.submit()
     for number in (1, 2):
         desk.worker(number)
@@ -275,7 +278,7 @@ def test_when_a_worker_dies_the_task_it_ran_is_charged_and_those_after_it_are_no
     desk = Desk()
     worker, leases = desk.run(*["short"] * 4)
     desk.complete(worker, leases[0])
-    desk.book.die(worker.number, leases[1].number, Death(Cause.SIGNAL), NOW)
+    desk.book.die(worker.number, leases[1].number, Death(Cause.SIGNAL), Moment(NOW.mono + 1, NOW.wall + 1))
     assert [lease.entry.crashes for lease in leases] == [0, 1, 0, 0]
     desk.worker(2)
     assert ids(desk.hand_out()) == ids([*leases[2:], leases[1]])
@@ -347,11 +350,15 @@ def test_a_task_that_waits_is_cancelled_at_once_and_never_starts(state: State) -
         task = desk.submit(delay=5.0 if state is State.SCHEDULED else 0.0)
     assert task.state is state
     assert desk.book.cancel(task.id, NOW) == (Cancelled.REMOVED, None)
-    desk.book.tick(Moment(NOW.mono + 100, NOW.wall + 100))
+    desk.book.agenda.tick(Moment(NOW.mono + 100, NOW.wall + 100))
     desk.worker(2)
     assert not desk.hand_out()
-    assert (task.state, desk.book.next_due(), len(desk.book.ready)) == (State.CANCELLED, None, 0)
-    assert desk.book.take_changes(NOW).attempts[-1].failure.cause is Cause.CANCELLED
+    assert (task.state, desk.book.agenda.next_due(NOW), len(desk.book.agenda.waiting.ready)) == (
+        State.CANCELLED,
+        None,
+        0,
+    )
+    assert desk.book.agenda.take_changes(NOW).attempts[-1].failure.cause is Cause.CANCELLED
     assert desk.book.cancel(task.id, NOW) == (Cancelled.UNKNOWN, None)
 
 
@@ -375,17 +382,17 @@ def test_a_cancelled_task_that_runs_ends_once_and_is_not_run_again(ending: Outco
         assert desk.complete(worker, lease, ending)
     else:
         desk.book.die(worker.number, lease.number, Death(ending), NOW)
-    assert (lease.entry.state, len(desk.book.tasks)) == (state, 0)
+    assert (lease.entry.state, len(desk.book.agenda.tasks)) == (state, 0)
 
 
 def test_a_cancelled_task_that_its_worker_never_began_ends_as_cancelled_and_not_back_in_the_line() -> None:
     desk = Desk()
     worker, leases = desk.run("short", "short")
     desk.book.cancel(leases[1].entry.id, NOW)
-    desk.book.take_changes(NOW)
+    desk.book.agenda.take_changes(NOW)
     assert desk.book.revoke(worker, leases[1].number, NOW) == 1
     assert leases[1].entry.state is State.CANCELLED
-    (attempt,) = desk.book.take_changes(NOW).attempts
+    (attempt,) = desk.book.agenda.take_changes(NOW).attempts
     assert (attempt.seq, attempt.number, attempt.failure.cause) == (leases[1].entry.seq, 0, Cause.CANCELLED)
 
 
@@ -402,13 +409,13 @@ def test_what_was_cancelled_by_the_thousand_is_not_kept_in_memory(delay: float) 
     kept = [desk.submit(delay=delay) for _ in range(3)]
     for _ in range(20_000):
         desk.book.cancel(desk.submit(delay=delay).id, NOW)
-        if not len(desk.book.changes.ended) % 1000:
-            desk.book.take_changes(NOW)
-    heap = [item[2] for item in desk.book._later._heap]
-    lines = [entry for line in desk.book.ready._lines.get(0, {}).values() for entry in line]
-    assert len(heap) + len(lines) < 3000
-    assert len(desk.book.ready) == (0 if delay else 3)
-    desk.book.tick(Moment(NOW.mono + 61, NOW.wall + 61))
+        if not len(desk.book.agenda.changes.ended) % 1000:
+            desk.book.agenda.take_changes(NOW)
+    heap = desk.book.agenda.waiting.later._heap
+    queues = desk.book.agenda.waiting.ready.queues.values()
+    assert len(heap) + sum(len(queue.of(0)) for queue in queues) < 3000
+    assert len(desk.book.agenda.waiting.ready) == (0 if delay else 3)
+    desk.book.agenda.tick(Moment(NOW.mono + 61, NOW.wall + 61))
     desk.worker()
     assert ids(desk.hand_out()) == ids(kept)
 
@@ -419,10 +426,10 @@ def test_what_was_cancelled_by_the_thousand_is_not_kept_in_memory(delay: float) 
 def test_a_delay_is_kept_to_the_tick_and_what_is_due_leaves_in_the_order_of_its_time() -> None:
     desk = Desk()
     late, soon = desk.submit(delay=2.0), desk.submit(delay=1.0)
-    assert desk.book.next_due() == NOW.mono + 1.0
-    desk.book.tick(Moment(NOW.mono + 0.999, NOW.wall))
-    assert not len(desk.book.ready)
-    desk.book.tick(Moment(NOW.mono + 2.0, NOW.wall + 2.0))
+    assert desk.book.agenda.next_due(NOW) == NOW.mono + 1.0
+    desk.book.agenda.tick(Moment(NOW.mono + 0.999, NOW.wall))
+    assert not len(desk.book.agenda.waiting.ready)
+    desk.book.agenda.tick(Moment(NOW.mono + 2.0, NOW.wall + 2.0))
     desk.worker()
     assert ids(desk.hand_out()) == ids([soon, late])
 

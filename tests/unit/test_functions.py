@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from supervisor import task
 from supervisor.errors import SerializationError, UnknownFunctionError
-from supervisor.functions import BY_REFERENCE, BY_VALUE, Call, Resolver, name_of, pack, reference_of
+from supervisor.functions import Call, Packing, Resolver, name_of, reference_of
 from supervisor.payloads import dump_result, load_result
+from supervisor.wire.call_kind import BY_REFERENCE, BY_VALUE
 from tests.support import tasks as tasks_module
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +80,7 @@ class Unpicklable:
 
 
 def there_and_back(function: Callable[..., Any], *args: object, **kwargs: object) -> Call:
-    return Resolver().unpack(pack(function, args, kwargs, "task"), "task")
+    return Resolver().unpack(Packing(function, "task").pack(args, kwargs), "task")
 
 
 def called(call: Call) -> object:
@@ -111,7 +112,7 @@ def test_what_can_be_imported_goes_by_its_name_and_nothing_else_does(
 
 
 def test_a_function_goes_by_its_name_and_is_found_again() -> None:
-    payload = pack(join, (1, 2), {"sep": "+"}, "task")
+    payload = Packing(join, "task").pack((1, 2), {"sep": "+"})
     assert payload[:1] == BY_REFERENCE
     assert b"join" in payload
     assert len(payload) < 200
@@ -129,7 +130,7 @@ def test_plain_arguments_arrive_as_they_were_sent(args: list[object], kwargs: di
 @pytest.mark.parametrize(("which", "result"), [(decorated, "A"), (with_options, "a")])
 def test_a_decorated_function_goes_by_name_and_what_arrives_is_the_function_itself(which: Any, result: str) -> None:
     inner = which.__supervisor_function__
-    payload = pack(inner, ("A" if result == "a" else "a",), {}, "task")
+    payload = Packing(inner, "task").pack(("A" if result == "a" else "a",), {})
     assert payload[:1] == BY_REFERENCE
     call = Resolver().unpack(payload, "task")
     assert call.function is inner
@@ -138,7 +139,7 @@ def test_a_decorated_function_goes_by_name_and_what_arrives_is_the_function_itse
 
 def test_a_function_that_was_found_is_not_looked_for_again() -> None:
     resolver = Resolver()
-    payload = pack(tasks_module.add, (1, 2), {}, "task")
+    payload = Packing(tasks_module.add, "task").pack((1, 2), {})
     first = resolver.unpack(payload, "task").function
     assert resolver.unpack(payload, "task").function is first
 
@@ -183,7 +184,7 @@ def test_closures_lambdas_and_partials_go_by_value_with_what_they_close_over() -
         (Point(5).moved, 7),
         (Point.at, Point(2)),
     ):
-        payload = pack(function, (2,), {}, "task")
+        payload = Packing(function, "task").pack((2,), {})
         assert payload[:1] == BY_VALUE
         assert called(Resolver().unpack(payload, "task")) == result
     assert counted == [], "what arrives is a copy"
@@ -208,7 +209,7 @@ def test_an_object_that_pickles_itself_is_asked_once_and_comes_back() -> None:
 
 _MAIN = """
 import dataclasses, sys
-from supervisor.functions import name_of, pack
+from supervisor.functions import Packing, name_of
 
 @dataclasses.dataclass
 class Local:
@@ -230,11 +231,11 @@ def recursive(number):
 
 from copy import copy as of
 for payload in (
-    pack(by_value, (Local(6),), {}, "t"),
-    pack(recursive, (5,), {}, "t"),
-    pack(of, (Local(6),), {}, "t"),
-    pack(of, (by_value,), {}, "t"),
-    pack(of, ("__main__",), {}, "t"),
+    Packing(by_value, "t").pack((Local(6),), {}),
+    Packing(recursive, "t").pack((5,), {}),
+    Packing(of, "t").pack((Local(6),), {}),
+    Packing(of, "t").pack((by_value,), {}),
+    Packing(of, "t").pack(("__main__",), {}),
 ):
     print(payload.hex())
 assert name_of(by_value) == "__main__.by_value"
@@ -279,24 +280,24 @@ def test_an_argument_that_cannot_cross_is_named_at_the_call(
     args: tuple[object, ...], kwargs: dict[str, object], label: str
 ) -> None:
     with pytest.raises(SerializationError, match=rf"^{label} cannot be serialised: \w+Error: ") as caught:
-        pack(of, args, kwargs, "mine")
+        Packing(of, "mine").pack(args, kwargs)
     assert "of task mine" in str(caught.value)
     assert caught.value.__cause__ is not None
 
 
 def test_an_argument_that_cannot_cross_is_named_also_where_the_call_does_not_fit_the_function() -> None:
     with pytest.raises(SerializationError, match="argument '2' of task mine"):
-        pack(of, (1, 2, threading.Lock()), {}, "mine")
+        Packing(of, "mine").pack((1, 2, threading.Lock()), {})
     with pytest.raises(SerializationError, match="argument 'third' of task mine"):
-        pack(of, (), {"third": threading.Lock()}, "mine")
+        Packing(of, "mine").pack((), {"third": threading.Lock()})
     with pytest.raises(SerializationError, match="argument 'words' of task mine"):
-        pack(join, (1, threading.Lock()), {}, "mine")
+        Packing(join, "mine").pack((1, threading.Lock()), {})
 
 
 def test_a_function_that_closes_over_what_cannot_cross_is_named_itself() -> None:
     lock = threading.Lock()
     with pytest.raises(SerializationError, match="the function of task mine cannot be serialised"):
-        pack(lambda: lock, (), {}, "mine")
+        Packing(lambda: lock, "mine").pack((), {})
 
 
 def test_a_structure_too_deep_to_pickle_is_an_error_and_no_crash() -> None:
@@ -304,7 +305,7 @@ def test_a_structure_too_deep_to_pickle_is_an_error_and_no_crash() -> None:
     for _ in range(100_000):
         deep = [deep]
     with pytest.raises(SerializationError, match="argument 'first'"):
-        pack(of, (deep,), {}, "mine")
+        Packing(of, "mine").pack((deep,), {})
 
 
 # -- names and results ------------------------------------------------------------------------------------------
@@ -319,7 +320,7 @@ def test_a_function_without_a_name_of_its_own_gets_one_that_says_where_it_is_fro
 
 @given(plain)
 def test_a_result_arrives_as_it_was_returned(value: object) -> None:
-    assert load_result(dump_result(value, "task")) == value
+    assert load_result(dump_result(value, "task"), "task") == value
 
 
 def test_a_result_that_cannot_cross_is_named() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import stat
@@ -11,7 +12,8 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from itertools import count, pairwise
 from pathlib import Path
 
 import pytest
@@ -23,17 +25,21 @@ from supervisor.broker.__main__ import open_book
 from supervisor.broker.line import MasterLine
 from supervisor.broker.output import OutputReader
 from supervisor.broker.service import Service
+from supervisor.core.agenda import Agenda
 from supervisor.core.book import Book
+from supervisor.core.capacity import Capacity
 from supervisor.core.changes import Changes
 from supervisor.core.entry import Death, Lease
 from supervisor.core.kind import Defaults, Kinds
 from supervisor.core.moment import Moment
+from supervisor.core.retention import Retention
 from supervisor.errors import JournalError
 from supervisor.ids import new_id, to_text
 from supervisor.journal.checkpoint import Checkpointer
 from supervisor.journal.journal import Durability, Journal
 from supervisor.journal.migrate import APPLICATION_ID, VERSION
 from supervisor.journal.payloads import PayloadCache
+from supervisor.journal.removal import Remover
 from supervisor.journal.rows import Pieces
 from supervisor.journal.statements import SQL, parse
 from supervisor.journal.sweep import Sweeper
@@ -81,7 +87,7 @@ class JournaledBook(BookMachine):
     def commit(self, changes: Changes) -> None:
         self.journal.write(changes, Pieces())
         self.committed = self.known.copy()
-        self.kept = {entry.id: described(entry) for entry in self.book.tasks.values()}
+        self.kept = {entry.id: described(entry) for entry in self.book.agenda.tasks.values()}
         self.held = {lease.number: (lease.entry.id, lease.worker) for lease in self.book.leases.values()}
 
     @rule(survivors=ANY, started=ANY)
@@ -121,16 +127,16 @@ class JournaledBook(BookMachine):
         old, self.journal = self.journal, Journal(self.folder / "journal.db", Durability.NORMAL)
         old._connection.close()
         self.book = open_book(self.journal, SETTINGS, self.board)
-        self.entries = dict(self.book.tasks)
+        self.entries = dict(self.book.agenda.tasks)
         self.shortest = {}
-        assert {entry.id: described(entry) for entry in self.book.tasks.values()} == self.kept
+        assert {entry.id: described(entry) for entry in self.book.agenda.tasks.values()} == self.kept
         assert {each.number: (each.entry.id, each.worker) for each in self.book.leases.values()} == self.held
-        for entry in self.book.tasks.values():
+        for entry in self.book.agenda.tasks.values():
             if entry.due_wall:
                 assert entry.due - self.now.mono == pytest.approx(entry.due_wall - self.now.wall, abs=0.05)
             assert self.journal.payload(entry.seq) == entry.kind.name.encode()
         self.known.returned.clear()
-        self.known.fresh = {entry.id for entry in self.book.tasks.values() if entry.state is State.QUEUED}
+        self.known.fresh = {entry.id for entry in self.book.agenda.tasks.values() if entry.state is State.QUEUED}
 
     def teardown(self) -> None:
         try:
@@ -153,6 +159,7 @@ SETTINGS = Settings(
     soft_timeout=DEFAULTS.soft_timeout,
     max_retries=DEFAULTS.max_retries,
     retry_delay=DEFAULTS.retry_delay,
+    retry_jitter=DEFAULTS.retry_jitter,
     crash_budget=DEFAULTS.crash_budget,
     abort_budget=DEFAULTS.abort_budget,
     memory_limit=DEFAULTS.memory_limit,
@@ -171,16 +178,16 @@ class Shelf:
     def __init__(self, folder: Path, durability: Durability = Durability.NORMAL) -> None:
         self.path = folder / "journal.db"
         self.journal = Journal(self.path, durability)
-        self.book = Book(Kinds(Defaults(retry_delay=5.0)), 100_000)
+        self.book = Book(Agenda(Kinds(Defaults(retry_delay=5.0, retry_jitter=0.0)), Capacity(100_000)))
         self.now = NOW
 
     def commit(self, pieces: Pieces | None = None) -> None:
-        self.journal.write(self.book.take_changes(self.now), pieces or Pieces())
+        self.journal.write(self.book.agenda.take_changes(self.now), pieces or Pieces())
 
     def submit(self, count: int = 1, payload: bytes = b"", files: int = 0) -> list[bytes]:
         ids = [new_id() for _ in range(count)]
         for task_id in ids:
-            self.book.submit(Submission(task_id, "task", payload, Options(timeout=5.0), files=files), self.now)
+            self.book.agenda.submit(Submission(task_id, "task", payload, Options(timeout=5.0), files=files), self.now)
         self.commit()
         return ids
 
@@ -199,7 +206,7 @@ class Shelf:
 
     def pass_time(self, seconds: float) -> None:
         self.now = Moment(self.now.mono + seconds, self.now.wall + seconds)
-        self.book.tick(self.now)
+        self.book.agenda.tick(self.now)
 
     def task(self, task_id: bytes) -> TaskRow:
         row = self.journal.task(task_id, with_result=True)
@@ -262,12 +269,18 @@ def test_what_is_no_database_is_refused_with_a_sentence(tmp_path: Path) -> None:
     assert (tmp_path / "garbage").read_bytes() == b"garbage" * 1000
 
 
+ONCE = ("highest", "unfinished", "schedules", "queues", "keyed", "keyed_starts")
+"""What is read once, at the start."""
+
+
 def test_every_statement_fits_the_schema_and_none_that_runs_often_walks_through_a_table(shelf: Shelf) -> None:
     for name, statement in SQL.items():
-        count = statement.count("?")
-        plan = shelf.journal._connection.execute(f"EXPLAIN QUERY PLAN {statement}", (1,) * count).fetchall()
-        if name not in ("counts", "highest", "unfinished"):
-            assert not [step for *_, step in plan if step.startswith("SCAN")], name
+        named = dict.fromkeys(re.findall(r":(\w+)", statement), 1)
+        values = named or (1,) * statement.count("?")
+        plan = shelf.journal._connection.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
+        if name not in ("counts", *ONCE):
+            scans = [step for *_, step in plan if step.startswith("SCAN") and not step.startswith("SCAN (subquery")]
+            assert not scans, name
     (walk,) = shelf.journal._connection.execute(f"EXPLAIN QUERY PLAN {SQL['unfinished']}").fetchall()
     assert "USING INDEX tasks_unfinished" in walk[-1], "a restart does not walk through the history"
 
@@ -460,7 +473,7 @@ def test_a_task_that_is_cancelled_between_two_attempts_says_so_and_not_what_the_
 
 def test_a_task_submitted_and_cancelled_in_one_turn_is_over_for_a_restart_too(shelf: Shelf) -> None:
     task_id = new_id()
-    shelf.book.submit(Submission(task_id, "task", b""), shelf.now)
+    shelf.book.agenda.submit(Submission(task_id, "task", b""), shelf.now)
     shelf.book.cancel(task_id, shelf.now)
     shelf.commit()
     assert shelf.task(task_id).state == "cancelled"
@@ -508,7 +521,7 @@ def test_what_an_attempt_has_used_up_is_used_up_after_a_restart_too(shelf: Shelf
     shelf.start(3)
     restart(shelf, board)  # worker 3 is not among the living
     restart(shelf, board)
-    assert view(shelf.book.tasks[task_id]) == View(State.QUEUED, failures=1, crashes=1, aborts=1)
+    assert view(shelf.book.agenda.tasks[task_id]) == View(State.QUEUED, failures=1, crashes=1, aborts=1)
     assert shelf.task(task_id).attempt == 3
 
 
@@ -547,10 +560,10 @@ def test_without_a_journal_leases_are_counted_on_from_what_the_scoreboard_knows(
     slot = board.slots[1]
     slot.claim(1000, 1)
     slot.start(990, 1, 1, 1, 0)
-    book = Book(Kinds(Defaults()), 10, BATCH)
+    book = Book(Agenda(Kinds(Defaults()), Capacity(10)), BATCH)
     with closing(Journal(Path("nowhere"), Durability.OFF)) as journal:
         welcome(book, journal, board, NOW, [Alive(7, 1, 4711, 1, 990)])
-        book.submit(Submission(new_id(), "task", b""), NOW)
+        book.agenda.submit(Submission(new_id(), "task", b""), NOW)
         book.ask(book.workers[7], 1, NOW)
         ((lease,),) = [handout.leases for handout in book.assign(NOW)]
     slot.claim(lease.number, 2000)
@@ -604,11 +617,31 @@ def test_the_payload_cache_never_holds_more_than_its_limit_and_always_tells_the_
 # -- forgetting -------------------------------------------------------------------------------------------------
 
 DAY = 86400.0
+SHORTEST_REST = 0.5
 
 
-def sweeper_of(shelf: Shelf, **ttl: float) -> Sweeper:
+@contextmanager
+def sweeper_of(shelf: Shelf, **ttl: float) -> Iterator[Sweeper]:
+    """At its end, the files that it took away are gone for good."""
     payloads_of(shelf).mkdir(exist_ok=True)
-    return Sweeper(shelf.journal, payloads_of(shelf), ttl.get("result", 10.0), ttl.get("record", 100.0))
+    with closing(Remover(payloads_of(shelf))) as remover:
+        retention = Retention(ttl.get("result", 10.0), ttl.get("record", 100.0), dead_ttl=None)
+        yield Sweeper(shelf.journal.archive, remover, retention)
+
+
+def walk(sweeper: Sweeper, wall: float) -> int:
+    """Step by step until it rests; how many steps that took."""
+    for steps in count(1):
+        sweeper.step(Moment(0.0, wall))
+        if sweeper.next_time >= SHORTEST_REST:
+            return steps
+    raise AssertionError
+
+
+def sweep(shelf: Shelf, wall: float, **ttl: float) -> None:
+    """One whole walk."""
+    with sweeper_of(shelf, **ttl) as sweeper:
+        walk(sweeper, wall)
 
 
 def payloads_of(shelf: Shelf) -> Path:
@@ -620,9 +653,9 @@ def test_results_and_records_are_kept_for_their_time_and_not_longer(shelf: Shelf
     shelf.report(shelf.start(), result=b"42")
     ended = shelf.now.wall
     for seconds, state, result in ((9, "succeeded", b"42"), (11, "succeeded", None), (99, "succeeded", None)):
-        sweeper_of(shelf).step(ended + seconds)
+        sweep(shelf, ended + seconds)
         assert (shelf.task(task_id).state, shelf.task(task_id).result) == (state, result)
-    sweeper_of(shelf).step(ended + 101)
+    sweep(shelf, ended + 101)
     assert shelf.journal.task(task_id, with_result=True) is None
 
 
@@ -633,7 +666,7 @@ def test_with_the_record_goes_all_that_was_written_of_it(shelf: Shelf) -> None:
     shelf.book.die(1, lease.number, Death(Cause.SIGNAL), shelf.now)
     shelf.book.cancel(lease.entry.id, shelf.now)
     shelf.commit()
-    sweeper_of(shelf).step(shelf.now.wall + 101)
+    sweep(shelf, shelf.now.wall + 101)
     for table in ("tasks", "attempts", "output", "progress"):
         assert shelf.journal._connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
 
@@ -641,17 +674,16 @@ def test_with_the_record_goes_all_that_was_written_of_it(shelf: Shelf) -> None:
 def test_a_result_outlives_a_shorter_record_time_and_takes_the_record_along(shelf: Shelf) -> None:
     (task_id,) = shelf.submit()
     shelf.report(shelf.start(), result=b"42")
-    sweeper = sweeper_of(shelf, result=7 * DAY, record=DAY)
-    sweeper.step(shelf.now.wall + 2 * DAY)
+    sweep(shelf, shelf.now.wall + 2 * DAY, result=7 * DAY, record=DAY)
     assert shelf.task(task_id).result == b"42"
-    sweeper.step(shelf.now.wall + 8 * DAY)
+    sweep(shelf, shelf.now.wall + 8 * DAY, result=7 * DAY, record=DAY)
     assert shelf.journal.task(task_id, with_result=True) is None
 
 
 def test_what_is_not_over_is_never_forgotten(shelf: Shelf) -> None:
     shelf.submit(3)
     shelf.start()
-    sweeper_of(shelf).step(shelf.now.wall + 1000 * DAY)
+    sweep(shelf, shelf.now.wall + 1000 * DAY)
     assert shelf.journal.counts() == {"queued": 2, "running": 1}
 
 
@@ -660,38 +692,45 @@ def test_the_sweep_goes_on_where_it_was_rests_after_the_last_slice_and_survives_
     for task_id in ids:
         shelf.book.cancel(task_id, shelf.now)
     shelf.commit()
-    sweeper, later = sweeper_of(shelf), shelf.now.wall + 101
-    left = []
-    for _ in range(3):
-        sweeper.step(later)
-        left.append(shelf.journal.counts().get("cancelled", 0))
-    assert left == [701, 201, 0]
-    (task_id,) = shelf.submit()
-    shelf.book.cancel(task_id, shelf.now)
-    shelf.commit()
-    sweeper.step(later + 59)
-    assert shelf.journal.state_of(task_id) is not None
-    sweeper.step(later + 61)
-    assert shelf.journal.state_of(task_id) is None
-    sweeper.step(later - 10 * DAY)  # does not rest for ten days
+    later = shelf.now.wall + 101
+    with sweeper_of(shelf) as sweeper:
+        left = [len(ids)]
+        while left[-1]:
+            sweeper.step(Moment(0.0, later))
+            assert sweeper.next_time < SHORTEST_REST, "there is more to do"
+            left.append(shelf.journal.counts().get("cancelled", 0))
+        assert len(left) > 3
+        assert all(after < before for before, after in pairwise(left)), "each step goes on where the last one was"
+        walk(sweeper, later)
+        assert sweeper.next_time == pytest.approx(SHORTEST_REST, abs=0.4)
+        (task_id,) = shelf.submit()
+        shelf.book.cancel(task_id, shelf.now)
+        shelf.commit()
+        walk(sweeper, later - 10 * DAY)
+        assert sweeper.next_time < 1.0, "it does not rest for ten days"
+        assert shelf.journal.state_of(task_id) is not None
+        walk(sweeper, later)
+        assert shelf.journal.state_of(task_id) is None
 
 
 def test_files_go_with_what_they_belong_to(shelf: Shelf) -> None:
-    sweeper, folder = sweeper_of(shelf), payloads_of(shelf)
+    folder = payloads_of(shelf)
+    folder.mkdir()
     (task_id,) = shelf.submit(files=Files.ARGUMENTS)
     for suffix in ("args", "result"):
         (folder / f"{to_text(task_id)}.{suffix}").write_bytes(b"big")
     shelf.report(shelf.start(), files=Files.RESULT)
     assert shelf.task(task_id).files == Files.ARGUMENTS | Files.RESULT
-    sweeper.step(shelf.now.wall + 11)
+    sweep(shelf, shelf.now.wall + 11)
     assert [path.suffix for path in folder.iterdir()] == [".args"]
     assert shelf.task(task_id).files == Files.ARGUMENTS
-    sweeper.step(shelf.now.wall + 101)
+    sweep(shelf, shelf.now.wall + 101)
     assert not list(folder.iterdir())
 
 
 def test_files_of_which_no_task_knows_are_removed_when_they_are_old(shelf: Shelf) -> None:
-    sweeper, folder = sweeper_of(shelf), payloads_of(shelf)
+    folder = payloads_of(shelf)
+    folder.mkdir()
     (known,) = shelf.submit(files=Files.ARGUMENTS)
     young, old, odd = (folder / f"{to_text(new_id())}.args" for _ in range(3))
     kept = folder / f"{to_text(known)}.args"
@@ -700,5 +739,5 @@ def test_files_of_which_no_task_knows_are_removed_when_they_are_old(shelf: Shelf
         path.touch()
         os.utime(path, (0, shelf.now.wall - (60 if path is young else 2 * 3600)))
     (folder / "gone").symlink_to(folder / "nowhere")  # as a file that goes while the folder is read
-    sweeper.step(shelf.now.wall)
+    sweep(shelf, shelf.now.wall)
     assert {path.name for path in folder.iterdir()} == {young.name, kept.name, "gone"}

@@ -374,6 +374,7 @@ ODD: dict[str, dict[str, Any]] = {
     "abort_budget = 2 (attach(...)) is below": {"abort_budget": 2},
     "orphan_grace = 1m (attach(...)) is above grace": {"orphan_grace": 60.0},
     "reload = true (attach(...)) has nothing to reload": {"reload": True},
+    "payloads = json (attach(...)) leaves nothing to run without modules": {"payloads": "json"},
     "cpus = 3-4 (attach(...)) names more than the CPUs allowed here (0-3)": {"cpus": "3-4"},
     "cpus = web=0-1 tasks=1-2 (attach(...)) gives both": {"cpus": {"web": "0-1", "tasks": "1-2"}},
     "cpus = 0-3 (attach(...)) gives one side all": {"cpus": "0-3"},

@@ -510,3 +510,10 @@ def test_the_private_line_keeps_messages_apart_and_carries_descriptors() -> None
     theirs.close()
     for descriptor in (read, write, *carried):
         os.close(descriptor)
+
+
+def test_a_task_without_keys_arrives_without_them() -> None:
+    sent = Submission(b"x" * 16, "t", b"x")
+    assert msgspec.msgpack.decode(encode(sent), type=Submission).keys is None, (
+        "what has keys costs more, also when they are empty"
+    )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from supervisor.cli.checks.finding import Finding, fault, ok, warning
-from supervisor.cli.checks.trial import MODULE, Failed, Imported, Obstacle, Trying, Word
+from supervisor.cli.checks.trial import MODULE, Failed, Imported, Obstacle, Refused, Trying, Word
 from supervisor.cli.text import count, duration
 from supervisor.launch import Spec, environment, spec_file
 from supervisor.settings import Settings
@@ -52,17 +52,19 @@ def check(settings: Settings, chdir: str) -> Iterator[Finding]:
     for word in trial.words:
         if not isinstance(word, Trying):
             yield _finding(word)
-    if trial.trying is not None:
-        yield fault(_SUBJECT, f"{trial.trying}: {_ended(trial.status, settings.import_timeout)}")
+    if trial.trying is not None or trial.status != 0:  # on a busy machine it may not even have come to the first
+        yield fault(_SUBJECT, f"{trial.trying or 'the application'}: {_ended(trial.status, settings.import_timeout)}")
 
 
-def _finding(word: Imported | Failed | Obstacle) -> Finding:
+def _finding(word: Imported | Failed | Refused | Obstacle) -> Finding:
     match word:
         case Imported():
             found = f"{count(word.tasks, 'task')}, {duration(word.seconds)}"
             return ok(_SUBJECT, f"{word.module}: {found}")
         case Failed():
             return fault(_SUBJECT, f"{word.module} cannot be imported:\n{word.reason.rstrip()}")
+        case Refused():
+            return fault(_SUBJECT, word.sentence)
         case Obstacle():
             return warning(_SUBJECT, f"{word.sentence}; so each worker will import the application for itself")
 

@@ -11,6 +11,7 @@ import traceback
 import msgspec
 from msgspec import Struct
 
+from supervisor.errors import SupervisorError
 from supervisor.launch import EXIT_FAILED, read_spec
 from supervisor.system.prctl import die_with_parent
 from supervisor.tasks import Task
@@ -50,13 +51,19 @@ class Failed(Struct, frozen=True, tag="failed"):
     reason: str
 
 
+class Refused(Struct, frozen=True, tag="refused"):
+    """What they declare cannot be told to the broker: a schedule of a function that is not registered, say."""
+
+    sentence: str
+
+
 class Obstacle(Struct, frozen=True, tag="obstacle"):
     """Why workers cannot be forked from a process that has imported it all."""
 
     sentence: str
 
 
-Word = Trying | Imported | Failed | Obstacle
+Word = Trying | Imported | Failed | Refused | Obstacle
 
 
 class _Teller:
@@ -102,6 +109,10 @@ def main(arguments: list[str]) -> int:
     application.prepare(spec)
     tried = [_try(module, tell) for module in spec.settings.tasks]  # all of them, to tell all that is wrong at once
     if all(tried):
+        try:
+            application.declared(spec)
+        except SupervisorError as error:
+            tell.say(Refused(str(error)))
         for sentence in application.obstacles(()):
             tell.say(Obstacle(sentence))
     return 0

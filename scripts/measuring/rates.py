@@ -1,0 +1,56 @@
+"""How fast tasks go in and are done. By what is public alone, so that other versions can be measured by it too."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import Process
+
+from scripts.measuring import workload
+from scripts.measuring.tree import Tree
+from supervisor import TaskQueue
+
+
+def submit_rate(queue: TaskQueue, seconds: float) -> float:
+    """Submits a second, one after the other."""
+    task = workload.noop.on(queue).options(delay=3600)
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        task.delay()
+        count += 1
+    return count / (time.perf_counter() - start)
+
+
+def eight_processes(tree: Tree) -> float:
+    """Submits a second from eight processes together."""
+    before = sum(tree.queue.stats()["unfinished"].values())
+    processes = [Process(target=submit_rate, args=(tree.queue, 1.0)) for _ in range(8)]
+    start = time.perf_counter()
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return (sum(tree.queue.stats()["unfinished"].values()) - before) / (time.perf_counter() - start)
+
+
+def drain_rate(tree: Tree, tasks: int) -> tuple[float, float]:
+    """Tasks a second of a queue that was filled while its workers were held up, and counting the filling."""
+    gate = [tree.queue.submit(time.sleep, 0.001) for _ in range(20)]
+    tree.queue.wait(gate[-1])
+    pids = [worker["pid"] for worker in tree.status()["workers"]]
+    holds = [tree.queue.submit(time.sleep, max(0.3, tasks / 50_000)) for _ in pids]
+    start = time.perf_counter()
+    ids = tree.queue.submit_many(workload.noop, [()] * tasks)
+    filled = time.perf_counter() - start
+    for hold in holds:
+        tree.queue.wait(hold)
+    start = time.perf_counter()
+    done = tree.queue.stats()["ended"].get("succeeded", 0)
+    while (count := tree.queue.stats()["ended"].get("succeeded", 0)) < tasks + len(gate) + len(holds):
+        time.sleep(0.01)
+    assert count == tasks + len(gate) + len(holds)
+    left = count - done
+    with ThreadPoolExecutor(1) as reader:
+        assert reader.submit(tree.queue.get_result, ids[-1]).result() is not None
+    spent = time.perf_counter() - start
+    return left / spent, tasks / (filled + tasks / (left / spent))

@@ -1,0 +1,222 @@
+"""The agenda: every unfinished task, where it waits, and how it ends."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+from supervisor.core.capacity import Capacity
+from supervisor.core.changes import Changes
+from supervisor.core.entry import Attempt, Entry, Failure
+from supervisor.core.keys import NO_KEYS
+from supervisor.core.kind import Kinds
+from supervisor.core.moment import Moment
+from supervisor.core.uniques import Uniques
+from supervisor.core.verdict import answered
+from supervisor.core.waiting import Waiting
+from supervisor.states import Cause, State
+from supervisor.wire.messages import Submission
+
+_UNSTARTED = {Cause.CANCELLED: "cancelled before it started", Cause.EXPIRED: "not started in the time given for it"}
+
+
+class Agenda:
+    """Tasks from their submit to their end, but for the time that a worker holds them: that is for the book.
+
+    ``ageing``: seconds of waiting that are worth one step of priority, 0 for none ever. ``seed``: of the jitter.
+    """
+
+    def __init__(self, kinds: Kinds, capacity: Capacity, ageing: float = 0.0, seed: int | None = None) -> None:
+        self.kinds = kinds
+        self.capacity = capacity
+        self.tasks: dict[bytes, Entry] = {}
+        self.waiting = Waiting(ageing)
+        self.uniques = Uniques()
+        self.changes = Changes()
+        self.ended_counts: Counter[str] = Counter()
+        """Tasks that ended in each state since this agenda was opened."""
+        self.closed = False
+        """Nothing is taken in."""
+        self._next_seq = 1
+        self._chance = random.Random(seed)
+
+    # -- clients -----------------------------------------------------------------------------------------------
+
+    def submit(self, submission: Submission, now: Moment) -> Entry | None:
+        """Take a task in; None when this very task is here already (a repeated call). The caller has seen
+        that there is room.
+        """
+        if submission.id in self.tasks:
+            return None
+        entry = Entry(
+            seq=self._next_seq,
+            id=submission.id,
+            kind=self.kinds.get(submission.name, submission.options),
+            generation=submission.generation,
+            state=State.QUEUED,
+            created_wall=now.wall,
+            files=submission.files,
+            priority=submission.options.priority,
+            keys=submission.keys or NO_KEYS,
+            expires=now.wall + submission.expires if submission.expires else 0.0,
+        )
+        self._next_seq += 1
+        self.hold(entry)
+        self.changes.new[entry.seq] = submission
+        if entry.keys.unique is not None:
+            self.uniques.take(entry.keys.unique, entry.id, now.wall)
+        if entry.expires:
+            self.waiting.expiries.add(entry)
+        delay = max(submission.delay, submission.eta - now.wall)
+        if delay > 0:
+            self._postpone(entry, State.SCHEDULED, delay, now)
+        else:
+            self._queue(entry, now)
+        return entry
+
+    def revive(self, entry: Entry, now: Moment) -> None:
+        """Take up again a task that had ended, as a fresh one with its old id. The caller has seen that there
+        is room, and that its unique key is free.
+        """
+        self.hold(entry)
+        self.changes.revived.append(entry.seq)
+        unique = entry.keys.unique
+        if unique is not None and unique.until != "period":
+            self.uniques.take(unique, entry.id, now.wall)
+        self._queue(entry, now)
+
+    def holder(self, submission: Submission, now: Moment) -> bytes | None:
+        """The task that holds the unique key which this one asks for; None when it may be submitted."""
+        unique = submission.keys.unique if submission.keys is not None else None
+        return None if unique is None else self.uniques.holder(unique, now.wall)
+
+    def prioritise(self, task_id: bytes, priority: int) -> bool:
+        """Give a task that has not started another priority; False when it has, or there is none."""
+        entry = self.tasks.get(task_id)
+        if entry is None or entry.state is State.RUNNING:
+            return False
+        self.waiting.move(entry, priority)
+        self.changes.touched[entry.seq] = entry
+        return True
+
+    def pause(self, name: str, *, paused: bool) -> None:
+        """Hand out nothing more from this queue, or again."""
+        self.changes.queues[name] = self.waiting.ready.pause(name, paused=paused)
+
+    def weigh(self, name: str, weight: float) -> None:
+        """Give this queue so many turns where a queue of weight 1 has one."""
+        queue = self.waiting.ready.queue(name)
+        queue.weight = weight
+        self.changes.queues[name] = queue
+
+    def take_changes(self, now: Moment) -> Changes:
+        """What changed since the last call, dated now."""
+        taken, self.changes = self.changes, Changes()
+        taken.wall = now.wall
+        return taken
+
+    # -- what becomes of a task ----------------------------------------------------------------------------------
+
+    def give_back(self, entry: Entry, now: Moment) -> None:
+        """A task was handed out, and that did not count: it has its old place again."""
+        self.changes.touched[entry.seq] = entry
+        self.waiting.requeue(entry)
+        if entry.keys is not NO_KEYS:
+            self.uniques.given_back(entry, now.wall)
+        self._watch(entry)
+
+    def go_on(self, entry: Entry, state: State, retry_in: float | None, now: Moment) -> None:
+        """Take a task, that no lease holds, to this state."""
+        delay = 0.0
+        if state is State.RETRYING:
+            usual = entry.kind.retries.seconds(entry.failures, self._chance.random())
+            delay = usual if retry_in is None else retry_in
+        if state.ended:
+            self.end(entry, state)
+        elif delay > 0:
+            self._postpone(entry, state, delay, now)
+        else:
+            self._queue(entry, now)
+        if not state.ended:
+            self._watch(entry)  # where its time ran out while it ran, nobody watches that any more
+
+    def ask_handler(self, entry: Entry, cause: Cause) -> None:
+        """Another worker is to run its error handler, as a step of the same task and in its old place."""
+        entry.asking = cause
+        self.changes.asking[entry.seq] = cause.value
+        self.changes.touched[entry.seq] = entry
+        self.waiting.requeue(entry)
+
+    def decide(self, entry: Entry, *, again: bool, retry_in: float | None, now: Moment) -> None:
+        """A task's error handler was asked about a kill, and has said whether there is to be another attempt."""
+        assert entry.asking is not None
+        state = answered(entry.asking, again=again)
+        if state is State.QUEUED and retry_in:
+            state = State.RETRYING  # a death of the process costs no delay, unless one is asked for
+        entry.asking = None
+        self.changes.asking[entry.seq] = ""
+        self.go_on(entry, state, retry_in, now)
+
+    def remove(self, entry: Entry, state: State, cause: Cause, now: Moment) -> None:
+        """End a task that waits, wherever it does."""
+        before = entry.state
+        self.end_unstarted(entry, state, cause, now)
+        self.waiting.remove(entry, before)
+
+    def end_unstarted(self, entry: Entry, state: State, cause: Cause, now: Moment) -> None:
+        """End a task that no worker has begun; recorded under lease 0, as an attempt that was none."""
+        self.end(entry, state)
+        failure = Failure(cause, message=_UNSTARTED[cause])
+        self.changes.attempts.append(Attempt(entry.seq, 0, 0, 0, 0, now.wall, now.wall, failure))
+
+    def end(self, entry: Entry, state: State) -> None:
+        """A task that waits nowhere, and that nobody holds, has ended."""
+        entry.state = state
+        self.ended_counts[state.value] += 1
+        if entry.keys is not NO_KEYS:
+            self.uniques.ended(entry)
+        if entry.expires:
+            self.waiting.expiries.ended()
+        del self.tasks[entry.id]
+        self.capacity.free(entry)
+        self.changes.touched[entry.seq] = entry
+        self.changes.ended[entry.id] = entry
+
+    # -- time --------------------------------------------------------------------------------------------------
+
+    def tick(self, now: Moment) -> None:
+        """Queue what is due, end what has expired."""
+        for entry in self.waiting.pop_due(now):
+            self._queue(entry, now)
+        self.waiting.open_gates(now)
+        for entry in self.waiting.expiries.pop_due(now.wall):
+            self.remove(entry, State.EXPIRED, Cause.EXPIRED, now)
+
+    def next_due(self, now: Moment) -> float | None:
+        """The monotonic time of the next :meth:`tick` that can change anything."""
+        return self.waiting.next_due(now)
+
+    # -- restart: see also Restoration -------------------------------------------------------------------------
+
+    def hold(self, entry: Entry) -> None:
+        """This task is unfinished, and counts."""
+        self.tasks[entry.id] = entry
+        self.capacity.take(entry)
+
+    def count_from(self, seq: int) -> None:
+        """Give out numbers from here on: those before have been seen."""
+        self._next_seq = max(self._next_seq, seq)
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _watch(self, entry: Entry) -> None:
+        if entry.expires:
+            self.waiting.expiries.add(entry)
+
+    def _queue(self, entry: Entry, now: Moment) -> None:
+        self.changes.touched[entry.seq] = entry
+        self.waiting.queue(entry, now)
+
+    def _postpone(self, entry: Entry, state: State, delay: float, now: Moment) -> None:
+        self.changes.touched[entry.seq] = entry
+        self.waiting.postpone(entry, state, delay, now)

@@ -1,0 +1,49 @@
+"""Which task a worker gets next, and whether it gets more than one in a call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from supervisor.core.entry import Entry, Worker
+from supervisor.core.keys import NO_KEYS
+from supervisor.core.pace import Pace
+from supervisor.core.waiting import Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPolicy:
+    """How much a worker is handed in one call: several tasks only while all of them are known to be short."""
+
+    size: int = 64
+    seconds: float = 0.002
+    """Expected work, in all."""
+
+
+class Dealer:
+    """Takes tasks out of the ready queue; one that finds a gate shut goes to wait there instead."""
+
+    def __init__(self, waiting: Waiting, batch: BatchPolicy) -> None:
+        self.batch = batch
+        self.pace = Pace()
+        self._waiting = waiting
+
+    def deal(self, worker: Worker, share: int, now: float) -> Iterator[Entry]:
+        """At most ``share`` tasks for this worker. The caller leases each before it takes the next: a gate may shut."""
+        ready, gates, generation = self._waiting.ready, self._waiting.gates, worker.generation
+        dealt, work = 0, 0.0
+        while dealt < min(share, self.batch.size, worker.wants):
+            entry = ready.peek(generation, now)
+            if entry is None:
+                return
+            if entry.asking is None and entry.keys is not NO_KEYS and gates.shut(entry, now):
+                ready.step_aside(generation, now)
+                continue
+            # Nothing is known of how long an error handler takes: it goes alone.
+            work += self.pace.expected(entry.kind.name) if entry.asking is None else math.inf
+            if dealt and work > self.batch.seconds:
+                return
+            ready.pop(generation, now)
+            dealt += 1
+            yield entry

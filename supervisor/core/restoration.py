@@ -1,0 +1,64 @@
+"""Bringing a book back to where the journal left it."""
+
+from __future__ import annotations
+
+import math
+
+from supervisor.core.book import Book
+from supervisor.core.entry import Entry, Lease, Worker
+from supervisor.core.keys import NO_KEYS, Keys
+from supervisor.core.moment import Moment
+from supervisor.states import State
+
+
+class Restoration:
+    """Tasks and their leases first, in the order of seq; then the keys, which depend on what is unfinished."""
+
+    def __init__(self, book: Book, now: Moment) -> None:
+        self._book = book
+        self._now = now
+        self._since = -math.inf
+
+    def task(self, entry: Entry) -> None:
+        """An unfinished task."""
+        book = self._book
+        book.agenda.hold(entry)
+        book.agenda.count_from(entry.seq + 1)
+        book.count_from(entry.lease + 1)
+        if entry.expires:
+            book.agenda.waiting.expiries.add(entry)
+        if entry.state is State.QUEUED:
+            # Each at the end of its line, whatever the wall clock did as they came in.
+            entry.since = self._since = max(entry.since, self._since)
+        book.agenda.waiting.restore(entry)
+
+    def lease(self, lease: Lease, worker: Worker) -> None:
+        """The lease of a task that the journal calls running."""
+        book, now = self._book, self._now
+        book.leases[lease.number] = lease
+        book.workers.setdefault(worker.number, worker).leases.append(lease)
+        if lease.entry.keys is not NO_KEYS and lease.entry.asking is None:
+            book.agenda.waiting.gates.enter(lease.entry, lease.number, min(now.mono, now.mono_at(lease.started_wall)))
+
+    def queue(self, name: str, weight: float, *, paused: bool) -> None:
+        """A named queue that is not as a new one is."""
+        queue = self._book.agenda.waiting.ready.queue(name)
+        queue.weight, queue.paused = weight, paused
+
+    def key(self, task_id: bytes, keys: Keys, created: float) -> None:
+        """Who holds a unique key, by the journal's word on a task with keys, ended or not."""
+        unique, book = keys.unique, self._book
+        if unique is None:
+            return
+        entry = book.agenda.tasks.get(task_id)
+        if unique.until == "period":
+            if created + unique.seconds > self._now.wall:
+                book.agenda.uniques.take(unique, task_id, created)
+        elif entry is not None and not (unique.until == "started" and (entry.attempts or entry.state is State.RUNNING)):
+            book.agenda.uniques.take(unique, task_id, created)
+
+    def start(self, keys: Keys, started: float) -> None:
+        """A task with these keys started then, on the wall clock."""
+        rate, now = keys.rate, self._now
+        if rate is not None and now.wall - started < rate.seconds:
+            self._book.agenda.waiting.gates.remember_start(rate, min(now.mono, now.mono_at(started)))

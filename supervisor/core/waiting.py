@@ -1,0 +1,106 @@
+"""The tasks that no worker holds, each in the place where it waits: for its time, at a gate, or for a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from supervisor.core.entry import Entry
+from supervisor.core.expiries import Expiries
+from supervisor.core.gates import Gates
+from supervisor.core.later import LaterQueue
+from supervisor.core.moment import Moment
+from supervisor.core.ready import ReadyQueue
+from supervisor.states import State
+
+
+class Waiting:
+    """A task is in one of these places, by its state, from the moment it is put there until it is taken or removed.
+
+    ``ageing``: seconds of waiting that are worth one step of priority; 0 for none ever.
+    """
+
+    def __init__(self, ageing: float = 0.0) -> None:
+        self.ready = ReadyQueue(ageing)
+        self.gates = Gates(ageing)
+        self.expiries = Expiries()
+        self.later = LaterQueue()
+        self._retrying = 0
+
+    def counts(self) -> dict[State, int]:
+        """How many there are in each state. Counted, not gone through."""
+        return {
+            State.QUEUED: len(self.ready) + len(self.gates),
+            State.SCHEDULED: len(self.later) - self._retrying,
+            State.RETRYING: self._retrying,
+        }
+
+    def queue(self, entry: Entry, now: Moment) -> None:
+        """Line up for a worker, at the end of the line; of several that were due, in the order of their times."""
+        entry.state = State.QUEUED
+        entry.since = min(now.mono, entry.due) if entry.due else now.mono
+        entry.due = entry.due_wall = 0.0
+        self.ready.push(entry)
+
+    def requeue(self, entry: Entry) -> None:
+        """Line up for a worker, at the old place."""
+        entry.state = State.QUEUED
+        self.ready.push(entry)
+
+    def postpone(self, entry: Entry, state: State, delay: float, now: Moment) -> None:
+        """Wait for so many seconds first, in this state."""
+        entry.state = state
+        entry.due = now.mono + delay
+        entry.due_wall = now.wall + delay
+        self._put_later(entry)
+
+    def restore(self, entry: Entry) -> None:
+        """Take the place that its state tells."""
+        if entry.state is State.QUEUED:
+            self.ready.push(entry)
+        elif entry.state in (State.SCHEDULED, State.RETRYING):
+            self._put_later(entry)
+
+    def move(self, entry: Entry, priority: int) -> None:
+        """Give a task another priority, wherever it waits; it keeps its arrival."""
+        if self.gates.holds(entry):
+            self.gates.move(entry, priority)
+        elif entry.state is State.QUEUED:
+            self.ready.move(entry, priority)
+        else:
+            entry.priority = priority
+
+    def remove(self, entry: Entry, before: State) -> None:
+        """Let go of a task that has just ended, which waited in the state ``before``."""
+        if before is not State.QUEUED:
+            self._retrying -= before is State.RETRYING
+            self.later.discard()
+        elif self.gates.holds(entry):
+            self.gates.drop(entry)
+        else:
+            self.ready.discard(entry)
+
+    def pop_due(self, now: Moment) -> Iterator[Entry]:
+        """The tasks whose time has come, taken out, and to be queued by the caller."""
+        for entry in self.later.pop_due(now.mono):
+            self._retrying -= entry.state is State.RETRYING
+            yield entry
+
+    def open_gates(self, now: Moment) -> None:
+        """Let those that wait at gates try again, where there is a chance."""
+        for entry in self.gates.due(now.mono):
+            self.ready.push(entry)
+
+    def leave_gates(self, lease: int, now: Moment) -> None:
+        """A lease is over, which may have kept others at a gate."""
+        for entry in self.gates.leave(lease, now.mono):
+            self.ready.push(entry)
+
+    def next_due(self, now: Moment) -> float | None:
+        """The monotonic time at which the soonest is due, may try a gate, or expires."""
+        expiry = self.expiries.next_wall()
+        times = [self.later.next_due(), self.gates.next_time(), None if expiry is None else now.mono_at(expiry)]
+        return min((time for time in times if time is not None), default=None)
+
+    def _put_later(self, entry: Entry) -> None:
+        self._retrying += entry.state is State.RETRYING
+        self.later.push(entry)

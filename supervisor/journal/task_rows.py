@@ -1,0 +1,132 @@
+"""The rows of tasks as one turn leaves them, by the statement that writes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from supervisor.core.changes import Changes
+from supervisor.core.entry import Entry
+from supervisor.core.keys import NO_KEYS
+from supervisor.journal.payloads import PayloadCache
+from supervisor.states import State
+from supervisor.wire.messages import Submission
+from supervisor.wire.options import NO_OPTIONS, Options
+
+Row = tuple[Any, ...]
+_encode_options = msgspec.json.Encoder().encode
+_encode_keys = msgspec.json.Encoder().encode
+_MOST_TEXTS = 1024
+
+
+@dataclass(slots=True)
+class Sorted:
+    """Rows by statement."""
+
+    waiting: list[Row] = field(default_factory=list)
+    """New, and given to no worker yet."""
+    inserted: list[Row] = field(default_factory=list)
+    """New, and further already."""
+    leased: list[Row] = field(default_factory=list)
+    moved: list[Row] = field(default_factory=list)
+    ended: list[Row] = field(default_factory=list)
+
+
+class TaskRows:
+    """Makes them; ``payloads`` is the cache that new payloads go into."""
+
+    def __init__(self, payloads: PayloadCache) -> None:
+        self._payloads = payloads
+        self._option_texts: dict[Options, str] = {}
+        self._last_options = (NO_OPTIONS, _encode_options(NO_OPTIONS).decode())
+
+    def sort(self, changes: Changes) -> Sorted:
+        """The rows for what one turn changed. What has ended leaves the cache of payloads, what is new comes in."""
+        rows = Sorted()
+        for seq, entry in changes.touched.items():
+            submission = changes.new.get(seq)
+            if submission is not None:
+                if entry.lease or entry.state.ended:
+                    rows.inserted.append(self._insert_row(entry, changes))
+                else:
+                    rows.waiting.append(self._waiting_row(entry, submission))
+                continue
+            counts = (entry.failures, entry.crashes, entry.aborts)
+            if entry.state is State.RUNNING:
+                lease, pid = changes.leases[seq]
+                rows.leased.append((lease.number, lease.worker, pid, lease.started_wall, *counts, seq))
+            elif entry.state.ended:
+                self._payloads.drop(seq)
+                result = changes.results.get(seq)
+                rows.ended.append((entry.state.value, changes.wall, *counts, entry.files, result, seq))
+            else:
+                rows.moved.append((entry.state.value, entry.due_wall or None, entry.priority, *counts, seq))
+        return rows
+
+    def _waiting_row(self, entry: Entry, submission: Submission) -> Row:
+        """A new task that no worker was given yet."""
+        kind, payload = entry.kind, submission.payload
+        self._payloads.keep(entry.seq, payload)
+        return (
+            entry.seq,
+            entry.id,
+            kind.name,
+            entry.state.value,
+            entry.priority,
+            entry.generation,
+            entry.files,
+            entry.created_wall,
+            entry.due_wall or None,
+            self._options_text(kind.options),
+            payload,
+            kind.queue,
+            entry.expires or None,
+            _encode_keys(entry.keys).decode() if entry.keys is not NO_KEYS else "",
+        )
+
+    def _insert_row(self, entry: Entry, changes: Changes) -> Row:
+        """A new task that was given to a worker in this very turn, or is over."""
+        submission = changes.new[entry.seq]
+        lease, pid = changes.leases.get(entry.seq, (None, 0))
+        ended = entry.state.ended
+        if not ended:
+            self._payloads.keep(entry.seq, submission.payload)
+        return (
+            entry.seq,
+            entry.id,
+            entry.kind.name,
+            entry.state.value,
+            entry.priority,
+            entry.generation,
+            entry.lease,
+            lease.worker if lease else 0,
+            pid,
+            entry.failures,
+            entry.crashes,
+            entry.aborts,
+            entry.files,
+            entry.created_wall,
+            entry.due_wall or None,
+            lease.started_wall if lease else None,
+            changes.wall if ended else None,
+            self._options_text(entry.kind.options),
+            submission.payload,
+            changes.results.get(entry.seq),
+            entry.kind.queue,
+            entry.expires or None,
+            _encode_keys(entry.keys).decode() if entry.keys is not NO_KEYS else "",
+        )
+
+    def _options_text(self, options: Options) -> str:
+        last, text = self._last_options
+        if options is last:  # as a rule: tasks of one kind share theirs, and come together
+            return text
+        found = self._option_texts.get(options)
+        if found is None:
+            found = _encode_options(options).decode()
+            if len(self._option_texts) < _MOST_TEXTS:
+                self._option_texts[options] = found
+        self._last_options = (options, found)
+        return found

@@ -1,0 +1,196 @@
+"""Calls as submissions, and rows as records: in the form that the supervisor at the other end wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from supervisor import generation, plain, registry
+from supervisor.config import TaskConfig
+from supervisor.core.keys import Keys
+from supervisor.directory import Directory
+from supervisor.errors import MessageTooLargeError, PayloadRefusedError
+from supervisor.functions import Call, Function, Packing, name_of, pack_arguments, unwrap
+from supervisor.ids import new_id
+from supervisor.payload_files import ARGUMENTS, RESULT, path_of, write_file
+from supervisor.payloads import load_result
+from supervisor.policy import NO_POLICY
+from supervisor.records import TaskRecord, record_of, result_in_file
+from supervisor.states import State
+from supervisor.wire.call_kind import AS_JSON, BY_NAME, header
+from supervisor.wire.info import Info, Known
+from supervisor.wire.messages import Files, Submission, TaskRow
+from supervisor.wire.options import Options
+
+NO_CONFIG = TaskConfig()
+_Caller = Callable[[Sequence[Any], Mapping[str, Any]], Submission]
+_CHUNK_TASKS = 1000
+_CHUNK_BYTES = 4 << 20
+_UNREGISTERED = (
+    "only functions that are registered run; make it a @task, or a handler, in a module that is named in `tasks`"
+)
+_POLICY = "retry_on, never_retry_on and error_handler cannot travel; give them where the task is registered"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is registered under a name, here or with the workers, and the options of one call."""
+
+    name: str
+    config: TaskConfig
+    known: Known
+    function: Function | None = None
+    """The function itself, where this process has it."""
+
+    def arguments(self, data: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """How it is called with ``data``."""
+        if not self.known.spread:
+            return (data,), {}
+        if not isinstance(data, Mapping):
+            raise TypeError(f"task {self.name} takes its arguments by name: a mapping, not a {type(data).__name__}")
+        return (), dict(data)
+
+
+def _unknown(*args: object, **kwargs: object) -> None:
+    """In the place of a function that only the workers have."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What all calls with one name and one config have in common."""
+
+    name: str
+    config: TaskConfig
+    options: Options
+    delay: float
+    eta: float
+    expires: float
+    keys: Keys | None
+
+    @classmethod
+    def of(cls, name: str, config: TaskConfig) -> _Shape:
+        """Worked out once, for as many calls as there are."""
+        expires = float(config.expires or 0.0)
+        return cls(name, config, config.wire, float(config.delay), config.eta_wall, expires, config.keys(name))
+
+
+def discard(directory: Directory, submission: Submission) -> None:
+    """Remove the file of what was refused."""
+    if submission.files & Files.ARGUMENTS:
+        path_of(directory, submission.id, ARGUMENTS).unlink(missing_ok=True)
+
+
+class Packer:
+    """Packs for one supervisor; ``info`` is its own word on what it takes."""
+
+    def __init__(self, directory: Directory, info: Info) -> None:
+        self._directory = directory
+        self._info = info
+        self._json = info.payloads == plain.JSON_ONLY
+
+    # -- submitting --------------------------------------------------------------------------------------------
+
+    def call(
+        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
+    ) -> Submission:
+        """The submission of a function. Raises SerializationError, MessageTooLargeError, PayloadRefusedError."""
+        return self._caller(func, config)(args, kwargs)
+
+    def chunks(
+        self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig
+    ) -> Iterator[list[Submission]]:
+        """The submissions of a call for each of ``arguments``, as many at a time as make a round trip."""
+        call = self._caller(func, config)
+        chunk: list[Submission] = []
+        size = 0
+        for args in arguments:
+            submission = call(args, {})
+            chunk.append(submission)
+            size += len(submission.payload)
+            if len(chunk) >= _CHUNK_TASKS or size >= _CHUNK_BYTES:
+                yield chunk
+                chunk, size = [], 0
+        if chunk:
+            yield chunk
+
+    def named(self, target: Target, data: object) -> Submission:
+        """The submission of what is registered under a name."""
+        args, kwargs = target.arguments(data)
+        shape = _Shape.of(target.config.name or target.name, target.config)
+        if target.function is not None and not self._json:
+            packing = Packing(target.function, shape.name, shape.config.policy)
+            return self._submission(shape, b"", packing.pack(args, kwargs))
+        found = self._named(shape, target.name, args, kwargs)
+        if target.function is not None or not target.known.asks_after_kill:
+            return found  # the options of this call tell it
+        options = msgspec.structs.replace(found.options, error_handler=True)
+        return msgspec.structs.replace(found, options=options)
+
+    def _caller(self, func: Callable[..., Any], config: TaskConfig) -> _Caller:
+        """What packs calls of this function."""
+        function = unwrap(func)
+        if not callable(function):
+            raise TypeError(f"{func!r} is no function")
+        if not isinstance(config, TaskConfig):
+            raise TypeError(f"config is a TaskConfig, such as TaskConfig(max_retries=2), not a {type(config).__name__}")
+        if config is NO_CONFIG and function is not func:
+            config = getattr(func, "config", NO_CONFIG)
+        shape = _Shape.of(config.name or name_of(function), config)
+        if not self._json:
+            packing = Packing(function, shape.name, config.policy)
+            return lambda args, kwargs: self._submission(shape, b"", packing.pack(args, kwargs))
+        known = registry.name_of(function)
+        if known is None:
+            raise PayloadRefusedError(f"task {shape.name}", _UNREGISTERED)
+        return lambda args, kwargs: self._named(shape, known, args, kwargs)
+
+    def _named(self, shape: _Shape, known: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Submission:
+        policy = shape.config.policy
+        if self._json:
+            found = registry.find(known)
+            if policy != NO_POLICY and (found is None or policy != found.config.policy):
+                raise PayloadRefusedError(f"a call of task {shape.name}", _POLICY)
+            bare = found is not None and policy != found.config.policy
+            arguments = plain.dump_call(shape.name, args, dict(kwargs), bare=bare)
+            return self._submission(shape, header(AS_JSON, known), arguments)
+        arguments = pack_arguments(Call(_unknown, tuple(args), dict(kwargs), policy), shape.name)
+        return self._submission(shape, header(BY_NAME, known), arguments)
+
+    def _submission(self, shape: _Shape, head: bytes, body: bytes) -> Submission:
+        payload = head + body
+        task_id = new_id()
+        files = Files.NONE
+        if len(payload) > self._info.inline_limit:
+            if len(payload) > self._info.payload_limit:
+                raise MessageTooLargeError(len(payload), self._info.payload_limit)
+            # Written, and safe from a loss of power, before anybody hears of the task.
+            write_file(path_of(self._directory, task_id, ARGUMENTS), payload, durable=True)
+            payload, files = head, Files.ARGUMENTS
+        return Submission(
+            id=task_id,
+            name=shape.name,
+            payload=payload,
+            options=shape.options,
+            delay=shape.delay,
+            generation=generation.get(),
+            files=files,
+            eta=shape.eta,
+            expires=shape.expires,
+            keys=shape.keys,
+        )
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def record(self, row: TaskRow) -> TaskRecord:
+        """A row as a record with its result. Raises PayloadRefusedError for a pickle where only JSON is taken."""
+        data = row.result
+        if result_in_file(row):
+            with suppress(FileNotFoundError):  # it has expired this very moment
+                data = path_of(self._directory, row.id, RESULT).read_bytes()
+        if data:
+            return record_of(row, load_result(data, row.name, json_only=self._json))
+        return record_of(row, result_expired=row.state == State.SUCCEEDED and row.options.store_result)
