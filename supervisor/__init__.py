@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from supervisor.current import CurrentTask, current_task
     from supervisor.errors import (
         AlreadyRunningError,
+        DeadlockError,
+        DependencyCycleError,
         JournalFullError,
         KeyHeldError,
         LocalTreeError,
@@ -34,14 +36,17 @@ if TYPE_CHECKING:
         TaskCancelledError,
         TaskExpiredError,
         TaskFailedError,
+        TaskNeededError,
         TaskOptionError,
         TaskTimeoutError,
+        UnknownGroupError,
         UnknownHandlerError,
         UnknownScheduleError,
         UnknownTaskError,
         WaitTimeoutError,
         WorkerLostError,
     )
+    from supervisor.group_handle import GroupHandle, GroupProgress
     from supervisor.handle import Handle
     from supervisor.hooks import on_worker_start, on_worker_stop
     from supervisor.policy import Reject, Retry
@@ -49,17 +54,19 @@ if TYPE_CHECKING:
     from supervisor.records import AttemptRecord, ErrorInfo, Progress, ScheduleRecord, TaskRecord
     from supervisor.schedules import schedule
     from supervisor.states import Cause, State
+    from supervisor.steps import Chain, Group, Step, chain, group
     from supervisor.taskqueue import TaskQueue, queue
     from supervisor.tasks import Task, task
 
 __version__ = "0.1.0"
 
 _ERRORS = (
-    "AlreadyRunningError JournalFullError KeyHeldError LocalTreeError MessageTooLargeError"
+    "AlreadyRunningError DeadlockError DependencyCycleError JournalFullError KeyHeldError LocalTreeError MessageTooLargeError"
     " NameTakenError PayloadRefusedError"
     " QueueClosedError QueueFullError QueueUnavailableError ResultExpiredError ScheduleDeclaredError"
     " ScheduleError SerializationError SettingsError SoftTimeoutError SupervisorError TaskCancelledError"
-    " TaskExpiredError TaskFailedError TaskOptionError TaskTimeoutError UnknownHandlerError"
+    " TaskExpiredError TaskFailedError TaskNeededError TaskOptionError TaskTimeoutError"
+    " UnknownGroupError UnknownHandlerError"
     " UnknownScheduleError UnknownTaskError WaitTimeoutError WorkerLostError"
 )
 _HOMES = {
@@ -67,6 +74,7 @@ _HOMES = {
     "supervisor.current": "CurrentTask current_task",
     "supervisor.core.plan": "Misfire Overlap",
     "supervisor.errors": _ERRORS,
+    "supervisor.group_handle": "GroupHandle GroupProgress",
     "supervisor.handle": "Handle",
     "supervisor.hooks": "on_worker_start on_worker_stop",
     "supervisor.policy": "Reject Retry",
@@ -74,6 +82,7 @@ _HOMES = {
     "supervisor.records": "AttemptRecord ErrorInfo Progress ScheduleRecord TaskRecord",
     "supervisor.schedules": "schedule",
     "supervisor.states": "Cause State",
+    "supervisor.steps": "Chain Group Step chain group",
     "supervisor.taskqueue": "TaskQueue queue",
     "supervisor.tasks": "Task task",
 }
@@ -83,8 +92,14 @@ __all__ = [
     "AlreadyRunningError",
     "AttemptRecord",
     "Cause",
+    "Chain",
     "CurrentTask",
+    "DeadlockError",
+    "DependencyCycleError",
     "ErrorInfo",
+    "Group",
+    "GroupHandle",
+    "GroupProgress",
     "Handle",
     "JournalFullError",
     "KeyHeldError",
@@ -109,23 +124,28 @@ __all__ = [
     "SettingsError",
     "SoftTimeoutError",
     "State",
+    "Step",
     "SupervisorError",
     "Task",
     "TaskCancelledError",
     "TaskConfig",
     "TaskExpiredError",
     "TaskFailedError",
+    "TaskNeededError",
     "TaskOptionError",
     "TaskQueue",
     "TaskRecord",
     "TaskTimeoutError",
+    "UnknownGroupError",
     "UnknownHandlerError",
     "UnknownScheduleError",
     "UnknownTaskError",
     "WaitTimeoutError",
     "WorkerLostError",
     "__version__",
+    "chain",
     "current_task",
+    "group",
     "high_priority_config",
     "on_worker_start",
     "on_worker_stop",

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, IntEnum
 from functools import cached_property
-from typing import Any, Self, TypedDict
+from typing import Any, Protocol, Self, TypedDict, runtime_checkable
 
 from supervisor.core.keys import Keys, Limit, Rate, Unique
+from supervisor.core.ties import Fate, Ties
 from supervisor.errors import TaskOptionError
+from supervisor.ids import from_text, id_of, to_text
 from supervisor.policy import NO_POLICY, ErrorHandler, ErrorType, Policy
 from supervisor.settings.kind import Duration, Factor, Kind, Maybe, Plain, Size, Switch, Whole
 from supervisor.settings.nearest import did_you_mean
 from supervisor.wire.options import Options
+
+
+@runtime_checkable
+class Parent(Protocol):
+    """A handle, of a task or a group."""
+
+    @property
+    def parent_ids(self) -> Sequence[str]: ...
+
+
+Parents = str | Parent | Iterable[str | Parent]
 
 
 class Priority(IntEnum):
@@ -59,6 +72,9 @@ class TaskOptions(TypedDict, total=False):
     store_result: bool
     result_ttl: float | str
     leave_children: bool
+    parent: Parents | None
+    on_parent_failure: str
+    on_parent_cancel: str
 
 
 class _Unset(Enum):
@@ -129,6 +145,12 @@ class TaskConfig:
     """How long its result is kept after its end. Setting's default: 7 days."""
     leave_children: bool = False
     """Whether processes that it leaves behind may live on after it succeeded, for as long as its worker does."""
+    parent: Parents | None = None
+    """A handle (of a group too) or the id of a task, or several: it is not started before those have succeeded."""
+    on_parent_failure: str = "cancel"
+    """What becomes of it when one has failed, timed out or was lost: "cancel", "fail", or "run" all the same."""
+    on_parent_cancel: str = "cancel"
+    """The same where one was cancelled or has expired."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -175,6 +197,20 @@ class TaskConfig:
             most, seconds = _read_rate(self.rate)
             rate = Rate(self.rate_key or name, most, seconds)
         return Keys(unique, limit, rate)
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The ids of the tasks that it waits for."""
+        found: Any = self.parent  # read already
+        return found or ()
+
+    @property
+    def ties(self) -> Ties | None:
+        """The ties that these options make."""
+        if not self.parents:
+            return None
+        parents = [id_of(each) for each in dict.fromkeys(self.parents)]
+        return Ties(parents, Fate(self.on_parent_failure), Fate(self.on_parent_cancel))
 
     @cached_property
     def policy(self) -> Policy:
@@ -280,6 +316,40 @@ class _Errors(Plain):
         return found
 
 
+class _Parents(Plain):
+    """Tasks that are there already."""
+
+    unit = "parents"
+    expects = "a handle or the id of a task, or several of either"
+
+    def read(self, value: object) -> tuple[str, ...]:
+        return tuple(self._ids(value))
+
+    def _ids(self, value: object) -> Iterator[str]:
+        if isinstance(value, str):
+            found = from_text(value)
+            if found is None:
+                raise ValueError
+            yield to_text(found)
+        elif isinstance(value, Parent):
+            yield from value.parent_ids
+        elif isinstance(value, Iterable):
+            for each in value:
+                yield from self._ids(each)
+        else:
+            raise TypeError
+
+
+class _Fate(Plain):
+    """What becomes of a task whose parent did not succeed."""
+
+    unit = "text"
+    expects = '"cancel", "fail" or "run"'
+
+    def read(self, value: object) -> str:
+        return Fate(str(value)).value
+
+
 def _read_rate(text: str) -> tuple[int, float]:
     count, slash, period = text.partition("/")
     if not slash:
@@ -315,6 +385,9 @@ _KINDS: dict[str, Kind[Any]] = {
     "retry_on": Maybe(_Errors()),
     "never_retry_on": _Errors(),
     "error_handler": Maybe(_Handler()),
+    "parent": Maybe(_Parents()),
+    "on_parent_failure": _Fate(),
+    "on_parent_cancel": _Fate(),
 }
 _TRAVELLING = (
     "timeout",

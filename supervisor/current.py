@@ -55,6 +55,11 @@ def current_task() -> CurrentTask:
     return _current
 
 
+def running_task() -> bytes | None:
+    """The id of the task that runs in this process; None outside of one."""
+    return None if _current is None else _current.grant.id
+
+
 def enter(task: CurrentTask | None) -> None:
     """This task runs from now on (None: no task)."""
     global _current  # noqa: PLW0603  one task a process, by design; a context variable would hide it from its threads

@@ -163,6 +163,46 @@ class KeyHeldError(SupervisorError):
         )
 
 
+class TaskNeededError(SupervisorError):
+    """A task cannot be taken up again while an unfinished task goes by how it ended."""
+
+    def __init__(self, task_id: str, child: str) -> None:
+        self.task_id = task_id
+        self.child = child
+        super().__init__(
+            f"task {task_id} cannot run again now: task {child}, a child of it that has not ended, goes by how it"
+            " ended; retry it when that has ended, or cancel that one"
+        )
+
+
+class UnknownGroupError(SupervisorError):
+    """No group has this id, or the records of its members are gone."""
+
+    def __init__(self, group_id: str) -> None:
+        self.group_id = group_id
+        super().__init__(f"there is no group {group_id}: the id is wrong, or the records of its members have expired")
+
+
+class DependencyCycleError(SupervisorError):
+    """Steps that wait for each other in a circle: none of them could ever start."""
+
+    def __init__(self, members: list[str]) -> None:
+        self.members = list(members)
+        way = " waits for ".join([*self.members, self.members[0]]) if self.members else ""
+        super().__init__(f"these steps wait for each other in a circle: {way}; nothing was submitted")
+
+
+class DeadlockError(SupervisorError):
+    """A task was about to wait for a task that waits for it; ``members`` are those between, in order."""
+
+    def __init__(self, waiter: str, task_id: str, members: list[str]) -> None:
+        self.waiter = waiter
+        self.task_id = task_id
+        self.members = list(members)
+        way = " waits for ".join(self.members)
+        super().__init__(f"task {waiter} cannot wait for task {task_id}, which would never end: {way}")
+
+
 class ScheduleError(SupervisorError):
     """A schedule that makes no sense as it is declared."""
 
@@ -205,9 +245,8 @@ class TaskFailedError(TaskError):
         self.error_type = error_type
         self.error_message = error_message
         self.remote_traceback = remote_traceback
-        super().__init__(
-            task_id, f"task {task_id} failed: {error_type}: {error_message}\n\n{remote_traceback}".rstrip()
-        )
+        what = f"{error_type}: {error_message}" if error_type else error_message
+        super().__init__(task_id, f"task {task_id} failed: {what}\n\n{remote_traceback}".rstrip())
 
 
 class TaskTimeoutError(TaskError):
@@ -228,10 +267,14 @@ class ResultExpiredError(TaskError):
 
 
 class TaskCancelledError(TaskError):
-    """The task was cancelled. Raised inside the task as well, where it may clean up and end."""
+    """The task was cancelled. Raised inside the task as well, where it may clean up and end.
 
-    def __init__(self, task_id: str) -> None:
-        super().__init__(task_id, f"task {task_id} was cancelled")
+    ``reason`` is empty where a caller did it; else it names the parent that did not succeed.
+    """
+
+    def __init__(self, task_id: str, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(task_id, f"task {task_id} was cancelled" + (f": {reason}" if reason else ""))
 
 
 class TaskExpiredError(TaskError):

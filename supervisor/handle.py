@@ -27,6 +27,11 @@ class Handle(Generic[R]):
     def __repr__(self) -> str:
         return f"<Handle {self.id}>"
 
+    @property
+    def parent_ids(self) -> tuple[str]:
+        """Its id, for the option ``parent``."""
+        return (self.id,)
+
     def __await__(self) -> Generator[None, None, Handle[R]]:
         """``await f.delay(…)`` does no harm: it yields the handle. Wait for the result with :meth:`aresult`."""
         yield from ()
@@ -38,11 +43,11 @@ class Handle(Generic[R]):
         None for a task with ``store_result=False``. Raises TaskFailedError with the remote traceback when it raised,
         ResultExpiredError when it succeeded too long ago, else as :meth:`TaskQueue.wait`.
         """
-        return cast(R, _returned(self._queue.wait(self.id, timeout)))
+        return cast(R, returned(self._queue.wait(self.id, timeout)))
 
     async def aresult(self, timeout: float | None = None) -> R:
         """:meth:`result` without blocking the event loop."""
-        return cast(R, _returned(await self._queue.await_(self.id, timeout)))
+        return cast(R, returned(await self._queue.await_(self.id, timeout)))
 
     def state(self) -> State:
         """Its state now; UnknownTaskError once its record has expired."""
@@ -82,7 +87,8 @@ class Handle(Generic[R]):
         return record
 
 
-def _returned(record: TaskRecord) -> object:
+def returned(record: TaskRecord) -> object:
+    """What a task returned, by its record; TaskFailedError, ResultExpiredError."""
     if record.result_expired:
         raise ResultExpiredError(record.id)
     if record.state is State.SUCCEEDED:

@@ -12,6 +12,7 @@ import msgspec
 from supervisor import generation, plain, registry
 from supervisor.config import TaskConfig
 from supervisor.core.keys import Keys
+from supervisor.core.ties import Ties
 from supervisor.directory import Directory
 from supervisor.errors import MessageTooLargeError, PayloadRefusedError
 from supervisor.functions import Call, Function, Packing, name_of, pack_arguments, unwrap
@@ -21,7 +22,7 @@ from supervisor.payloads import load_result
 from supervisor.policy import NO_POLICY
 from supervisor.records import TaskRecord, record_of, result_in_file
 from supervisor.states import State
-from supervisor.wire.call_kind import AS_JSON, BY_NAME, header
+from supervisor.wire.call_kind import AS_JSON, BY_NAME, header, read_header
 from supervisor.wire.info import Info, Known
 from supervisor.wire.messages import Files, Submission, TaskRow
 from supervisor.wire.options import Options
@@ -30,6 +31,7 @@ NO_CONFIG = TaskConfig()
 _Caller = Callable[[Sequence[Any], Mapping[str, Any]], Submission]
 _CHUNK_TASKS = 1000
 _CHUNK_BYTES = 4 << 20
+_OVERHEAD = 250
 _UNREGISTERED = (
     "only functions that are registered run; make it a @task, or a handler, in a module that is named in `tasks`"
 )
@@ -70,18 +72,27 @@ class _Shape:
     eta: float
     expires: float
     keys: Keys | None
+    ties: Ties | None
 
     @classmethod
     def of(cls, name: str, config: TaskConfig) -> _Shape:
         """Worked out once, for as many calls as there are."""
         expires = float(config.expires or 0.0)
-        return cls(name, config, config.wire, float(config.delay), config.eta_wall, expires, config.keys(name))
+        return cls(
+            name, config, config.wire, float(config.delay), config.eta_wall, expires, config.keys(name), config.ties
+        )
 
 
 def discard(directory: Directory, submission: Submission) -> None:
     """Remove the file of what was refused."""
     if submission.files & Files.ARGUMENTS:
         path_of(directory, submission.id, ARGUMENTS).unlink(missing_ok=True)
+
+
+def _weight(submission: Submission) -> int:
+    """About how many bytes of a message it takes."""
+    parents = 0 if submission.ties is None else 18 * len(submission.ties.parents)
+    return len(submission.payload) + len(submission.name) + parents + _OVERHEAD
 
 
 class Packer:
@@ -98,13 +109,13 @@ class Packer:
         self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
     ) -> Submission:
         """The submission of a function. Raises SerializationError, MessageTooLargeError, PayloadRefusedError."""
-        return self._caller(func, config)(args, kwargs)
+        return self.caller(func, config)(args, kwargs)
 
     def chunks(
         self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig
     ) -> Iterator[list[Submission]]:
         """The submissions of a call for each of ``arguments``, as many at a time as make a round trip."""
-        call = self._caller(func, config)
+        call = self.caller(func, config)
         chunk: list[Submission] = []
         size = 0
         for args in arguments:
@@ -130,8 +141,8 @@ class Packer:
         options = msgspec.structs.replace(found.options, error_handler=True)
         return msgspec.structs.replace(found, options=options)
 
-    def _caller(self, func: Callable[..., Any], config: TaskConfig) -> _Caller:
-        """What packs calls of this function."""
+    def caller(self, func: Callable[..., Any], config: TaskConfig) -> _Caller:
+        """What packs calls of this function, for as many as there are: ``(args, kwargs)``."""
         function = unwrap(func)
         if not callable(function):
             raise TypeError(f"{func!r} is no function")
@@ -181,7 +192,30 @@ class Packer:
             eta=shape.eta,
             expires=shape.expires,
             keys=shape.keys,
+            ties=shape.ties,
         )
+
+    def lighten(self, submissions: list[Submission]) -> list[Submission]:
+        """Submissions that are to cross in one message: where that would be too large, the largest travel by file."""
+        left = self._info.message_limit * 3 // 4 - sum(map(_weight, submissions))
+        if left >= 0:
+            return submissions
+        found = list(submissions)
+        for place in sorted(range(len(found)), key=lambda each: -len(found[each].payload)):
+            if left >= 0:
+                break
+            light = self._in_file(found[place])
+            left += len(found[place].payload) - len(light.payload)
+            found[place] = light
+        return found
+
+    def _in_file(self, submission: Submission) -> Submission:
+        if submission.files & Files.ARGUMENTS:
+            return submission
+        write_file(path_of(self._directory, submission.id, ARGUMENTS), submission.payload, durable=True)
+        named = read_header(submission.payload)
+        head = submission.payload[: named[1]] if named else b""
+        return msgspec.structs.replace(submission, payload=head, files=Files.ARGUMENTS)
 
     # -- reading -----------------------------------------------------------------------------------------------
 

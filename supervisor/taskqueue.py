@@ -9,7 +9,7 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from supervisor import handlers
 from supervisor.client import calls
@@ -21,6 +21,7 @@ from supervisor.context import TaskContext
 from supervisor.directory import DEFAULT, VARIABLE, Directory
 from supervisor.ended_calls import EndedCalls
 from supervisor.errors import QueueUnavailableError, SupervisorError, UnknownTaskError
+from supervisor.group_calls import GroupCalls
 from supervisor.ids import from_text, id_of, to_text
 from supervisor.local.tree import LocalTree
 from supervisor.packer import NO_CONFIG, Packer, discard
@@ -29,11 +30,15 @@ from supervisor.schedule_calls import ScheduleCalls
 from supervisor.states import State
 from supervisor.wire.messages import Submission
 
+if TYPE_CHECKING:
+    from supervisor.steps import Step
+    from supervisor.workflow import Draft
+
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class TaskQueue(EndedCalls, ScheduleCalls):
+class TaskQueue(EndedCalls, GroupCalls, ScheduleCalls):
     """A connection to the supervisor of a directory, made when it is first needed.
 
     Safe to share between threads and across forks, sync and async. ``dir`` defaults to ``$SUPERVISOR_DIR``, then
@@ -235,6 +240,18 @@ class TaskQueue(EndedCalls, ScheduleCalls):
             accepted = await self._asend(calls.submit_many(chunk, self._timeout), *chunk)
             ids += map(to_text, accepted)
         return ids
+
+    def put(self, draft: Draft) -> dict[Step[Any], str]:
+        """Submit what belongs together; the id of the task that stands for each step. Used by chains and groups."""
+        submissions = draft.pack(self._packer())
+        found = self._send(calls.submit_many(submissions, self._timeout), *submissions)
+        return draft.ids(found)
+
+    async def aput(self, draft: Draft) -> dict[Step[Any], str]:
+        """:meth:`put` without blocking the event loop."""
+        submissions = draft.pack(await self._apacker())
+        found = await self._asend(calls.submit_many(submissions, self._timeout), *submissions)
+        return draft.ids(found)
 
     def _send(self, call: Call[T], *submissions: Submission) -> T:
         try:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from supervisor import registry
 from supervisor.config import TaskConfig, TaskOptions
 from supervisor.functions import name_of, reference_of
 from supervisor.handle import Handle
+from supervisor.steps import Step
 from supervisor.taskqueue import TaskQueue, queue
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R", covariant=True)  # noqa: PLC0105  it is what readers see in the reference
 T = TypeVar("T")
 
@@ -78,6 +80,20 @@ class Task(Generic[P, R]):
         """:meth:`map` without blocking the event loop."""
         ids = await self._queue.asubmit_many(self.__supervisor_function__, arguments, config=self.config)
         return [Handle(task_id, self._queue) for task_id in ids]
+
+    # What a step is given by the one before is its first argument, so it may do without that here.
+
+    @overload
+    def step(self: Task[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> Step[T]: ...
+    @overload
+    def step(self: Task[Concatenate[Any, Q], Coroutine[Any, Any, T]], *args: Q.args, **kwargs: Q.kwargs) -> Step[T]: ...
+    @overload
+    def step(self, *args: P.args, **kwargs: P.kwargs) -> Step[R]: ...
+    @overload
+    def step(self: Task[Concatenate[Any, Q], T], *args: Q.args, **kwargs: Q.kwargs) -> Step[T]: ...
+    def step(self, *args: Any, **kwargs: Any) -> Step[Any]:
+        """A call that is not submitted yet, for a ``chain`` or a ``group``."""
+        return Step(self.__supervisor_function__, self.config, self._queue, args, kwargs)
 
     def options(self, **options: Unpack[TaskOptions]) -> Task[P, R]:
         """A copy with these options changed; the task itself stays as it is."""

@@ -74,6 +74,7 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Mome
             lease = Lease(stored.lease, entry, stored.worker, 0, stored.started_wall or now.wall)
             lease.cancelling = bool(stored.cancelling)
             restoration.lease(lease, Worker(stored.worker, 0, stored.pid, 0))
+    _restore_ties(journal, book, restoration, board)
     for name, weight, paused in journal.queues():
         restoration.queue(name, weight, paused=bool(paused))
     for task_id, keys, created in journal.keyed():
@@ -86,12 +87,19 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Mome
     return book
 
 
+def _restore_ties(journal: Journal, book: Book, restoration: Restoration, board: Scoreboard) -> None:
+    for task_id, bond in journal.ties.unfinished():
+        board.put(Header.BROKER_BEAT_NS, time.monotonic_ns())
+        over = [each for each in bond.ties.parents if each not in book.agenda.tasks]
+        restoration.ties(task_id, bond, journal.ties.ends(over))
+
+
 def _keep_house(server: Server, service: Service, settings: Settings) -> Remover:
     """See to it that what has outlived its time goes."""
     remover = Remover(Directory(settings.dir).payloads)
     retention = Retention(settings.result_ttl, settings.record_ttl, settings.dead_ttl)
     service.ended.remover, service.ended.retention = remover, retention
-    server.sweeper = Sweeper(service.journal.archive, remover, retention)
+    server.sweeper = Sweeper(service.journal.archive, remover, retention, service.book.agenda.dependencies)
     return remover
 
 
@@ -131,7 +139,9 @@ def main(arguments: list[str]) -> int:
     service = Service(book, journal, board, OutputReader(book, board, settings.output_limit))
     service.timetable.restore(journal.schedules())
     service.info = {"durability": settings.durability, "pid": os.getpid(), "directory": str(directory)}
-    service.admission = Admission(Info(settings.payloads, settings.inline_limit, settings.payload_limit))
+    service.admission = Admission(
+        Info(settings.payloads, settings.inline_limit, settings.payload_limit, settings.message_limit)
+    )
     bell = chosen.bell
     line = MasterLine(Channel.inherited(chosen.channel), chosen.wake)
     server = Server(

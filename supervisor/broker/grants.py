@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from supervisor.core.book import HANDLER_SECONDS
+from supervisor.core.dependencies import Dependencies
 from supervisor.core.entry import Lease
+from supervisor.core.ties import Ties
 from supervisor.journal.journal import Journal
 from supervisor.states import Cause
-from supervisor.wire.messages import Grant, KillData
+from supervisor.wire.messages import Grant, KillData, Takes
 
 
-def grant(lease: Lease, journal: Journal) -> Grant:
+def grant(lease: Lease, journal: Journal, dependencies: Dependencies) -> Grant:
     """The words that go with a lease. What they are about is in the journal by now."""
-    entry, kind = lease.entry, lease.entry.kind
+    entry, kind, bond = lease.entry, lease.entry.kind, lease.entry.bond
     asked = _kill(lease, journal)
     return Grant(
         lease=lease.number,
@@ -27,9 +29,16 @@ def grant(lease: Lease, journal: Journal) -> Grant:
         memory_limit=kind.memory_limit,
         leave_children=kind.leave_children and asked is None,
         retries_left=max(0, kind.max_retries - entry.failures),
-        store_result=kind.options.store_result,
+        store_result=kind.options.store_result or dependencies.want_result(entry.id),
         asked=asked,
+        takes=Takes.NOTHING if bond is None or asked is not None else _takes(bond.ties),
     )
+
+
+def _takes(ties: Ties) -> Takes:
+    if ties.listed:
+        return Takes.RESULTS
+    return Takes.RESULT if ties.takes else Takes.NOTHING
 
 
 def _kill(lease: Lease, journal: Journal) -> KillData | None:

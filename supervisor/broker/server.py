@@ -193,7 +193,8 @@ class Server:
         self._board.slots[worker.slot].claim(first.number, first.deadline_ns)
         if first.deadline_ns and first.deadline_ns < self._board.get(Header.MASTER_WAKE_NS):
             self._line.wake()
-        grants = [grant(lease, self._service.journal) for lease in handout.leases]
+        dependencies = self._service.book.agenda.dependencies
+        grants = [grant(lease, self._service.journal, dependencies) for lease in handout.leases]
         connection.send(encode_reply(ident, RETURN, grants), self._blocked)
         self._batches.handed_out(connection, len(grants), self._service.now.mono)
 

@@ -13,6 +13,7 @@ from supervisor.broker.connection import Connection
 from supervisor.broker.ended import Ended
 from supervisor.broker.output import OutputReader
 from supervisor.broker.timetable import Timetable
+from supervisor.broker.together import Together
 from supervisor.broker.turn import Turn
 from supervisor.broker.waiters import Waiter, Waiters
 from supervisor.core.book import Book, Cancelled
@@ -31,6 +32,8 @@ from supervisor.wire.remote import RemoteError
 
 _MOST_WAIT = 3600.0
 Weight = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
+TaskIds = Annotated[list[TaskId], msgspec.Meta(max_length=1000)]
+Place = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class _Parked:
@@ -65,6 +68,7 @@ class Service:
         self.admission = Admission(Info("pickle", 64 * 1024, 1 << 30))
         self.ended = Ended(self)
         self.timetable = Timetable(self)
+        self.together = Together(self)
         self._calls = self._methods()
 
     def _methods(self) -> dict[str, _Call]:
@@ -76,6 +80,7 @@ class Service:
             "submit_many": _call(tuple[list[Submission]], self._submit_many),
             "task": _call(tuple[TaskId, bool], self._task),
             "wait": _call(tuple[TaskId, float, bool], self._wait),
+            "wait_within": _call(tuple[TaskId, float, bool, TaskId], self._wait_within),
             "cancel": _call(tuple[TaskId], self._cancel),
             "attempts": _call(tuple[TaskId], self.ended.attempts),
             "retry": _call(tuple[TaskId, int, bool], self.ended.retry),
@@ -84,6 +89,10 @@ class Service:
             "drop": _call(tuple[TaskId, bool], self.ended.drop),
             "drop_dead": _call(tuple[DeadQuery], self.ended.drop_dead),
             "prioritise": _call(tuple[TaskId, int], self._prioritise),
+            "handed": _call(tuple[TaskId, Place], self.together.handed),
+            "group": _call(tuple[TaskId], self.together.group),
+            "records": _call(tuple[TaskIds], self.together.records),
+            "cancel_group": _call(tuple[TaskId], self.together.cancel),
             "schedules": _call(tuple[()], self.timetable.rows),
             "pause_schedule": _call(tuple[ScheduleName, bool], self.timetable.pause),
             "run_schedule": _call(tuple[ScheduleName, TaskId], self.timetable.run),
@@ -146,11 +155,13 @@ class Service:
         admitted = [self.admission.check(each) for each in submissions]
         standing = [self._standing(each) for each in admitted]
         self.want_room([each.options.queue for each, held in zip(admitted, standing, strict=True) if held is None])
+        if any(each.ties is not None for each in admitted):
+            return self.together.accept(admitted, standing, self._take_in)
         return [held or self._take_in(each) for each, held in zip(admitted, standing, strict=True)]
 
     def _standing(self, submission: Submission) -> bytes | None:
         """The id of the task that is here already and stands for this submission."""
-        if submission.id in self.book.agenda.tasks:
+        if submission.id in self.book.agenda.tasks or submission.id in self.book.agenda.changes.ended:
             return submission.id
         if submission.again and self.journal.state_of(submission.id) is not None:
             return submission.id  # the first try was accepted, only its answer was lost; it may even be over
@@ -169,7 +180,10 @@ class Service:
         if submission.generation > newest:
             # Stamped under a tree that is gone: this one began to count anew, and its code is as new as any.
             submission = msgspec.structs.replace(submission, generation=newest)
-        self.book.agenda.submit(submission, self.now)
+        if submission.ties is None:
+            self.book.agenda.submit(submission, self.now)
+        else:
+            self.book.agenda.submit(submission, self.now, self.together.ends(submission.ties))
         return submission.id
 
     def _task(self, connection: Connection, ident: int | None, task_id: bytes, with_result: bool) -> object:
@@ -193,8 +207,20 @@ class Service:
         progress = self.output.progress_of(entry.lease)
         return msgspec.structs.replace(row, progress=progress) if progress else row
 
+    def _wait_within(
+        self, connection: Connection, ident: int | None, task_id: bytes, timeout: float, with_result: bool, by: bytes
+    ) -> object:
+        self.together.want_end(by, task_id)
+        return self._wait(connection, ident, task_id, timeout, with_result, by)
+
     def _wait(
-        self, connection: Connection, ident: int | None, task_id: bytes, timeout: float, with_result: bool
+        self,
+        connection: Connection,
+        ident: int | None,
+        task_id: bytes,
+        timeout: float,
+        with_result: bool,
+        by: bytes = b"",
     ) -> object:
         if task_id not in self.book.agenda.tasks and task_id not in self.book.agenda.changes.ended:
             row = self.row(task_id, with_result=with_result)
@@ -202,7 +228,7 @@ class Service:
                 raise RemoteError(UnknownTaskError, to_text(task_id))
             return row
         until = self.now.mono + min(max(timeout, 0.0), _MOST_WAIT)
-        self.waiters.add(Waiter(connection, ident, task_id, with_result, until))
+        self.waiters.add(Waiter(connection, ident, task_id, with_result, until, by))
         return PARKED
 
     def _cancel(self, connection: Connection, ident: int | None, task_id: bytes) -> object:

@@ -17,6 +17,8 @@ class Waiter:
     task_id: bytes
     with_result: bool
     until: float
+    by: bytes = b""
+    """The task that waits, where one does; empty for any other caller."""
     done: bool = False
 
 
@@ -27,6 +29,8 @@ class Waiters:
         self._by_task: dict[bytes, list[Waiter]] = {}
         self._by_connection: dict[Connection, set[Waiter]] = {}
         self._by_time: list[tuple[float, int, Waiter]] = []
+        self._within: dict[bytes, list[Waiter]] = {}
+        """The calls of tasks that run, by who waits."""
         self._serial = 0
 
     def __len__(self) -> int:
@@ -36,8 +40,14 @@ class Waiters:
         """Remember a call."""
         self._by_task.setdefault(waiter.task_id, []).append(waiter)
         self._by_connection.setdefault(waiter.connection, set()).add(waiter)
+        if waiter.by:
+            self._within.setdefault(waiter.by, []).append(waiter)
         self._serial += 1
         heapq.heappush(self._by_time, (waiter.until, self._serial, waiter))
+
+    def awaited_by(self, task_id: bytes) -> list[bytes]:
+        """What a task that runs waits for itself."""
+        return [waiter.task_id for waiter in self._within.get(task_id, ())]
 
     def ended(self, task_id: bytes) -> list[Waiter]:
         """The calls that waited for this task, which are waiting no more."""
@@ -64,16 +74,24 @@ class Waiters:
             del self._by_task[waiter.task_id]
 
     def _finish(self, waiter: Waiter) -> None:
-        waiter.done = True
+        self._let_go(waiter)
         others = self._by_connection[waiter.connection]
         others.remove(waiter)
         if not others:
             del self._by_connection[waiter.connection]
 
+    def _let_go(self, waiter: Waiter) -> None:
+        waiter.done = True
+        if waiter.by:
+            others = self._within[waiter.by]
+            others.remove(waiter)
+            if not others:
+                del self._within[waiter.by]
+
     def drop(self, connection: Connection) -> None:
         """The connection is gone, and its calls with it."""
         for waiter in self._by_connection.pop(connection, ()):
-            waiter.done = True
+            self._let_go(waiter)
             self._remove(waiter)
 
     def next_time(self) -> float | None:

@@ -10,7 +10,7 @@ import msgspec
 
 from supervisor.core.plan import Plan, ScheduleRow
 from supervisor.wire.info import Info, Looked
-from supervisor.wire.messages import AttemptRow, DeadQuery, DeadSlice, Submission, TaskRow
+from supervisor.wire.messages import AttemptRow, DeadQuery, DeadSlice, GroupRow, MemberSlice, Submission, TaskRow
 
 T = TypeVar("T")
 _SLACK_SECONDS = 2.0
@@ -34,6 +34,9 @@ _plain: Callable[[msgspec.Raw], Any] = msgspec.msgpack.Decoder().decode
 _row = msgspec.msgpack.Decoder(TaskRow | None).decode
 _attempts = msgspec.msgpack.Decoder(list[AttemptRow]).decode
 _slice = msgspec.msgpack.Decoder(DeadSlice).decode
+_members = msgspec.msgpack.Decoder(MemberSlice).decode
+_group = msgspec.msgpack.Decoder(GroupRow).decode
+_int = msgspec.msgpack.Decoder(int).decode
 _bool = msgspec.msgpack.Decoder(bool).decode
 _maybe_bool = msgspec.msgpack.Decoder(bool | None).decode
 _id = msgspec.msgpack.Decoder(bytes).decode
@@ -107,6 +110,31 @@ def task(task_id: bytes, timeout: float, *, with_result: bool) -> Call[TaskRow |
 def wait(task_id: bytes, timeout: float, *, with_result: bool) -> Call[TaskRow | None]:
     """Read about a task when it has ended, or the time is up."""
     return Call("wait", lambda left, again: (task_id, left, with_result), _row, timeout, _SLACK_SECONDS)
+
+
+def wait_within(task_id: bytes, timeout: float, by: bytes) -> Call[TaskRow | None]:
+    """:func:`wait` of a task that runs itself (``by``)."""
+    return Call("wait_within", lambda left, again: (task_id, left, True, by), _row, timeout, _SLACK_SECONDS)
+
+
+def handed(task_id: bytes, first: int, timeout: float) -> Call[MemberSlice]:
+    """Read what some of a running task's parents hand on to it."""
+    return Call("handed", lambda left, again: (task_id, first), _members, timeout)
+
+
+def group(group_id: bytes, timeout: float) -> Call[GroupRow]:
+    """Read the members of a group and their states."""
+    return Call("group", lambda left, again: (group_id,), _group, timeout)
+
+
+def records(ids: list[bytes], timeout: float) -> Call[MemberSlice]:
+    """Read what several tasks have come to, the first of them at least."""
+    return Call("records", lambda left, again: (ids,), _members, timeout)
+
+
+def cancel_group(group_id: bytes, timeout: float) -> Call[int]:
+    """Cancel what is unfinished of a group."""
+    return Call("cancel_group", lambda left, again: (group_id,), _int, timeout)
 
 
 def cancel(task_id: bytes, timeout: float) -> Call[bool]:

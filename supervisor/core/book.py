@@ -146,7 +146,7 @@ class Book:
         if report.outcome is Outcome.SUCCEEDED:
             self.agenda.changes.results[entry.seq] = report.result
             self._drop(lease, now)
-            self.agenda.end(entry, State.SUCCEEDED)
+            self.agenda.end(entry, State.SUCCEEDED, now)
             return True
         cause = Cause.CANCELLED if lease.cancelling else _REPORTED[report.outcome]
         if cause is Cause.CANCELLED and not lease.cancelling:
@@ -274,7 +274,7 @@ class Book:
         state = judge(entry, failure)
         self._record(lease, now, told, number)
         if state.ended:
-            self.agenda.end(entry, state)
+            self.agenda.end(entry, state, now)
         elif entry.asking is not None:
             self.agenda.ask_handler(entry, entry.asking)
 

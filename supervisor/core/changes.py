@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from supervisor.core.entry import Attempt, Entry, Lease
 from supervisor.core.ready import NamedQueue
 from supervisor.core.schedules import Schedule
+from supervisor.core.ties import Bond, Ties
 from supervisor.wire.messages import Submission
 
 
@@ -36,8 +37,12 @@ class Changes:
     """Schedules that have come further, or were changed; None for one that is gone."""
     revived: list[int] = field(default_factory=list)
     """Tasks, by seq, that had ended and were taken up again."""
+    bonds: dict[int, Bond] = field(default_factory=dict)
+    """Ties that the journal has not seen, by the seq of the task."""
+    members: list[tuple[Ties, int, bytes]] = field(default_factory=list)
+    """New members of groups: the ties that make them so, the seq and the id of the task."""
     wall: float = 0.0
     """When all this happened: wall-clock seconds."""
 
     def __bool__(self) -> bool:
-        return bool(self.touched or self.cancelling or self.queues or self.schedules)
+        return bool(self.touched or self.cancelling or self.queues or self.schedules or self.members)

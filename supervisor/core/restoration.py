@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from supervisor.core.book import Book
+from supervisor.core.dependencies import End
 from supervisor.core.entry import Entry, Lease, Worker
 from supervisor.core.keys import NO_KEYS, Keys
 from supervisor.core.moment import Moment
+from supervisor.core.ties import Bond
 from supervisor.states import State
 
 
 class Restoration:
-    """Tasks and their leases first, in the order of seq; then the keys, which depend on what is unfinished."""
+    """Tasks and their leases first, in the order of seq; then their ties and the keys, which depend on
+    what is unfinished.
+    """
 
     def __init__(self, book: Book, now: Moment) -> None:
         self._book = book
@@ -31,6 +36,10 @@ class Restoration:
             # Each at the end of its line, whatever the wall clock did as they came in.
             entry.since = self._since = max(entry.since, self._since)
         book.agenda.waiting.restore(entry)
+
+    def ties(self, task_id: bytes, bond: Bond, ends: Mapping[bytes, End]) -> None:
+        """The ties of an unfinished task, once all tasks are there; ``ends`` tells of parents that have ended."""
+        self._book.agenda.resume(self._book.agenda.tasks[task_id], bond, ends, self._now)
 
     def lease(self, lease: Lease, worker: Worker) -> None:
         """The lease of a task that the journal calls running."""

@@ -1,4 +1,7 @@
-"""The tasks that no worker holds, each in the place where it waits: for its time, at a gate, or for a worker."""
+"""The tasks that no worker holds, each in the place where it waits: for its time, at a gate, or for a worker.
+
+Those that wait for other tasks are only counted here: the dependencies know them.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,8 @@ class Waiting:
         self.gates = Gates(ageing)
         self.expiries = Expiries()
         self.later = LaterQueue()
+        self.blocked = 0
+        """How many wait for other tasks."""
         self._retrying = 0
 
     def counts(self) -> dict[State, int]:
@@ -32,6 +37,7 @@ class Waiting:
             State.QUEUED: len(self.ready) + len(self.gates),
             State.SCHEDULED: len(self.later) - self._retrying,
             State.RETRYING: self._retrying,
+            State.BLOCKED: self.blocked,
         }
 
     def queue(self, entry: Entry, now: Moment) -> None:
@@ -53,12 +59,19 @@ class Waiting:
         entry.due_wall = now.wall + delay
         self._put_later(entry)
 
+    def block(self, entry: Entry) -> None:
+        """Wait for other tasks, until it is queued, postponed or removed by who knows of them."""
+        entry.state = State.BLOCKED
+        self.blocked += 1
+
     def restore(self, entry: Entry) -> None:
         """Take the place that its state tells."""
         if entry.state is State.QUEUED:
             self.ready.push(entry)
         elif entry.state in (State.SCHEDULED, State.RETRYING):
             self._put_later(entry)
+        elif entry.state is State.BLOCKED:
+            self.blocked += 1
 
     def move(self, entry: Entry, priority: int) -> None:
         """Give a task another priority, wherever it waits; it keeps its arrival."""
@@ -71,7 +84,9 @@ class Waiting:
 
     def remove(self, entry: Entry, before: State) -> None:
         """Let go of a task that has just ended, which waited in the state ``before``."""
-        if before is not State.QUEUED:
+        if before is State.BLOCKED:
+            self.blocked -= 1
+        elif before is not State.QUEUED:
             self._retrying -= before is State.RETRYING
             self.later.discard()
         elif self.gates.holds(entry):

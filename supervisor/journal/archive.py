@@ -123,6 +123,13 @@ class Archive:
         needed = {seq: _needed_until(*keys) for seq, *keys in keyed}
         return [_remainder(row, needed.get(row[0], 0.0)) for row in rows]
 
+    def families(self, first: int, last: int) -> dict[int, list[bytes]]:
+        """The groups of the tasks of a span, by seq."""
+        found: dict[int, list[bytes]] = {}
+        for seq, family in self._connection.execute(SQL["grouped_between"], (first, last)):
+            found.setdefault(seq, []).append(family)
+        return found
+
     def find(self, task_id: bytes) -> Remainder | None:
         """One row; None when there is none."""
         row = self._connection.execute(SQL["remainder"], (task_id,)).fetchone()
@@ -136,7 +143,7 @@ class Archive:
         self._begin()
         try:
             gone = self._forget_history(tasks, most)
-            for statement in ("unbury", "delete_task", "delete_progress"):
+            for statement in ("unbury", "delete_task", "delete_progress", "delete_ties", "delete_members"):
                 self._connection.executemany(SQL[statement], [(seq,) for seq in tasks[:gone]])
             self._connection.executemany(SQL["drop_result"], [(seq,) for seq in results])
             self._connection.execute("COMMIT")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,14 @@ from supervisor.core.keys import Keys
 from supervisor.core.retention import DEAD
 from supervisor.core.schedules import Schedule
 from supervisor.errors import JournalError
-from supervisor.journal import schedules
+from supervisor.journal import schedules, ties
 from supervisor.journal.archive import Archive
 from supervisor.journal.migrate import migrate
 from supervisor.journal.payloads import PayloadCache
 from supervisor.journal.rows import Pieces, StoredTask, read_task, stored_task
 from supervisor.journal.statements import SQL
 from supervisor.journal.task_rows import TaskRows
+from supervisor.journal.ties import TiesReader
 from supervisor.states import State
 from supervisor.wire.messages import TaskRow
 
@@ -62,6 +63,7 @@ class Journal:
         self._synchronous = ""
         self._task_rows = TaskRows(self._payloads)
         self.archive = Archive(self._connection, lambda: self._begin(durable=False))
+        self.ties = TiesReader(self._connection)
 
     def _open(self) -> sqlite3.Connection:
         off = self.durability is Durability.OFF
@@ -92,7 +94,7 @@ class Journal:
 
     def write(self, changes: Changes, pieces: Pieces) -> None:
         """Commit one turn. When this returns, what the durability level promises holds for all of it."""
-        self._begin(durable=bool(changes.new or changes.revived))
+        self._begin(durable=bool(changes.new or changes.revived or changes.members))
         try:
             for statement, rows in self._rows(changes, pieces):
                 if rows:
@@ -103,7 +105,7 @@ class Journal:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def _rows(self, changes: Changes, pieces: Pieces) -> Iterator[tuple[str, list[_Row]]]:
+    def _rows(self, changes: Changes, pieces: Pieces) -> Iterator[tuple[str, Sequence[_Row]]]:
         """What is to be executed, in this order."""
         for statement in ("unbury", "keep_success", "keep_unstarted", "revive_task"):
             yield statement, [(seq,) for seq in changes.revived]
@@ -121,6 +123,9 @@ class Journal:
         saved, deleted = schedules.rows(changes.schedules)
         yield "save_schedule", saved
         yield "delete_schedule", deleted
+        if changes.bonds or changes.members:
+            yield "save_ties", ties.rows(changes.bonds)
+            yield "save_member", ties.members(changes.members)
         yield "insert_output", pieces.output
         yield "save_progress", pieces.progress
 

@@ -36,6 +36,28 @@ INSERT OR REPLACE INTO progress (seq, done, total, message) VALUES (?, ?, ?, ?);
 -- name: save_asking
 UPDATE tasks SET asking = ? WHERE seq = ?;
 
+-- name: save_ties
+INSERT OR REPLACE INTO ties (seq, ties, delay, eta) VALUES (?, ?, ?, ?);
+
+-- name: save_member
+INSERT OR REPLACE INTO members (family, position, seq, id, size) VALUES (?, ?, ?, ?, ?);
+
+-- name: ties_of
+SELECT ties FROM ties WHERE seq = ?;
+
+-- name: tied
+SELECT t.id, d.ties, d.delay, d.eta FROM ties d CROSS JOIN tasks t ON t.seq = d.seq WHERE t.ended_at IS NULL ORDER BY d.seq;
+
+-- name: end_of
+SELECT name, state FROM tasks WHERE id = ?;
+
+-- name: members
+SELECT m.id, t.state, m.size FROM members m JOIN tasks t ON t.seq = m.seq
+WHERE m.family = ? AND m.position >= ? ORDER BY m.position;
+
+-- name: grouped_between
+SELECT seq, family FROM members WHERE seq BETWEEN ? AND ?;
+
 -- name: bury
 INSERT OR REPLACE INTO dead_letters SELECT ended_at, id, name FROM tasks WHERE seq = ?;
 
@@ -154,14 +176,16 @@ ORDER BY ended_at DESC, id DESC LIMIT ?;
 
 -- name: remainder
 SELECT seq, id, state, ended_at, length(result) > 0 OR files & 2 != 0, files,
-    CASE WHEN instr(options, '"result_ttl"') THEN json_extract(options, '$.result_ttl') END
+    CASE WHEN instr(options, '"store_result"') THEN 0
+        WHEN instr(options, '"result_ttl"') THEN json_extract(options, '$.result_ttl') END
 FROM tasks WHERE id = ?;
 
 -- name: sweep
 -- What may be due; whether it is, is for the retention to say. Columns behind a large payload are not touched.
 SELECT seq, id, state, ended_at, kept, files, own FROM (
     SELECT seq, id, state, ended_at, length(result) > 0 OR files & 2 != 0 AS kept, files,
-        CASE WHEN instr(options, '"result_ttl"') THEN json_extract(options, '$.result_ttl') END AS own
+        CASE WHEN instr(options, '"store_result"') THEN 0
+        WHEN instr(options, '"result_ttl"') THEN json_extract(options, '$.result_ttl') END AS own
     FROM tasks WHERE seq BETWEEN :first AND :last
 )
 WHERE ended_at <= :wall - CASE
@@ -186,6 +210,12 @@ DELETE FROM output WHERE (seq, lease, piece) IN (SELECT seq, lease, piece FROM o
 
 -- name: delete_progress
 DELETE FROM progress WHERE seq = ?;
+
+-- name: delete_ties
+DELETE FROM ties WHERE seq = ?;
+
+-- name: delete_members
+DELETE FROM members WHERE seq = ?;
 
 -- name: drop_result
 UPDATE tasks SET result = NULL, files = files & ~2 WHERE seq = ?;

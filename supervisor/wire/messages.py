@@ -12,6 +12,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from supervisor.core.keys import Keys
+from supervisor.core.ties import Ties
 from supervisor.wire.options import NO_OPTIONS, Options
 
 TaskId = Annotated[bytes, Meta(min_length=16, max_length=16)]
@@ -39,6 +40,16 @@ class Outcome(IntEnum):
     """It said that no further attempt will help (``raise Reject``, an error that is never retried, its handler)."""
 
 
+class Takes(IntEnum):
+    """What a task's parents hand on to it, as its first argument."""
+
+    NOTHING = 0
+    RESULT = 1
+    """What the one returned."""
+    RESULTS = 2
+    """A list of what they returned, in order."""
+
+
 class Submission(Struct, frozen=True, array_like=True, gc=False):
     """A task on its way into the queue."""
 
@@ -61,6 +72,8 @@ class Submission(Struct, frozen=True, array_like=True, gc=False):
     """Seconds from now after which it is not started any more; 0 for never."""
     keys: Keys | None = None
     """None for none: what has keys costs more, and empty ones would arrive as an object like any other."""
+    ties: Ties | None = None
+    """The same of its parents and its group."""
 
 
 class ErrorData(Struct, frozen=True, array_like=True, gc=False):
@@ -129,6 +142,7 @@ class Grant(Struct, frozen=True, array_like=True, gc=False):
     store_result: bool = True
     asked: KillData | None = None
     """Not to be run: its error handler is to be asked whether it runs again after this kill."""
+    takes: Takes = Takes.NOTHING
 
 
 class ProgressData(Struct, frozen=True, array_like=True, gc=False):
@@ -176,6 +190,24 @@ class AttemptRow(Struct, frozen=True, array_like=True, gc=False):
     error: ErrorData
     stack: str | None
     output: str
+
+
+class MemberSlice(Struct, frozen=True, array_like=True, gc=False):
+    """Some of several tasks that belong together, in their order, with their results and without their output."""
+
+    rows: list[TaskRow | None]
+    """None for one of which nothing is known any more."""
+    total: int
+    """How many they are in all."""
+
+
+class GroupRow(Struct, frozen=True, array_like=True, gc=False):
+    """How far a group is."""
+
+    members: list[tuple[TaskId, str]]
+    """Id and state of each of which anything is known, in order."""
+    size: int
+    """How many there were."""
 
 
 class DeadSlice(Struct, frozen=True, array_like=True, gc=False):

@@ -26,6 +26,7 @@ from supervisor.scoreboard import Slot, Word
 from supervisor.settings import Settings
 from supervisor.wire.messages import ErrorData, Files, Grant, Outcome, Report
 from supervisor.worker.deciding import Answer, decide, kill_error
+from supervisor.worker.handed import Handed
 from supervisor.worker.output import Talk
 
 _DUMP_BEFORE_SECONDS = 0.01
@@ -44,6 +45,7 @@ class Executor:
         self._pid = os.getpid()
         self._opener = Opener(json_only=settings.payloads == JSON_ONLY)
         self._store = PayloadStore(settings)
+        self._handed = Handed(settings)
         self._grant: Grant | None = None
         self._open = False
         """Whether the task's own code runs, and may be interrupted."""
@@ -138,6 +140,7 @@ class Executor:
         payload = self._store.payload(grant)
         call = self._opener.open(payload, grant.name)
         self._policy = call.policy
+        args = (*self._handed.arguments(grant), *call.args) if grant.takes else call.args
         if self._slot.get(Word.CANCEL_LEASE) == grant.lease:
             raise TaskCancelledError(to_text(grant.id))  # before it began
         soft = grant.soft_timeout
@@ -146,7 +149,7 @@ class Executor:
             # seen by the interpreter when that returns, and it would sleep through it.
             signal.setitimer(signal.ITIMER_REAL, soft, _AGAIN_SECONDS)
         try:
-            return self._run_open(call.function, *call.args, **call.kwargs)
+            return self._run_open(call.function, *args, **call.kwargs)
         finally:
             if soft is not None:
                 signal.setitimer(signal.ITIMER_REAL, 0)
