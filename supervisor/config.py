@@ -27,7 +27,7 @@ class Parent(Protocol):
     """A handle, of a task or a group."""
 
     @property
-    def parent_ids(self) -> Sequence[str]: ...
+    def __supervisor_ids__(self) -> Sequence[str]: ...
 
 
 Parents = str | Parent | Iterable[str | Parent]
@@ -332,7 +332,7 @@ class _Parents(Plain):
                 raise ValueError
             yield to_text(found)
         elif isinstance(value, Parent):
-            yield from value.parent_ids
+            yield from value.__supervisor_ids__
         elif isinstance(value, Iterable):
             for each in value:
                 yield from self._ids(each)

@@ -80,7 +80,7 @@ class GroupHandle(Generic[R]):
         return len(self.handles)
 
     @property
-    def parent_ids(self) -> list[str]:
+    def __supervisor_ids__(self) -> list[str]:
         """The ids of its members, for the option ``parent``."""
         return [handle.id for handle in self.handles]
 

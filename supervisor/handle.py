@@ -28,7 +28,7 @@ class Handle(Generic[R]):
         return f"<Handle {self.id}>"
 
     @property
-    def parent_ids(self) -> tuple[str]:
+    def __supervisor_ids__(self) -> tuple[str]:
         """Its id, for the option ``parent``."""
         return (self.id,)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, Unpack, overload
 
 from supervisor.config import Parent, TaskConfig, TaskOptions
 from supervisor.functions import name_of
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", covariant=True)  # noqa: PLC0105  it is what readers see in the reference
 T = TypeVar("T")
 U = TypeVar("U")
+AnyPart: TypeAlias = "Step[Any] | Chain[Any] | Group[Any]"
 
 
 class Step(Generic[R]):
@@ -147,13 +148,13 @@ class Group(Generic[R]):
     def delay(self) -> GroupHandle[R]:
         """Submit all of them, or none. Raises what :meth:`TaskQueue.submit` raises."""
         draft = Draft.of(self)
-        ids = draft.queue.put(draft)
+        ids = draft.queue.submit_draft(draft)
         return GroupHandle(to_text(draft.group), [ids[each] for each in draft.ends], draft.queue)
 
     async def adelay(self) -> GroupHandle[R]:
         """:meth:`delay` without blocking the event loop."""
         draft = Draft.of(self)
-        ids = await draft.queue.aput(draft)
+        ids = await draft.queue.asubmit_draft(draft)
         return GroupHandle(to_text(draft.group), [ids[each] for each in draft.ends], draft.queue)
 
     def place(self, draft: Draft, feed: Feed) -> Feed:
@@ -164,9 +165,23 @@ class Group(Generic[R]):
 
 
 @overload
-def chain(*before: Step[Any] | Chain[Any] | Group[Any]) -> Chain[Any]: ...
+def chain(last: Step[T] | Chain[T], /) -> Chain[T]: ...
 @overload
-def chain(*before: Any) -> Any: ...
+def chain(a: AnyPart, last: Step[T] | Chain[T], /) -> Chain[T]: ...
+@overload
+def chain(a: AnyPart, b: AnyPart, last: Step[T] | Chain[T], /) -> Chain[T]: ...
+@overload
+def chain(a: AnyPart, b: AnyPart, c: AnyPart, last: Step[T] | Chain[T], /) -> Chain[T]: ...
+@overload
+def chain(a: AnyPart, b: AnyPart, c: AnyPart, d: AnyPart, last: Step[T] | Chain[T], /) -> Chain[T]: ...
+@overload
+def chain(a: AnyPart, last: Group[T], /) -> Group[T]: ...
+@overload
+def chain(a: AnyPart, b: AnyPart, last: Group[T], /) -> Group[T]: ...
+@overload
+def chain(a: AnyPart, b: AnyPart, c: AnyPart, last: Group[T], /) -> Group[T]: ...
+@overload
+def chain(*parts: AnyPart) -> Any: ...
 def chain(*parts: Any) -> Any:
     """Steps one after the other: each is called with what the one before returned as its first argument.
 
@@ -204,7 +219,9 @@ class Grouping:
 
 
 group = Grouping()
-"""Makes groups; see :class:`Grouping`."""
+"""Makes groups: ``group(a.step(1), b.step(2))`` has steps and chains run side by side, ``group.of(a, [(1,), (2,)])`` a call
+of one task for each tuple of arguments.
+"""
 
 
 def _flat(parts: Iterable[Any]) -> tuple[Step[Any] | Group[Any], ...]:
@@ -229,9 +246,9 @@ def _flat(parts: Iterable[Any]) -> tuple[Step[Any] | Group[Any], ...]:
 
 def _submit(last: Step[Any] | Chain[Any]) -> Handle[Any]:
     draft = Draft.of(last)
-    return Handle(draft.queue.put(draft)[draft.ends[0]], draft.queue)
+    return Handle(draft.queue.submit_draft(draft)[draft.ends[0]], draft.queue)
 
 
 async def _asubmit(last: Step[Any] | Chain[Any]) -> Handle[Any]:
     draft = Draft.of(last)
-    return Handle((await draft.queue.aput(draft))[draft.ends[0]], draft.queue)
+    return Handle((await draft.queue.asubmit_draft(draft))[draft.ends[0]], draft.queue)

@@ -241,14 +241,14 @@ class TaskQueue(EndedCalls, GroupCalls, ScheduleCalls):
             ids += map(to_text, accepted)
         return ids
 
-    def put(self, draft: Draft) -> dict[Step[Any], str]:
+    def submit_draft(self, draft: Draft) -> dict[Step[Any], str]:
         """Submit what belongs together; the id of the task that stands for each step. Used by chains and groups."""
         submissions = draft.pack(self._packer())
         found = self._send(calls.submit_many(submissions, self._timeout), *submissions)
         return draft.ids(found)
 
-    async def aput(self, draft: Draft) -> dict[Step[Any], str]:
-        """:meth:`put` without blocking the event loop."""
+    async def asubmit_draft(self, draft: Draft) -> dict[Step[Any], str]:
+        """:meth:`submit_draft` without blocking the event loop."""
         submissions = draft.pack(await self._apacker())
         found = await self._asend(calls.submit_many(submissions, self._timeout), *submissions)
         return draft.ids(found)

@@ -26,6 +26,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "reliable_config",
     ),
     "Submitting and asking": ("Handle", "queue", "TaskQueue"),
+    "Together": ("chain", "group", "Step", "Chain", "Group", "GroupHandle", "GroupProgress"),
     "Schedules": ("schedule", "Misfire", "Overlap"),
     "Records": ("TaskRecord", "AttemptRecord", "ScheduleRecord", "State", "Cause", "ErrorInfo", "Progress"),
     "Inside a task": ("current_task", "CurrentTask", "Retry", "Reject", "on_worker_start", "on_worker_stop"),
@@ -34,8 +35,8 @@ ERRORS = "supervisor.errors"
 GUNICORN = "supervisor.gunicorn"
 ATTACHING = ("attach", "web_cpus")
 _ENUMS = {"IntEnum", "StrEnum"}
-_RECORDS = ("TaskConfig", "TaskRecord", "AttemptRecord", "ScheduleRecord", "ErrorInfo", "Progress")
-_MADE_BY_US = ("Task", "Handle", "CurrentTask")
+_RECORDS = ("TaskConfig", "TaskRecord", "AttemptRecord", "ScheduleRecord", "ErrorInfo", "Progress", "GroupProgress")
+_MADE_BY_US = ("Task", "Handle", "CurrentTask", "Step", "Chain", "Group", "GroupHandle")
 """Their constructors are none of the caller's business."""
 
 

@@ -269,7 +269,7 @@ def test_what_is_no_database_is_refused_with_a_sentence(tmp_path: Path) -> None:
     assert (tmp_path / "garbage").read_bytes() == b"garbage" * 1000
 
 
-ONCE = ("highest", "unfinished", "schedules", "queues", "keyed", "keyed_starts")
+ONCE = ("highest", "unfinished", "schedules", "queues", "keyed", "keyed_starts", "tied")
 """What is read once, at the start."""
 
 
