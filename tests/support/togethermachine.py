@@ -162,8 +162,14 @@ class TogetherMachine(RuleBasedStateMachine):
         self.join()
         self.join()
 
-    @rule(data=st.data(), count=st.integers(1, 3), delay=st.sampled_from((0.0, 0.0, 5.0)), expires=st.sampled_from((0.0, 0.0, 8.0)))
-    def submit(self, data: st.DataObject, count: int, delay: float, expires: float) -> None:
+    @rule(
+        data=st.data(),
+        count=st.integers(1, 3),
+        delay=st.sampled_from((0.0, 0.0, 5.0)),
+        expires=st.sampled_from((0.0, 0.0, 8.0)),
+        again=st.booleans(),
+    )
+    def submit(self, data: st.DataObject, count: int, delay: float, expires: float, again: bool) -> None:
         """Several at once, each after any others that there are, ended ones too."""
         made: list[Submission] = []
         for _ in range(count):
@@ -172,6 +178,8 @@ class TogetherMachine(RuleBasedStateMachine):
             ties = Ties(parents, data.draw(FATES), data.draw(FATES)) if parents else None
             made.append(Submission(new_id(), "t", b"x", OPTIONS, delay, expires=expires, ties=ties))
         self.accept(made)
+        if again:
+            self.repeat(made)
         self.commit()
 
     @rule(count=st.integers(0, 4), length=st.integers(1, 3), fate=FATES, again=st.booleans())
@@ -204,9 +212,10 @@ class TogetherMachine(RuleBasedStateMachine):
         self.commit()
 
     def repeat(self, submissions: list[Submission]) -> None:
-        before = self.snapshot()
+        before, ended = self.snapshot(), Counter(self.book.agenda.ended_counts)
         self.service.accept([msgspec.structs.replace(each, again=True) for each in submissions])
         assert self.snapshot() == before, "a repeated call changes nothing"
+        assert self.book.agenda.ended_counts == ended
 
     @precondition(lambda self: self.busy())
     @rule(which=ANY, outcome=st.sampled_from((Outcome.SUCCEEDED, Outcome.SUCCEEDED, Outcome.RAISED)))
@@ -241,7 +250,7 @@ class TogetherMachine(RuleBasedStateMachine):
         self.service.ask_to_end = lambda lease: None  # type: ignore[method-assign]  # there is no master
         self.service.together.cancel(NOBODY, None, group)
         self.commit()
-        assert not any(task_id in self.book.agenda.tasks and self.book.agenda.tasks[task_id].state in WAITS for task_id in self.groups[group])
+        assert not any(self.state_of(task_id) in WAITS for task_id in self.groups[group])
 
     @rule(seconds=st.sampled_from((1.0, 6.0, 20.0)))
     def wait(self, seconds: float) -> None:
