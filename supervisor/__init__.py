@@ -30,6 +30,8 @@ if TYPE_CHECKING:
         SerializationError,
         SettingsError,
         SoftTimeoutError,
+        StreamForkError,
+        StreamRestartedError,
         SupervisorError,
         TaskCancelledError,
         TaskExpiredError,
@@ -42,11 +44,11 @@ if TYPE_CHECKING:
         WaitTimeoutError,
         WorkerLostError,
     )
-    from supervisor.handle import Handle
+    from supervisor.handle import Handle, StreamHandle
     from supervisor.hooks import on_worker_start, on_worker_stop
     from supervisor.policy import Reject, Retry
     from supervisor.presets import high_priority_config, quick_config, reliable_config
-    from supervisor.records import AttemptRecord, ErrorInfo, Progress, ScheduleRecord, TaskRecord
+    from supervisor.records import AttemptRecord, ErrorInfo, LogLine, Progress, ScheduleRecord, TaskRecord
     from supervisor.schedules import schedule
     from supervisor.states import Cause, State
     from supervisor.taskqueue import TaskQueue, queue
@@ -58,7 +60,8 @@ _ERRORS = (
     "AlreadyRunningError JournalFullError KeyHeldError LocalTreeError MessageTooLargeError"
     " NameTakenError PayloadRefusedError"
     " QueueClosedError QueueFullError QueueUnavailableError ResultExpiredError ScheduleDeclaredError"
-    " ScheduleError SerializationError SettingsError SoftTimeoutError SupervisorError TaskCancelledError"
+    " ScheduleError SerializationError SettingsError SoftTimeoutError StreamForkError StreamRestartedError"
+    " SupervisorError TaskCancelledError"
     " TaskExpiredError TaskFailedError TaskOptionError TaskTimeoutError UnknownHandlerError"
     " UnknownScheduleError UnknownTaskError WaitTimeoutError WorkerLostError"
 )
@@ -67,11 +70,11 @@ _HOMES = {
     "supervisor.current": "CurrentTask current_task",
     "supervisor.core.plan": "Misfire Overlap",
     "supervisor.errors": _ERRORS,
-    "supervisor.handle": "Handle",
+    "supervisor.handle": "Handle StreamHandle",
     "supervisor.hooks": "on_worker_start on_worker_stop",
     "supervisor.policy": "Reject Retry",
     "supervisor.presets": "high_priority_config quick_config reliable_config",
-    "supervisor.records": "AttemptRecord ErrorInfo Progress ScheduleRecord TaskRecord",
+    "supervisor.records": "AttemptRecord ErrorInfo LogLine Progress ScheduleRecord TaskRecord",
     "supervisor.schedules": "schedule",
     "supervisor.states": "Cause State",
     "supervisor.taskqueue": "TaskQueue queue",
@@ -89,6 +92,7 @@ __all__ = [
     "JournalFullError",
     "KeyHeldError",
     "LocalTreeError",
+    "LogLine",
     "MessageTooLargeError",
     "Misfire",
     "NameTakenError",
@@ -109,6 +113,9 @@ __all__ = [
     "SettingsError",
     "SoftTimeoutError",
     "State",
+    "StreamForkError",
+    "StreamHandle",
+    "StreamRestartedError",
     "SupervisorError",
     "Task",
     "TaskCancelledError",

@@ -20,6 +20,7 @@ from supervisor.broker.output import OutputReader
 from supervisor.broker.restoring import entry_of
 from supervisor.broker.server import Server
 from supervisor.broker.service import Service
+from supervisor.broker.tasklog import TaskLog
 from supervisor.core.agenda import Agenda
 from supervisor.core.book import Book
 from supervisor.core.capacity import Capacity
@@ -128,7 +129,9 @@ def main(arguments: list[str]) -> int:
         return EXIT_FAILED
     board = Scoreboard.attach(chosen.board)
     book = open_book(journal, settings, board)
-    service = Service(book, journal, board, OutputReader(book, board, settings.output_limit))
+    output = OutputReader(book, board, settings.output_limit, journal.last_piece)
+    output.log = TaskLog(settings.output_limit)
+    service = Service(book, journal, board, output)
     service.timetable.restore(journal.schedules())
     service.info = {"durability": settings.durability, "pid": os.getpid(), "directory": str(directory)}
     service.admission = Admission(Info(settings.payloads, settings.inline_limit, settings.payload_limit))
@@ -146,6 +149,7 @@ def main(arguments: list[str]) -> int:
     if server.checkpointer is not None:
         server.checkpointer.close()
     remover.close()
+    output.log.close()
     journal.close()
     return 0
 

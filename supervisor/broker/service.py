@@ -11,7 +11,9 @@ import msgspec
 from supervisor.broker.admission import Admission
 from supervisor.broker.connection import Connection
 from supervisor.broker.ended import Ended
+from supervisor.broker.listening import Listening
 from supervisor.broker.output import OutputReader
+from supervisor.broker.streams import Streams
 from supervisor.broker.timetable import Timetable
 from supervisor.broker.turn import Turn
 from supervisor.broker.waiters import Waiter, Waiters
@@ -28,6 +30,7 @@ from supervisor.wire.codec import ERROR, NO_REPLY, RETURN, Request, encode_reply
 from supervisor.wire.info import Info
 from supervisor.wire.messages import DeadQuery, Hello, Name, Report, Submission, TaskId, TaskRow
 from supervisor.wire.remote import RemoteError
+from supervisor.wire.talks import Item, Place, Seen
 
 _MOST_WAIT = 3600.0
 Weight = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
@@ -56,7 +59,7 @@ class Service:
         self.journal = journal
         self.board = board
         self.output = output
-        self.waiters = Waiters()
+        self.waiters: Waiters[Waiter] = Waiters()
         self.links: dict[int, tuple[Connection, int | None]] = {}
         """Each worker's connection, and the call in which it waits for work."""
         self.turn = Turn()
@@ -65,6 +68,9 @@ class Service:
         self.admission = Admission(Info("pickle", 64 * 1024, 1 << 30))
         self.ended = Ended(self)
         self.timetable = Timetable(self)
+        self.parked: object = PARKED
+        self.streams = Streams(book, journal)
+        self.listening = Listening(self)
         self._calls = self._methods()
 
     def _methods(self) -> dict[str, _Call]:
@@ -77,6 +83,8 @@ class Service:
             "task": _call(tuple[TaskId, bool], self._task),
             "wait": _call(tuple[TaskId, float, bool], self._wait),
             "cancel": _call(tuple[TaskId], self._cancel),
+            "said": _call(tuple[TaskId, Place, float], self.listening.said),
+            "items": _call(tuple[TaskId, Seen, float], self.listening.items),
             "attempts": _call(tuple[TaskId], self.ended.attempts),
             "retry": _call(tuple[TaskId, int, bool], self.ended.retry),
             "retry_dead": _call(tuple[DeadQuery], self.ended.retry_dead),
@@ -96,6 +104,7 @@ class Service:
             "workers": _call(tuple[()], self._workers),
             "hello": _call(tuple[Hello], self._hello),
             "report": _call(tuple[Report], self._report),
+            "item": _call(tuple[Item], self._item),
             "next": _call(tuple[list[Report], int], self._next),
         }
 
@@ -289,6 +298,9 @@ class Service:
         if self.book.complete(worker, report, self.now):
             self.turn.late.append((report.lease, seq))
         return True
+
+    def _item(self, connection: Connection, ident: int | None, item: Item) -> object:
+        return True if self.streams.take(connection, item) else PARKED
 
     def _next(self, connection: Connection, ident: int | None, reports: list[Report], most: int) -> object:
         for report in reports:

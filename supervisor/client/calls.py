@@ -11,6 +11,7 @@ import msgspec
 from supervisor.core.plan import Plan, ScheduleRow
 from supervisor.wire.info import Info, Looked
 from supervisor.wire.messages import AttemptRow, DeadQuery, DeadSlice, Submission, TaskRow
+from supervisor.wire.talks import ItemSlice, Place, SaidSlice, Seen
 
 T = TypeVar("T")
 _SLACK_SECONDS = 2.0
@@ -33,6 +34,8 @@ class Call(Generic[T]):
 _plain: Callable[[msgspec.Raw], Any] = msgspec.msgpack.Decoder().decode
 _row = msgspec.msgpack.Decoder(TaskRow | None).decode
 _attempts = msgspec.msgpack.Decoder(list[AttemptRow]).decode
+_said = msgspec.msgpack.Decoder(SaidSlice).decode
+_items = msgspec.msgpack.Decoder(ItemSlice).decode
 _slice = msgspec.msgpack.Decoder(DeadSlice).decode
 _bool = msgspec.msgpack.Decoder(bool).decode
 _maybe_bool = msgspec.msgpack.Decoder(bool | None).decode
@@ -107,6 +110,18 @@ def task(task_id: bytes, timeout: float, *, with_result: bool) -> Call[TaskRow |
 def wait(task_id: bytes, timeout: float, *, with_result: bool) -> Call[TaskRow | None]:
     """Read about a task when it has ended, or the time is up."""
     return Call("wait", lambda left, again: (task_id, left, with_result), _row, timeout, _SLACK_SECONDS)
+
+
+def said(task_id: bytes, place: Place, wait: float, timeout: float) -> Call[SaidSlice]:
+    """Read what a task has said behind a place, when there is something, or the time is up."""
+    longest = max(wait, timeout)
+    return Call("said", lambda left, again: (task_id, place, min(left, wait)), _said, longest, _SLACK_SECONDS)
+
+
+def items(task_id: bytes, seen: Seen, wait: float, timeout: float) -> Call[ItemSlice]:
+    """Read the next items of a stream, when there are some, or the time is up."""
+    longest = max(wait, timeout)
+    return Call("items", lambda left, again: (task_id, seen, min(left, wait)), _items, longest, _SLACK_SECONDS)
 
 
 def cancel(task_id: bytes, timeout: float) -> Call[bool]:

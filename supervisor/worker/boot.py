@@ -23,6 +23,7 @@ from supervisor.system.prctl import become_subreaper, die_with_parent
 from supervisor.template import application
 from supervisor.wire.channel import ForkWorker
 from supervisor.wire.messages import Hello
+from supervisor.worker import logs
 from supervisor.worker.execute import Executor
 from supervisor.worker.link import Link
 from supervisor.worker.loop import Loop, Post
@@ -57,6 +58,7 @@ def live(birth: Birth, order: ForkWorker, descriptors: list[int]) -> None:
         raise _OrphanedError
     become_subreaper()
     talk_end, raw_end, stack_file, *rest = descriptors
+    streams = (sys.stdout, sys.stderr)
     talk = _redirect(birth, talk_end, raw_end)
     slot = birth.board.slots[order.slot]
     title = f"{birth.spec.title} supervisor: worker {order.seat}"
@@ -68,6 +70,7 @@ def live(birth: Birth, order: ForkWorker, descriptors: list[int]) -> None:
     if birth.bare:
         application.load(birth.spec.settings.tasks)
     hooks.run_starts()
+    logs.install(talk, birth.spec.settings.task_log_level, birth.spec.settings.output_limit // 2, streams)
     directory = Directory(birth.spec.settings.dir)
     link = Link(
         directory,
@@ -75,7 +78,7 @@ def live(birth: Birth, order: ForkWorker, descriptors: list[int]) -> None:
         birth.spec.settings.connect_timeout,
         birth.bell,
     )
-    executor = Executor(birth.spec.settings, slot, talk, stack_file)
+    executor = Executor(birth.spec.settings, slot, talk, stack_file, link)
     loop = Loop(Post(slot, title, order.max_tasks, birth.wake), link, talk, executor)
     loop.listen_to_signals()
     if not order.spare:
