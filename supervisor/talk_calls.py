@@ -1,4 +1,4 @@
-"""The part of :class:`supervisor.TaskQueue` that reads what tasks say while they run: their lines, and their streams."""
+"""The part of :class:`supervisor.TaskQueue` that reads what tasks say while they run: their lines, their streams."""
 
 from __future__ import annotations
 

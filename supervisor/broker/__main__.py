@@ -129,8 +129,8 @@ def main(arguments: list[str]) -> int:
         return EXIT_FAILED
     board = Scoreboard.attach(chosen.board)
     book = open_book(journal, settings, board)
-    output = OutputReader(book, board, settings.output_limit, journal.last_piece)
-    output.log = TaskLog(settings.output_limit)
+    task_log = TaskLog(settings.output_limit)
+    output = OutputReader(book, board, settings.output_limit, journal.last_piece, task_log)
     service = Service(book, journal, board, output)
     service.timetable.restore(journal.schedules())
     service.info = {"durability": settings.durability, "pid": os.getpid(), "directory": str(directory)}
@@ -146,11 +146,9 @@ def main(arguments: list[str]) -> int:
     gc.collect()
     gc.freeze()  # a deep queue's records are never walked again
     server.serve()
-    if server.checkpointer is not None:
-        server.checkpointer.close()
-    remover.close()
-    output.log.close()
-    journal.close()
+    for helper in (server.checkpointer, remover, task_log, journal):
+        if helper is not None:
+            helper.close()
     return 0
 
 

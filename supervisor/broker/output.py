@@ -30,7 +30,7 @@ _MOST_READS = 64
 _FLUSH_SECONDS = 0.2
 _FOLLOWED_SECONDS = 0.05
 _MOST_RECORDS = 256
-_PRINTED = {Kind.OUTPUT: STDOUT, Kind.ERRORS: STDERR, Kind.RAW: RAW}
+_PRINTED: dict[int, str] = {Kind.OUTPUT: STDOUT, Kind.ERRORS: STDERR, Kind.RAW: RAW}
 
 
 @dataclass(slots=True)
@@ -48,7 +48,12 @@ class OutputReader:
     """The reader of every worker's pipes. ``descriptor`` becomes readable when there is something to read."""
 
     def __init__(
-        self, book: Book, board: Scoreboard, limit: int, last_piece: Callable[[int, int], int] = lambda seq, lease: 0
+        self,
+        book: Book,
+        board: Scoreboard,
+        limit: int,
+        last_piece: Callable[[int, int], int] = lambda seq, lease: 0,
+        log: TaskLog | None = None,
     ) -> None:
         """``last_piece`` tells, by seq and lease, the number of the last piece that is in the journal."""
         self._book = book
@@ -66,7 +71,7 @@ class OutputReader:
         self._flush_at = 0.0
         self.followed = False
         """Whether somebody waits for what is said."""
-        self.log: TaskLog | None = None
+        self._log = log
 
     def open(self, worker: int, slot: int, descriptors: list[int]) -> None:
         """Read these two pipes from now on."""
@@ -131,7 +136,7 @@ class OutputReader:
             last = self._last_piece(entry.seq, number) if number in self._inherited else 0
             worker = self._book.workers.get(lease.worker)
             kept = self._kept[number] = Kept(entry, worker.pid if worker else 0, self._half, last)
-            kept.shown = self.log.limit if self.log is not None else 0
+            kept.shown = self._log.limit if self._log is not None else 0
         return kept
 
     def _print(self, lease: int, data: bytes, stream: str, wall: float) -> None:
@@ -182,8 +187,8 @@ class OutputReader:
                     self._show(kept, kept.write(lease, wall, pieces))
 
     def _show(self, kept: Kept, lines: list[Line]) -> None:
-        if lines and self.log is not None and kept.shown > 0:
-            kept.shown = self.log.tell(kept.entry, kept.pid, lines, kept.shown)
+        if lines and self._log is not None and kept.shown > 0:
+            kept.shown = self._log.tell(kept.entry, kept.pid, lines, kept.shown)
 
     @property
     def next_flush(self) -> float | None:

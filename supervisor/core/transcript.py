@@ -19,7 +19,7 @@ _SAME_MOMENT = 0.001
 
 
 class Mark(Struct, frozen=True, array_like=True, gc=False):
-    """From where on a text has this origin. One of the log stands for one record, all others for any number of lines."""
+    """From where on a text has this origin. One of the log stands for one record, others for any number of lines."""
 
     start: int
     """Characters before it."""

@@ -18,7 +18,7 @@ class Said(Struct, frozen=True, array_like=True, gc=False):
     at: float
     text: str
     marks: bytes
-    """A list of :class:`~supervisor.core.transcript.Mark` as msgpack; empty where all of it was printed, to stdout, at ``at``."""
+    """A list of :class:`~supervisor.core.transcript.Mark` as msgpack; empty where all was printed to stdout then."""
 
 
 class Place(Struct, frozen=True, array_like=True, gc=False):

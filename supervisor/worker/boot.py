@@ -58,7 +58,6 @@ def live(birth: Birth, order: ForkWorker, descriptors: list[int]) -> None:
         raise _OrphanedError
     become_subreaper()
     talk_end, raw_end, stack_file, *rest = descriptors
-    streams = (sys.stdout, sys.stderr)
     talk = _redirect(birth, talk_end, raw_end)
     slot = birth.board.slots[order.slot]
     title = f"{birth.spec.title} supervisor: worker {order.seat}"
@@ -67,10 +66,7 @@ def live(birth: Birth, order: ForkWorker, descriptors: list[int]) -> None:
     offer_to_oom_killer()
     _take_place(birth, order.seat)
     random.seed()
-    if birth.bare:
-        application.load(birth.spec.settings.tasks)
-    hooks.run_starts()
-    logs.install(talk, birth.spec.settings.task_log_level, birth.spec.settings.output_limit // 2, streams)
+    _prepare_application(birth, talk)
     directory = Directory(birth.spec.settings.dir)
     link = Link(
         directory,
@@ -115,6 +111,13 @@ def _redirect(birth: Birth, talk_end: int, raw_end: int) -> Talk:
     # Only now, for stderr is what talk has put in its place.
     configure(f"worker {os.getpid()}", birth.spec.settings.log_level, birth.spec.log)
     return talk
+
+
+def _prepare_application(birth: Birth, talk: Talk) -> None:
+    if birth.bare:
+        application.load(birth.spec.settings.tasks)
+    hooks.run_starts()
+    logs.install(talk, birth.spec.settings)  # last: the application may have configured its logging until now
 
 
 def _arm_dumps(stack_file: int) -> None:

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, NoReturn
 
@@ -27,7 +27,7 @@ from supervisor.wire.messages import ErrorData, Files, Grant, Outcome, Report
 from supervisor.worker.deciding import Answer, decide, kill_error
 from supervisor.worker.link import Link
 from supervisor.worker.output import Talk
-from supervisor.worker.streaming import Outlet
+from supervisor.worker.streaming import Outlet, Stream, stream_async
 
 _DUMP_BEFORE_SECONDS = 0.01
 _AGAIN_SECONDS = 0.02
@@ -59,10 +59,8 @@ class Executor:
         """The lease that was told of its cancel already; the master repeats itself."""
         self._stale = False
         """A stack was written for a task that ended just in time after all."""
-        self._generator: Generator[object, None, object] | None = None
-        """What is being streamed."""
-        self._held: BaseException | None = None
-        """What is to be raised in it where it goes on."""
+        self._stream: Stream | None = None
+        """The generator that runs."""
         self._unsent: BaseException | None = None
         """Why an item could not be sent: the task is not to do all of it again over that."""
 
@@ -74,32 +72,21 @@ class Executor:
         if grant is None or not self._open or self._told == grant.lease:
             return
         if self._slot.get(Word.CANCEL_LEASE) == grant.lease:
-            error = TaskCancelledError(to_text(grant.id))
-            if self._suspended:
-                self._held = error
-                return
-            self._told = grant.lease
-            self._raise(error)
+            self._raise(TaskCancelledError(to_text(grant.id)))
 
     def on_alarm(self, signum: int, frame: FrameType | None) -> None:
         """The soft limit."""
         grant = self._grant
-        if grant is not None and self._open and grant.soft_timeout is not None and self._suspended:
-            self._held = self._held or SoftTimeoutError(grant.soft_timeout)
-            return
-        signal.setitimer(signal.ITIMER_REAL, 0)
         if grant is not None and self._open and grant.soft_timeout is not None:
             self._raise(SoftTimeoutError(grant.soft_timeout))
-
-    @property
-    def _suspended(self) -> bool:
-        """Whether the task does not run just now, but waits where it has yielded. Sending an item is not to be
-        interrupted. Both signals come again until they were heard.
-        """
-        return self._generator is not None and not getattr(self._generator, "gi_running", False)
+        else:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _raise(self, error: BaseException) -> None:
-        self._held = None
+        stream = self._stream
+        if stream is not None and stream.hold(error):
+            return  # it is raised where the generator goes on, and the signal comes again until it was
+        self._heard(error)
         if self._coroutine is None:
             raise error
         # A coroutine is cancelled where it awaits: raising here might hit the event loop's own code.
@@ -193,59 +180,27 @@ class Executor:
         """What a coroutine or a generator returns in the end; what it yields until then is streamed."""
         if isinstance(running, CoroutineType):
             return self._await(running)
-        assert isinstance(running, GeneratorType | AsyncGeneratorType)
         assert self._grant is not None
         outlet = Outlet(self._link, self._store, self._grant)
         try:
-            if isinstance(running, GeneratorType):
-                return self._stream(running, outlet)
-            return self._await(self._astream(running, outlet))
+            if isinstance(running, AsyncGeneratorType):
+                return self._await(stream_async(running, outlet))
+            assert isinstance(running, GeneratorType)
+            self._stream = Stream(running, outlet, self._heard)
+            return self._stream.run()
         finally:
             self._open = False
-            self._generator = None
+            self._stream = None
+            self._unsent = outlet.failed
             if os.getpid() == self._pid:
                 outlet.wait(lambda: False)  # or its answers would be taken for those to what is asked next
 
-    def _stream(self, generator: GeneratorType[object, None, object], outlet: Outlet) -> object:
-        """A soft limit or a cancel is raised in it where it runs, or where it yields."""
-        self._held = None
-        self._generator = generator
-        while True:
-            held, self._held = self._held, None
-            try:
-                item = next(generator) if held is None else self._throw(generator, held)
-            except StopIteration as end:
-                return end.value
-            try:
-                self._send(outlet, item)
-            except BaseException:
-                generator.close()
-                raise
-            if outlet.full:
-                outlet.wait(lambda: self._held is not None)
-
-    def _throw(self, generator: GeneratorType[object, None, object], error: BaseException) -> object:
+    def _heard(self, error: BaseException) -> None:
+        """This was raised in the task: its signal need not come again."""
         if isinstance(error, SoftTimeoutError):
             signal.setitimer(signal.ITIMER_REAL, 0)
         elif self._grant is not None:
             self._told = self._grant.lease
-        return generator.throw(error)
-
-    async def _astream(self, generator: AsyncGeneratorType[object, None], outlet: Outlet) -> None:
-        try:
-            async for item in generator:
-                self._send(outlet, item)
-                if outlet.full:
-                    await outlet.await_()
-        finally:
-            await generator.aclose()
-
-    def _send(self, outlet: Outlet, item: object) -> None:
-        try:
-            outlet.put(item)
-        except BaseException as unsent:
-            self._unsent = unsent
-            raise
 
     def _await(self, coroutine: Coroutine[Any, Any, object]) -> object:
         """Run a coroutine to its end, on the one event loop that this worker keeps."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any, TextIO
+from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 from supervisor.core.transcript import NO_EXTRA
 from supervisor.errors import SoftTimeoutError, TaskCancelledError
+from supervisor.settings import Settings
 from supervisor.wire.talk import LogRecord
 from supervisor.worker.output import Talk
 
@@ -73,17 +74,15 @@ def _reaches_root(name: str) -> bool:
     return True
 
 
-def install(talk: Talk, level: str, longest: int, before: tuple[TextIO, TextIO]) -> None:
+def install(talk: Talk, settings: Settings) -> None:
     """Have the root logger tell ``talk``.
 
-    Where the application has not configured it, it lets through what ``level`` says; else it keeps its own level.
-    The application's own handlers that write to stdout and stderr, as these were ``before``, write to what they are
-    now.
+    Where the application has not configured it, it lets through what is to be kept; else it keeps its own level. The
+    application's own handlers that write to stdout and stderr, as these were before, write to what they are now.
     """
     root = logging.root
-    handler = TaskHandler(talk, level, longest)
-    stdout, stderr = sys.stdout, sys.stderr
-    places = ((before[0], stdout), (before[1], stderr), (stdout, stdout), (stderr, stderr))
+    handler = TaskHandler(talk, settings.task_log_level, settings.output_limit // 2)
+    places = (*zip(talk.before, talk.now, strict=True), *((stream, stream) for stream in talk.now))
     if not root.handlers and root.level == logging.WARNING:
         root.setLevel(handler.level)
     for other in _all_handlers():
@@ -107,9 +106,8 @@ def _all_handlers() -> list[logging.Handler]:
 
 def _extra_of(record: logging.LogRecord) -> Raw:
     values = record.__dict__
-    if len(values) <= len(_USUAL):  # the common case, as a rule: nothing but what every record has
-        if not values.keys() - _USUAL:
-            return NO_EXTRA
+    if not values.keys() - _USUAL:
+        return NO_EXTRA
     return Raw(_encode({str(name): _plain(value) for name, value in values.items() if name not in _USUAL}))
 
 

@@ -29,13 +29,17 @@ class Talk:
         self._outside = outside
         self._next_progress = 0.0
         self._numbers = itertools.count()
+        self.before = self.now = (sys.stdout, sys.stderr)
+        """The standard streams as they were, and as they are."""
 
     def install(self) -> None:
         """Put ourselves in the place of ``sys.stdout`` and ``sys.stderr``."""
+        self.before = sys.stdout, sys.stderr
         for name, descriptor in (("stdout", 1), ("stderr", 2)):
             raw: Any = _Raw(self, descriptor)  # unbuffered: what is printed must be out before a kill
             stream = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
             setattr(sys, name, stream)
+        self.now = sys.stdout, sys.stderr
         libc = ctypes.CDLL(None)  # C would keep what it prints into a pipe until 4 KiB are together
         libc.setvbuf(ctypes.c_void_p.in_dll(libc, "stdout"), None, _LINE_BUFFERED, ctypes.c_size_t(0))
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from types import AsyncGeneratorType, GeneratorType
 
 from supervisor.errors import StreamForkError
 from supervisor.payloads import PayloadStore
@@ -30,14 +31,20 @@ class Outlet:
         self._number = 0
         self._bytes = 0
         """Sent since nothing was on its way."""
+        self.failed: BaseException | None = None
+        """Why an item could not be sent."""
 
     def put(self, value: object) -> None:
         """Send an item. Raises SerializationError, MessageTooLargeError, and StreamForkError in a process that the
         task has forked: the connection is not its own.
         """
-        if os.getpid() != self._pid:
-            raise StreamForkError
-        item: Item = self._store.item(value, self._grant, self._number)
+        try:
+            if os.getpid() != self._pid:
+                raise StreamForkError
+            item: Item = self._store.item(value, self._grant, self._number)
+        except BaseException as error:
+            self.failed = error
+            raise
         self._number += 1
         self._bytes += len(item.data)
         self._link.put(item)
@@ -75,3 +82,60 @@ class Outlet:
             finally:
                 loop.remove_reader(descriptor)
         self._bytes = 0
+
+
+class Stream:
+    """A generator, and where its items go. Sending one is never interrupted."""
+
+    def __init__(
+        self,
+        generator: GeneratorType[object, None, object],
+        outlet: Outlet,
+        heard: Callable[[BaseException], None],
+    ) -> None:
+        """``heard`` is told of what was held and is raised now."""
+        self._generator = generator
+        self._outlet = outlet
+        self._heard = heard
+        self._held: BaseException | None = None
+
+    def hold(self, error: BaseException) -> bool:
+        """Raise this in the generator where it goes on, if it does not run just now; whether that is so."""
+        waits = not self._generator.gi_running
+        self._held = error if waits else None
+        return waits
+
+    def run(self) -> object:
+        """What the generator returns in the end."""
+        while True:
+            held = self._take_held()
+            try:
+                item = next(self._generator) if held is None else self._throw(held)
+            except StopIteration as end:
+                return end.value
+            try:
+                self._outlet.put(item)
+            except BaseException:
+                self._generator.close()
+                raise
+            if self._outlet.full:
+                self._outlet.wait(lambda: self._held is not None)
+
+    def _take_held(self) -> BaseException | None:
+        held, self._held = self._held, None
+        return held
+
+    def _throw(self, error: BaseException) -> object:
+        self._heard(error)
+        return self._generator.throw(error)
+
+
+async def stream_async(generator: AsyncGeneratorType[object, None], outlet: Outlet) -> None:
+    """Send what an asynchronous generator yields, until it has ended."""
+    try:
+        async for item in generator:
+            outlet.put(item)
+            if outlet.full:
+                await outlet.await_()
+    finally:
+        await generator.aclose()
