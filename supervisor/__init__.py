@@ -32,6 +32,8 @@ if TYPE_CHECKING:
         SerializationError,
         SettingsError,
         SoftTimeoutError,
+        StreamForkError,
+        StreamRestartedError,
         SupervisorError,
         TaskCancelledError,
         TaskExpiredError,
@@ -47,11 +49,11 @@ if TYPE_CHECKING:
         WorkerLostError,
     )
     from supervisor.group_handle import GroupHandle, GroupProgress
-    from supervisor.handle import Handle
+    from supervisor.handle import Handle, StreamHandle
     from supervisor.hooks import on_worker_start, on_worker_stop
     from supervisor.policy import Reject, Retry
     from supervisor.presets import high_priority_config, quick_config, reliable_config
-    from supervisor.records import AttemptRecord, ErrorInfo, Progress, ScheduleRecord, TaskRecord
+    from supervisor.records import AttemptRecord, ErrorInfo, LogLine, Progress, ScheduleRecord, TaskRecord
     from supervisor.schedules import schedule
     from supervisor.states import Cause, State
     from supervisor.steps import Chain, Group, Step, chain, group
@@ -61,25 +63,25 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ERRORS = (
-    "AlreadyRunningError DeadlockError DependencyCycleError JournalFullError KeyHeldError LocalTreeError MessageTooLargeError"
-    " NameTakenError PayloadRefusedError"
-    " QueueClosedError QueueFullError QueueUnavailableError ResultExpiredError ScheduleDeclaredError"
-    " ScheduleError SerializationError SettingsError SoftTimeoutError SupervisorError TaskCancelledError"
-    " TaskExpiredError TaskFailedError TaskNeededError TaskOptionError TaskTimeoutError"
-    " UnknownGroupError UnknownHandlerError"
-    " UnknownScheduleError UnknownTaskError WaitTimeoutError WorkerLostError"
+    "AlreadyRunningError DeadlockError DependencyCycleError JournalFullError KeyHeldError"
+    " LocalTreeError MessageTooLargeError NameTakenError PayloadRefusedError QueueClosedError"
+    " QueueFullError QueueUnavailableError ResultExpiredError ScheduleDeclaredError ScheduleError"
+    " SerializationError SettingsError SoftTimeoutError StreamForkError StreamRestartedError"
+    " SupervisorError TaskCancelledError TaskExpiredError TaskFailedError TaskNeededError"
+    " TaskOptionError TaskTimeoutError UnknownGroupError UnknownHandlerError UnknownScheduleError"
+    " UnknownTaskError WaitTimeoutError WorkerLostError"
 )
 _HOMES = {
     "supervisor.config": "Priority TaskConfig",
-    "supervisor.current": "CurrentTask current_task",
     "supervisor.core.plan": "Misfire Overlap",
+    "supervisor.current": "CurrentTask current_task",
     "supervisor.errors": _ERRORS,
     "supervisor.group_handle": "GroupHandle GroupProgress",
-    "supervisor.handle": "Handle",
+    "supervisor.handle": "Handle StreamHandle",
     "supervisor.hooks": "on_worker_start on_worker_stop",
     "supervisor.policy": "Reject Retry",
     "supervisor.presets": "high_priority_config quick_config reliable_config",
-    "supervisor.records": "AttemptRecord ErrorInfo Progress ScheduleRecord TaskRecord",
+    "supervisor.records": "AttemptRecord ErrorInfo LogLine Progress ScheduleRecord TaskRecord",
     "supervisor.schedules": "schedule",
     "supervisor.states": "Cause State",
     "supervisor.steps": "Chain Group Step chain group",
@@ -104,6 +106,7 @@ __all__ = [
     "JournalFullError",
     "KeyHeldError",
     "LocalTreeError",
+    "LogLine",
     "MessageTooLargeError",
     "Misfire",
     "NameTakenError",
@@ -125,6 +128,9 @@ __all__ = [
     "SoftTimeoutError",
     "State",
     "Step",
+    "StreamForkError",
+    "StreamHandle",
+    "StreamRestartedError",
     "SupervisorError",
     "Task",
     "TaskCancelledError",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from supervisor.errors import NotInTaskError
 from supervisor.ids import to_text
@@ -36,6 +38,11 @@ class CurrentTask:
         """1 for the first attempt."""
         return self.grant.attempt
 
+    @property
+    def log(self) -> logging.Logger:
+        """A logger by the name of the task. What any other logger gets is kept as well."""
+        return _logger(self.grant.name)
+
     def time_left(self) -> float | None:
         """Seconds until the hard limit kills this attempt; None when it has none."""
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
@@ -43,6 +50,14 @@ class CurrentTask:
     def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """Tell how far it is, in any unit. Cheap to call often: at most ten reports a second are sent."""
         self.talk.progress(ProgressData(float(done), None if total is None else float(total), message))
+
+
+@lru_cache(maxsize=128)
+def _logger(name: str) -> logging.Logger:
+    """Beside those that ``logging.getLogger`` makes: it never forgets one, and callers may choose any name."""
+    made = logging.Logger(name)
+    made.parent = logging.root
+    return made
 
 
 _current: CurrentTask | None = None

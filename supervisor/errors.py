@@ -300,6 +300,25 @@ class SoftTimeoutError(SupervisorError):
         super().__init__(f"the task ran past its soft limit of {seconds:g} s")
 
 
+class StreamRestartedError(TaskError):
+    """The task runs again, and streams from its first item on, while a reader has had ``seen`` items already."""
+
+    def __init__(self, task_id: str, seen: int) -> None:
+        self.seen = seen
+        super().__init__(
+            task_id,
+            f"the stream of task {task_id} began anew in another attempt, after {seen:,} items were read;"
+            ' read it again, or with restart="skip"',
+        )
+
+
+class StreamForkError(SupervisorError):
+    """A process that a generator task has forked went on in the generator and yielded."""
+
+    def __init__(self) -> None:
+        super().__init__("a process that a task has forked cannot yield items of the task; leave it with os._exit")
+
+
 class WaitTimeoutError(SupervisorError, TimeoutError):
     """Only the waiting ran out; the task goes on."""
 

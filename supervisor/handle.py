@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from supervisor.errors import ResultExpiredError, TaskFailedError, UnknownTaskError
-from supervisor.records import TaskRecord
+from supervisor.client.wait import failure_of
+from supervisor.errors import ResultExpiredError, UnknownTaskError
+from supervisor.records import LogLine, TaskRecord
 from supervisor.states import State
 
 if TYPE_CHECKING:
+    from supervisor.client.following import Restart
     from supervisor.taskqueue import TaskQueue
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Handle(Generic[R]):
@@ -81,10 +84,49 @@ class Handle(Generic[R]):
         """:meth:`retry` without blocking the event loop."""
         return await self._queue.aretry(self.id)
 
+    def logs(self, attempt: int | None = None) -> list[LogLine]:
+        """What it has printed and logged so far; see :meth:`TaskQueue.logs`."""
+        return self._queue.logs(self.id, attempt)
+
+    async def alogs(self, attempt: int | None = None) -> list[LogLine]:
+        """:meth:`logs` without blocking the event loop."""
+        return await self._queue.alogs(self.id, attempt)
+
+    def follow(self, attempt: int | None = None, *, timeout: float | None = None) -> Iterator[LogLine]:
+        """What it prints and logs, line by line until it has ended; see :meth:`TaskQueue.follow`."""
+        return self._queue.follow(self.id, attempt, timeout=timeout)
+
+    def afollow(self, attempt: int | None = None, *, timeout: float | None = None) -> AsyncGenerator[LogLine]:
+        """:meth:`follow` for ``async for``, without blocking the event loop."""
+        return self._queue.afollow(self.id, attempt, timeout=timeout)
+
     def _known(self, record: TaskRecord | None) -> TaskRecord:
         if record is None:
             raise UnknownTaskError(self.id)
         return record
+
+
+class StreamHandle(Handle[R], Generic[T, R]):
+    """Of a task that is a generator: ``for item in handle`` and ``async for item in handle`` give what it yields.
+
+    Each loop reads from the first item on. :meth:`result` gives what it returns in the end.
+    """
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[T]:
+        return self.stream()
+
+    def __aiter__(self) -> AsyncGenerator[T]:
+        return self.astream()
+
+    def stream(self, *, restart: Restart = "skip", timeout: float | None = None) -> Iterator[T]:
+        """What it yields, as it comes, until it has ended; see :meth:`TaskQueue.stream`."""
+        return self._queue.stream(self.id, restart=restart, timeout=timeout)
+
+    def astream(self, *, restart: Restart = "skip", timeout: float | None = None) -> AsyncGenerator[T]:
+        """:meth:`stream` for ``async for``, without blocking the event loop."""
+        return self._queue.astream(self.id, restart=restart, timeout=timeout)
 
 
 def returned(record: TaskRecord) -> object:
@@ -93,7 +135,4 @@ def returned(record: TaskRecord) -> object:
         raise ResultExpiredError(record.id)
     if record.state is State.SUCCEEDED:
         return record.result
-    error = record.error
-    if error is None:
-        raise TaskFailedError(record.id, "", "", "")
-    raise TaskFailedError(record.id, error.type, error.message, error.traceback)
+    raise failure_of(record)

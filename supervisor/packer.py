@@ -14,10 +14,10 @@ from supervisor.config import TaskConfig
 from supervisor.core.keys import Keys
 from supervisor.core.ties import Ties
 from supervisor.directory import Directory
-from supervisor.errors import MessageTooLargeError, PayloadRefusedError
+from supervisor.errors import MessageTooLargeError, PayloadRefusedError, UnknownTaskError
 from supervisor.functions import Call, Function, Packing, name_of, pack_arguments, unwrap
-from supervisor.ids import new_id
-from supervisor.payload_files import ARGUMENTS, RESULT, path_of, write_file
+from supervisor.ids import new_id, to_text
+from supervisor.payload_files import ARGUMENTS, RESULT, item_suffix, path_of, write_file
 from supervisor.payloads import load_result
 from supervisor.policy import NO_POLICY
 from supervisor.records import TaskRecord, record_of, result_in_file
@@ -218,6 +218,15 @@ class Packer:
         return msgspec.structs.replace(submission, payload=head, files=Files.ARGUMENTS)
 
     # -- reading -----------------------------------------------------------------------------------------------
+
+    def item(self, task_id: bytes, lease: int, number: int, data: bytes | None) -> object:
+        """An item of a stream; without ``data`` it lies in a file. Raises UnknownTaskError where that has expired."""
+        if data is None:
+            try:
+                data = path_of(self._directory, task_id, item_suffix(lease, number)).read_bytes()
+            except FileNotFoundError:
+                raise UnknownTaskError(to_text(task_id)) from None
+        return load_result(data, to_text(task_id), json_only=self._json)
 
     def record(self, row: TaskRow) -> TaskRecord:
         """A row as a record with its result. Raises PayloadRefusedError for a pickle where only JSON is taken."""

@@ -27,6 +27,26 @@ class ErrorInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line that a task printed, or a record that it logged, which may have several lines."""
+
+    at: float
+    level: str
+    """``info`` for what was printed; of a record its level in lower case."""
+    message: str
+    """Of a record with an exception, its traceback too."""
+    logger: str
+    """The name of the logger; empty for what was printed."""
+    stream: str
+    """``log`` for a record; ``stdout`` and ``stderr`` for what Python printed; ``raw`` for what C code and other
+    processes wrote to either; ``supervisor`` for its word about lines that were dropped."""
+    extra: dict[str, Any]
+    """The ``extra`` fields of a record, as plain data."""
+    attempt: int
+    """The number of the attempt, as in :class:`AttemptRecord`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a task is, by its own word."""
 

@@ -28,6 +28,7 @@ from supervisor.packer import NO_CONFIG, Packer, discard
 from supervisor.records import TaskRecord, record_of
 from supervisor.schedule_calls import ScheduleCalls
 from supervisor.states import State
+from supervisor.talk_calls import TalkCalls
 from supervisor.wire.messages import Submission
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class TaskQueue(EndedCalls, GroupCalls, ScheduleCalls):
+class TaskQueue(EndedCalls, GroupCalls, ScheduleCalls, TalkCalls):
     """A connection to the supervisor of a directory, made when it is first needed.
 
     Safe to share between threads and across forks, sync and async. ``dir`` defaults to ``$SUPERVISOR_DIR``, then

@@ -20,6 +20,7 @@ from supervisor.broker.output import OutputReader
 from supervisor.broker.restoring import entry_of
 from supervisor.broker.server import Server
 from supervisor.broker.service import Service
+from supervisor.broker.tasklog import TaskLog
 from supervisor.core.agenda import Agenda
 from supervisor.core.book import Book
 from supervisor.core.capacity import Capacity
@@ -136,7 +137,9 @@ def main(arguments: list[str]) -> int:
         return EXIT_FAILED
     board = Scoreboard.attach(chosen.board)
     book = open_book(journal, settings, board)
-    service = Service(book, journal, board, OutputReader(book, board, settings.output_limit))
+    task_log = TaskLog(settings.output_limit)
+    output = OutputReader(book, board, settings.output_limit, journal.last_piece, task_log)
+    service = Service(book, journal, board, output)
     service.timetable.restore(journal.schedules())
     service.info = {"durability": settings.durability, "pid": os.getpid(), "directory": str(directory)}
     service.admission = Admission(
@@ -153,10 +156,9 @@ def main(arguments: list[str]) -> int:
     gc.collect()
     gc.freeze()  # a deep queue's records are never walked again
     server.serve()
-    if server.checkpointer is not None:
-        server.checkpointer.close()
-    remover.close()
-    journal.close()
+    for helper in (server.checkpointer, remover, task_log, journal):
+        if helper is not None:
+            helper.close()
     return 0
 
 

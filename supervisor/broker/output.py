@@ -1,8 +1,8 @@
-"""Reading what tasks print, and keeping a bounded part of it.
+"""Reading what tasks print and log, and keeping a bounded part of it.
 
 The pipes outlive their workers, so what was printed before a kill is there. They are always read to the bottom, a
 flood included: a task must never hang on a full pipe because nobody listens. What is over the limit is dropped and
-counted: the first half of the limit is kept, and the last.
+counted: the first half of the limit is kept, and the last (see :mod:`supervisor.broker.kept`).
 """
 
 from __future__ import annotations
@@ -10,31 +10,27 @@ from __future__ import annotations
 import os
 import select
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
+
+from supervisor.broker.kept import Kept
+from supervisor.broker.tasklog import TaskLog
 from supervisor.core.book import Book
+from supervisor.core.transcript import LOG, RAW, STDERR, STDOUT, Line, Mark
 from supervisor.journal.rows import Pieces
+from supervisor.log import log
 from supervisor.scoreboard import Scoreboard
 from supervisor.wire.messages import ProgressData
-from supervisor.wire.talk import Kind, TalkBuffer, decode_progress
+from supervisor.wire.talk import Kind, Said, TalkBuffer, decode_progress, decode_record, read_part
 
 _READ = 1 << 20
 _MOST_READS = 64
 _FLUSH_SECONDS = 0.2
-
-
-@dataclass(slots=True)
-class _Kept:
-    """What one attempt has printed and told so far."""
-
-    seq: int
-    head: int = 0
-    """Bytes written through already."""
-    pending: list[str] = field(default_factory=list)
-    tail: str = ""
-    dropped: int = 0
-    piece: int = 0
-    progress: ProgressData | None = None
+_FOLLOWED_SECONDS = 0.05
+_MOST_RECORDS = 256
+_PRINTED: dict[int, str] = {Kind.OUTPUT: STDOUT, Kind.ERRORS: STDERR, Kind.RAW: RAW}
 
 
 @dataclass(slots=True)
@@ -51,15 +47,31 @@ class _Pipes:
 class OutputReader:
     """The reader of every worker's pipes. ``descriptor`` becomes readable when there is something to read."""
 
-    def __init__(self, book: Book, board: Scoreboard, limit: int) -> None:
+    def __init__(
+        self,
+        book: Book,
+        board: Scoreboard,
+        limit: int,
+        last_piece: Callable[[int, int], int] = lambda seq, lease: 0,
+        log: TaskLog | None = None,
+    ) -> None:
+        """``last_piece`` tells, by seq and lease, the number of the last piece that is in the journal."""
         self._book = book
         self._board = board
         self._half = max(1, limit // 2)
+        self._last_piece = last_piece
+        self._inherited = set(book.leases)
+        """Leases that an earlier broker may have written pieces of."""
         self._epoll = select.epoll()
         self.descriptor = self._epoll.fileno()
         self._by_fd: dict[int, _Pipes] = {}
-        self._kept: dict[int, _Kept] = {}
+        self._kept: dict[int, Kept] = {}
+        self._parts: dict[tuple[int, int], list[bytes]] = {}
+        """Log records that have not come whole yet, by lease and their own number."""
         self._flush_at = 0.0
+        self.followed = False
+        """Whether somebody waits for what is said."""
+        self._log = log
 
     def open(self, worker: int, slot: int, descriptors: list[int]) -> None:
         """Read these two pipes from now on."""
@@ -98,37 +110,63 @@ class OutputReader:
                 if descriptor == pipes.talk:
                     self._hear(pipes, data)
                 elif running is not None:
-                    self._print(running.lease, data.decode("utf-8", "replace"))
+                    self._print(running.lease, data, RAW, time.time())
 
     def _hear(self, pipes: _Pipes, data: bytes) -> None:
+        wall = time.time()
         for said in pipes.frames.feed(data):
-            if said.kind == Kind.OUTPUT:
-                self._print(said.lease, said.data.decode("utf-8", "replace"))
-            elif said.kind == Kind.PROGRESS and (kept := self._of(said.lease)) is not None:
-                kept.progress = decode_progress(said.data)
+            stream = _PRINTED.get(said.kind)
+            if stream is not None:
+                self._print(said.lease, said.data, stream, wall)
+            elif said.kind == Kind.PROGRESS:
+                if (kept := self._of(said.lease)) is not None:
+                    kept.progress = decode_progress(said.data)
+            elif said.kind == Kind.RECORD:
+                self._record(said.lease, said.data)
+            else:
+                self._part(said)
 
-    def _of(self, number: int) -> _Kept | None:
+    def _of(self, number: int) -> Kept | None:
         kept = self._kept.get(number)
         if kept is None:
             lease = self._book.leases.get(number)
             if lease is None:
                 return None  # said by a process that outlived its attempt
-            kept = self._kept[number] = _Kept(lease.entry.seq)
+            entry = lease.entry
+            last = self._last_piece(entry.seq, number) if number in self._inherited else 0
+            worker = self._book.workers.get(lease.worker)
+            kept = self._kept[number] = Kept(entry, worker.pid if worker else 0, self._half, last)
+            kept.shown = self._log.limit if self._log is not None else 0
         return kept
 
-    def _print(self, lease: int, text: str) -> None:
+    def _print(self, lease: int, data: bytes, stream: str, wall: float) -> None:
+        kept = self._of(lease)
+        if kept is not None:
+            kept.print(data.decode("utf-8", "replace"), wall, stream)
+
+    def _part(self, said: Said) -> None:
+        """Part of a log record that is too long for one write."""
+        number, last, data = read_part(said.data)
+        parts = self._parts.setdefault((said.lease, number), [])
+        parts.append(data)
+        if last:
+            del self._parts[said.lease, number]
+            self._record(said.lease, b"".join(parts))
+        elif len(self._parts) > _MOST_RECORDS:
+            del self._parts[next(iter(self._parts))]  # its writer died in the middle of it
+
+    def _record(self, lease: int, data: bytes) -> None:
         kept = self._of(lease)
         if kept is None:
             return
-        if kept.head < self._half:
-            part = text[: self._half - kept.head]
-            kept.pending.append(part)
-            kept.head += len(part)
-            text = text[len(part) :]
-        if text:
-            tail = kept.tail + text[-self._half :]
-            kept.dropped += len(kept.tail) + len(text) - len(tail[-self._half :])
-            kept.tail = tail[-self._half :]
+        try:
+            told = decode_record(data)
+        except msgspec.MsgspecError as error:
+            log.debug("a log record of a task makes no sense: %s", error)
+            return
+        prefix = f"{told.level.upper()} {told.logger}: "
+        mark = Mark(0, told.at, LOG, told.level, told.logger, told.extra, len(prefix))
+        kept.record(f"{prefix}{told.message}\n", mark)
 
     def progress_of(self, lease: int) -> ProgressData | None:
         """The last progress that this running attempt told."""
@@ -140,31 +178,19 @@ class OutputReader:
         for lease, _ in ended:
             kept = self._kept.pop(lease, None)
             if kept is not None:
-                self._finish(lease, kept, pieces)
+                self._show(kept, kept.finish(lease, time.time(), pieces))
         if self._kept and now >= self._flush_at:
-            self._flush_at = now + _FLUSH_SECONDS
+            self._flush_at = now + (_FOLLOWED_SECONDS if self.followed else _FLUSH_SECONDS)
+            wall = time.time()
             for lease, kept in self._kept.items():
-                self._write(lease, kept, pieces)
+                if kept.pending:
+                    self._show(kept, kept.write(lease, wall, pieces))
 
-    def _finish(self, lease: int, kept: _Kept, pieces: Pieces) -> None:
-        if kept.dropped:
-            kept.pending.append(f"\n[… {kept.dropped:,} characters dropped …]\n")
-        if kept.tail:
-            kept.pending.append(kept.tail)
-        self._write(lease, kept, pieces)
-        if kept.progress is not None:
-            pieces.progress.append((kept.seq, kept.progress.done, kept.progress.total, kept.progress.message))
-
-    def _write(self, lease: int, kept: _Kept, pieces: Pieces) -> None:
-        if not kept.pending:
-            return
-        # Numbered by the clock, so that a broker that takes over does not write over its predecessor's pieces.
-        wall = time.time()
-        kept.piece = max(kept.piece + 1, int(wall * 1e6))
-        pieces.output.append((kept.seq, lease, kept.piece, wall, "".join(kept.pending)))
-        kept.pending.clear()
+    def _show(self, kept: Kept, lines: list[Line]) -> None:
+        if lines and self._log is not None and kept.shown > 0:
+            kept.shown = self._log.tell(kept.entry, kept.pid, lines, kept.shown)
 
     @property
-    def wants_flush(self) -> bool:
-        """Whether something waits to be written."""
-        return any(kept.pending for kept in self._kept.values())
+    def next_flush(self) -> float | None:
+        """When something that waits is to be written."""
+        return self._flush_at if any(kept.pending for kept in self._kept.values()) else None

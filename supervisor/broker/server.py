@@ -170,7 +170,9 @@ class Server:
         handouts = book.assign(now) if self._line.welcomed else []
         changes = book.agenda.take_changes(now)
         pieces = Pieces()
+        service.output.followed = len(service.listening) > 0
         service.output.collect(pieces, service.turn.late, now.mono)
+        service.streams.collect(pieces, service.turn.late)
         if changes or pieces:
             service.journal.write(changes, pieces)
         turn, service.turn = service.turn, Turn()
@@ -183,6 +185,8 @@ class Server:
         for task_id in changes.ended:
             for waiter in service.waiters.ended(task_id):
                 self._answer_waiter(waiter)
+        if service.output.followed:
+            service.listening.wake(pieces.talked.union(changes.ended), self._send)
         self._keep_house(now.mono)
 
     def _hand_out(self, handout: Handout) -> None:
@@ -204,6 +208,7 @@ class Server:
         service = self._service
         for waiter in service.waiters.expired(now):
             self._answer_waiter(waiter)
+        service.listening.expire(now, self._send)
         for connection in self._batches.overdue(now):
             self._look_after(connection, now)
         if self.sweeper is not None and now >= self.sweeper.next_time:
@@ -247,17 +252,20 @@ class Server:
             service.book.agenda.next_due(service.now),
             service.timetable.next_due(),
             service.waiters.next_time(),
+            service.listening.next_time(),
+            service.output.next_flush,
             self._batches.next_time(),
         ]
         if self.sweeper is not None:
             times.append(self.sweeper.next_time)
-        if service.output.wants_flush:
-            times.append(time.monotonic() + 0.2)
         return max(0.0, min(when for when in times if when is not None) - time.monotonic())
 
     def _answer_waiter(self, waiter: Waiter) -> None:
         row = self._service.row(waiter.task_id, with_result=waiter.with_result)
         waiter.connection.send(encode_reply(waiter.ident, RETURN, row), self._blocked)
+
+    def _send(self, connection: Connection, data: bytes) -> None:
+        connection.send(data, self._blocked)
 
     # -- connections -------------------------------------------------------------------------------------------
 
@@ -291,6 +299,7 @@ class Server:
         connection.close()
         self._batches.drop(connection)
         self._service.waiters.drop(connection)
+        self._service.listening.drop(connection)
         worker = connection.worker
         if worker is not None and self._service.links.get(worker.number, (None,))[0] is connection:
             # Whether it is dead is for the master to say; it may only be reconnecting.

@@ -11,7 +11,9 @@ import msgspec
 from supervisor.broker.admission import Admission
 from supervisor.broker.connection import Connection
 from supervisor.broker.ended import Ended
+from supervisor.broker.listening import Listening
 from supervisor.broker.output import OutputReader
+from supervisor.broker.streams import Streams
 from supervisor.broker.timetable import Timetable
 from supervisor.broker.together import Together
 from supervisor.broker.turn import Turn
@@ -29,11 +31,12 @@ from supervisor.wire.codec import ERROR, NO_REPLY, RETURN, Request, encode_reply
 from supervisor.wire.info import Info
 from supervisor.wire.messages import DeadQuery, Hello, Name, Report, Submission, TaskId, TaskRow
 from supervisor.wire.remote import RemoteError
+from supervisor.wire.talks import Item, Place, Seen
 
 _MOST_WAIT = 3600.0
 Weight = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 TaskIds = Annotated[list[TaskId], msgspec.Meta(max_length=1000)]
-Place = Annotated[int, msgspec.Meta(ge=0)]
+Position = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class _Parked:
@@ -59,7 +62,7 @@ class Service:
         self.journal = journal
         self.board = board
         self.output = output
-        self.waiters = Waiters()
+        self.waiters: Waiters[Waiter] = Waiters()
         self.links: dict[int, tuple[Connection, int | None]] = {}
         """Each worker's connection, and the call in which it waits for work."""
         self.turn = Turn()
@@ -69,6 +72,9 @@ class Service:
         self.ended = Ended(self)
         self.timetable = Timetable(self)
         self.together = Together(self)
+        self.parked: object = PARKED
+        self.streams = Streams(book, journal)
+        self.listening = Listening(self)
         self._calls = self._methods()
 
     def _methods(self) -> dict[str, _Call]:
@@ -82,6 +88,8 @@ class Service:
             "wait": _call(tuple[TaskId, float, bool], self._wait),
             "wait_within": _call(tuple[TaskId, float, bool, TaskId], self._wait_within),
             "cancel": _call(tuple[TaskId], self._cancel),
+            "said": _call(tuple[TaskId, Place, float], self.listening.said),
+            "items": _call(tuple[TaskId, Seen, float], self.listening.items),
             "attempts": _call(tuple[TaskId], self.ended.attempts),
             "retry": _call(tuple[TaskId, int, bool], self.ended.retry),
             "retry_dead": _call(tuple[DeadQuery], self.ended.retry_dead),
@@ -89,7 +97,7 @@ class Service:
             "drop": _call(tuple[TaskId, bool], self.ended.drop),
             "drop_dead": _call(tuple[DeadQuery], self.ended.drop_dead),
             "prioritise": _call(tuple[TaskId, int], self._prioritise),
-            "handed": _call(tuple[TaskId, Place], self.together.handed),
+            "handed": _call(tuple[TaskId, Position], self.together.handed),
             "group": _call(tuple[TaskId], self.together.group),
             "records": _call(tuple[TaskIds], self.together.records),
             "cancel_group": _call(tuple[TaskId], self.together.cancel),
@@ -105,6 +113,7 @@ class Service:
             "workers": _call(tuple[()], self._workers),
             "hello": _call(tuple[Hello], self._hello),
             "report": _call(tuple[Report], self._report),
+            "item": _call(tuple[Item], self._item),
             "next": _call(tuple[list[Report], int], self._next),
         }
 
@@ -315,6 +324,9 @@ class Service:
         if self.book.complete(worker, report, self.now):
             self.turn.late.append((report.lease, seq))
         return True
+
+    def _item(self, connection: Connection, ident: int | None, item: Item) -> object:
+        return True if self.streams.take(connection, item) else PARKED
 
     def _next(self, connection: Connection, ident: int | None, reports: list[Report], most: int) -> object:
         for report in reports:

@@ -11,6 +11,7 @@ import msgspec
 from supervisor.core.plan import Plan, ScheduleRow
 from supervisor.wire.info import Info, Looked
 from supervisor.wire.messages import AttemptRow, DeadQuery, DeadSlice, GroupRow, MemberSlice, Submission, TaskRow
+from supervisor.wire.talks import ItemSlice, Place, SaidSlice, Seen
 
 T = TypeVar("T")
 _SLACK_SECONDS = 2.0
@@ -33,6 +34,8 @@ class Call(Generic[T]):
 _plain: Callable[[msgspec.Raw], Any] = msgspec.msgpack.Decoder().decode
 _row = msgspec.msgpack.Decoder(TaskRow | None).decode
 _attempts = msgspec.msgpack.Decoder(list[AttemptRow]).decode
+_said = msgspec.msgpack.Decoder(SaidSlice).decode
+_items = msgspec.msgpack.Decoder(ItemSlice).decode
 _slice = msgspec.msgpack.Decoder(DeadSlice).decode
 _members = msgspec.msgpack.Decoder(MemberSlice).decode
 _group = msgspec.msgpack.Decoder(GroupRow).decode
@@ -135,6 +138,16 @@ def records(ids: list[bytes], timeout: float) -> Call[MemberSlice]:
 def cancel_group(group_id: bytes, timeout: float) -> Call[int]:
     """Cancel what is unfinished of a group."""
     return Call("cancel_group", lambda left, again: (group_id,), _int, timeout)
+def said(task_id: bytes, place: Place, wait: float, timeout: float) -> Call[SaidSlice]:
+    """Read what a task has said behind a place, when there is something, or the time is up."""
+    longest = max(wait, timeout)
+    return Call("said", lambda left, again: (task_id, place, min(left, wait)), _said, longest, _SLACK_SECONDS)
+
+
+def items(task_id: bytes, seen: Seen, wait: float, timeout: float) -> Call[ItemSlice]:
+    """Read the next items of a stream, when there are some, or the time is up."""
+    longest = max(wait, timeout)
+    return Call("items", lambda left, again: (task_id, seen, min(left, wait)), _items, longest, _SLACK_SECONDS)
 
 
 def cancel(task_id: bytes, timeout: float) -> Call[bool]:

@@ -11,6 +11,7 @@ from supervisor.current import running_task
 from supervisor.errors import (
     TaskCancelledError,
     TaskExpiredError,
+    TaskFailedError,
     TaskTimeoutError,
     UnknownTaskError,
     WaitTimeoutError,
@@ -67,3 +68,11 @@ def raise_for_end(record: TaskRecord) -> TaskRecord:
             raise TaskExpiredError(record.id)
         case _:
             return record
+
+
+def failure_of(record: TaskRecord) -> TaskFailedError:
+    """The error of a task that failed."""
+    error = record.error
+    if error is None:
+        return TaskFailedError(record.id, "", "", "")
+    return TaskFailedError(record.id, error.type, error.message, error.traceback)

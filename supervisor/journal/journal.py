@@ -28,6 +28,7 @@ from supervisor.journal.migrate import migrate
 from supervisor.journal.payloads import PayloadCache
 from supervisor.journal.rows import Pieces, StoredTask, read_task, stored_task
 from supervisor.journal.statements import SQL
+from supervisor.journal.talks import Talks
 from supervisor.journal.task_rows import TaskRows
 from supervisor.journal.ties import TiesReader
 from supervisor.states import State
@@ -64,6 +65,7 @@ class Journal:
         self._task_rows = TaskRows(self._payloads)
         self.archive = Archive(self._connection, lambda: self._begin(durable=False))
         self.ties = TiesReader(self._connection)
+        self.talks = Talks(self._connection)
 
     def _open(self) -> sqlite3.Connection:
         off = self.durability is Durability.OFF
@@ -107,7 +109,7 @@ class Journal:
 
     def _rows(self, changes: Changes, pieces: Pieces) -> Iterator[tuple[str, Sequence[_Row]]]:
         """What is to be executed, in this order."""
-        for statement in ("unbury", "keep_success", "keep_unstarted", "revive_task"):
+        for statement in ("unbury", "keep_success", "keep_unstarted", "revive_task", "forget_stream"):
             yield statement, [(seq,) for seq in changes.revived]
         tasks = self._task_rows.sort(changes)
         yield "insert_waiting", tasks.waiting
@@ -127,7 +129,12 @@ class Journal:
             yield "save_ties", ties.rows(changes.bonds)
             yield "save_member", ties.members(changes.members)
         yield "insert_output", pieces.output
+        yield "insert_marks", pieces.marks
+        for statement in ("drop_output", "drop_marks"):
+            yield statement, pieces.dropped
         yield "save_progress", pieces.progress
+        yield "insert_item", pieces.items
+        yield "save_stream", pieces.streams
 
     def _begin(self, *, durable: bool) -> None:
         wanted = "FULL" if durable and self.durability is Durability.FULL else "NORMAL"
@@ -199,6 +206,10 @@ class Journal:
         """What is known of the kill about which a task's error handler is to be asked: (attempt, message, stack)."""
         attempt, message, stack = self._connection.execute(SQL["kill_asked_about"], (seq, cause)).fetchone()
         return attempt, message, stack
+
+    def last_piece(self, seq: int, lease: int) -> int:
+        """The number of the last piece of an attempt's output; 0 when there is none."""
+        return int(self._connection.execute(SQL["last_piece"], (seq, lease)).fetchone()[0] or 0)
 
     def counts(self) -> dict[str, int]:
         """How many tasks there are in each state."""

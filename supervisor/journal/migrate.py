@@ -12,6 +12,7 @@ STEPS: tuple[Callable[[], str], ...] = (
     lambda: SCHEMA,
     lambda: read("step_2.sql"),
     lambda: read("step_3.sql"),
+    lambda: read("step_4.sql"),
 )
 """What leads from version n to n + 1, by n."""
 VERSION = len(STEPS)

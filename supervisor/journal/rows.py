@@ -20,13 +20,22 @@ _decode_keys = msgspec.json.Decoder(Keys).decode
 
 @dataclass(slots=True)
 class Pieces:
-    """Output and progress of running tasks, to go into the same transaction."""
+    """What running tasks say, to go into the same transaction: output, progress, items of streams."""
 
     output: list[tuple[object, ...]] = field(default_factory=list)
     progress: list[tuple[object, ...]] = field(default_factory=list)
+    marks: list[tuple[object, ...]] = field(default_factory=list)
+    """Where the stretches of output came from that were not simply printed."""
+    dropped: list[tuple[object, ...]] = field(default_factory=list)
+    """Pieces of output that are not kept any longer."""
+    items: list[tuple[object, ...]] = field(default_factory=list)
+    streams: list[tuple[object, ...]] = field(default_factory=list)
+    """How many items there are of a stream, and of which attempt they are."""
+    talked: set[bytes] = field(default_factory=set)
+    """The ids of the tasks of which there is something new to read."""
 
     def __bool__(self) -> bool:
-        return bool(self.output or self.progress)
+        return bool(self.output or self.progress or self.items)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,25 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: insert_output
 INSERT OR REPLACE INTO output (seq, lease, piece, at, text) VALUES (?, ?, ?, ?, ?);
 
+-- name: insert_marks
+INSERT OR REPLACE INTO marks (seq, lease, piece, marks) VALUES (?, ?, ?, ?);
+
+-- name: drop_output
+DELETE FROM output WHERE (seq, lease, piece) = (?, ?, ?);
+
+-- name: drop_marks
+DELETE FROM marks WHERE (seq, lease, piece) = (?, ?, ?);
+
+-- name: insert_item
+INSERT OR REPLACE INTO items (seq, lease, number, file, data) VALUES (?, ?, ?, ?, ?);
+
+-- name: save_stream
+INSERT OR REPLACE INTO streams (seq, lease, count) VALUES (?, ?, ?);
+
+-- name: forget_stream
+-- Of a task that is gone, or is taken up again: it begins anew.
+DELETE FROM streams WHERE seq = ?;
+
 -- name: save_progress
 INSERT OR REPLACE INTO progress (seq, done, total, message) VALUES (?, ?, ?, ?);
 
@@ -170,6 +189,30 @@ SELECT CASE WHEN state = 'running' AND asking = '' THEN lease ELSE 1 << 62 END F
 -- name: output
 SELECT text FROM output WHERE seq = ? AND lease BETWEEN ? AND ? ORDER BY lease, piece;
 
+-- name: said
+-- What was said behind a place, in its order.
+SELECT o.lease, o.piece, o.at, o.text, m.marks
+FROM output o LEFT JOIN marks m ON (m.seq, m.lease, m.piece) = (o.seq, o.lease, o.piece)
+WHERE o.seq = ? AND (o.lease, o.piece) > (?, ?) ORDER BY o.lease, o.piece;
+
+-- name: last_piece
+SELECT max(piece) FROM output WHERE seq = ? AND lease = ?;
+
+-- name: runs_now
+-- The lease of the attempt that runs or has succeeded (else 0), and its number.
+SELECT CASE WHEN state = 'succeeded' OR (state = 'running' AND asking = '') THEN lease ELSE 0 END,
+    failures + crashes + aborts + 1 FROM tasks WHERE seq = ?;
+
+-- name: attempt_of
+-- The number of the attempt that an earlier lease belongs to; the question to its error handler is part of it.
+SELECT number FROM attempts WHERE seq = ? AND number > 0 AND lease BETWEEN 1 AND ? ORDER BY lease DESC LIMIT 1;
+
+-- name: stream
+SELECT lease, count FROM streams WHERE seq = ?;
+
+-- name: items
+SELECT file, data FROM items WHERE seq = ? AND lease = ? AND number >= ? ORDER BY number LIMIT ?;
+
 -- name: dead
 SELECT ended_at, id, name FROM dead_letters WHERE (ended_at, id) < (?, ?) AND ended_at >= ?
 ORDER BY ended_at DESC, id DESC LIMIT ?;
@@ -207,6 +250,18 @@ DELETE FROM attempts WHERE seq = :seq AND lease IN (SELECT lease FROM attempts W
 
 -- name: delete_output
 DELETE FROM output WHERE (seq, lease, piece) IN (SELECT seq, lease, piece FROM output WHERE seq = :seq LIMIT :most);
+
+-- name: delete_marks
+DELETE FROM marks WHERE (seq, lease, piece) IN (SELECT seq, lease, piece FROM marks WHERE seq = :seq LIMIT :most);
+
+-- name: first_items
+SELECT lease, number, file FROM items WHERE seq = ? ORDER BY lease, number LIMIT ?;
+
+-- name: delete_items
+DELETE FROM items WHERE seq = :seq AND (lease, number) <= (:lease, :number);
+
+-- name: id_of
+SELECT id FROM tasks WHERE seq = ?;
 
 -- name: delete_progress
 DELETE FROM progress WHERE seq = ?;

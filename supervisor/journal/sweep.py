@@ -141,8 +141,9 @@ def forget(
     """
     if not records and not results:
         return 0
-    gone = archive.forget([row.seq for row in records], [row.seq for row in results], most)
+    gone, items = archive.forget([row.seq for row in records], [row.seq for row in results], most)
     if remover is not None:
+        remover.remove(items)
         remover.remove([name for row in records[:gone] for name in row.file_names])
         remover.remove([row.result_file for row in results if row.result_file is not None])
     return gone

@@ -58,7 +58,14 @@ class Settings:
         "Where",
         Choice(("debug", "info", "warning", "error", "critical")),
         "info",
-        "Least severity that the logger `supervisor` writes.",
+        "Least severity that the logger `supervisor` writes, what tasks print (`info`) and log included.",
+    )
+    task_log_level: str = setting(
+        "Where",
+        Choice(("debug", "info", "warning", "error", "critical")),
+        "info",
+        "Least severity of what a task gives to `logging` that is kept with it. The level of the root logger is set"
+        " to it as well, unless the application has configured that itself.",
     )
 
     workers: int | None = setting(

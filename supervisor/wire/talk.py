@@ -10,11 +10,12 @@ import struct
 from enum import IntEnum
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from supervisor.wire.messages import ProgressData
 
 _HEADER = struct.Struct("!HBq")
+_PART = struct.Struct("!Q?")
 _MOST = select.PIPE_BUF - _HEADER.size
 
 
@@ -25,6 +26,14 @@ class Kind(IntEnum):
     """Text that the task printed."""
     PROGRESS = 2
     """A :class:`~supervisor.wire.messages.ProgressData`."""
+    ERRORS = 11
+    """Text that the task printed to stderr."""
+    RAW = 12
+    """Text that was written past Python, and taken out of the raw pipe by the worker."""
+    RECORD = 13
+    """A :class:`LogRecord`."""
+    RECORD_PART = 14
+    """Part of one that does not fit."""
 
 
 class Said(Struct, frozen=True, gc=False):
@@ -35,7 +44,18 @@ class Said(Struct, frozen=True, gc=False):
     data: bytes
 
 
+class LogRecord(Struct, frozen=True, array_like=True, gc=False):
+    """What a task gave to ``logging``."""
+
+    at: float
+    level: str
+    logger: str
+    message: str
+    extra: Raw
+
+
 _encode = msgspec.msgpack.Encoder().encode
+decode_record = msgspec.msgpack.Decoder(LogRecord).decode
 decode_progress = msgspec.msgpack.Decoder(ProgressData).decode
 
 
@@ -59,6 +79,25 @@ def progress_frame(lease: int, progress: ProgressData) -> bytes:
     if len(body) > _MOST:
         body = _encode(ProgressData(progress.done, progress.total, progress.message[:500]))
     return _HEADER.pack(len(body), Kind.PROGRESS, lease) + body
+
+
+def record_frames(lease: int, record: LogRecord, number: int) -> list[bytes]:
+    """The writes that carry a log record: one, as a rule. Else ``number`` names it, whoever writes in between."""
+    body = _encode(record)
+    if len(body) <= _MOST:
+        return [_HEADER.pack(len(body), Kind.RECORD, lease) + body]
+    room = _MOST - _PART.size
+    made: list[bytes] = []
+    for start in range(0, len(body), room):
+        piece = _PART.pack(number, start + room >= len(body)) + body[start : start + room]
+        made.append(_HEADER.pack(len(piece), Kind.RECORD_PART, lease) + piece)
+    return made
+
+
+def read_part(data: bytes) -> tuple[int, bool, bytes]:
+    """The number of the record that a part belongs to, whether it is its last, and what is in it."""
+    number, last = _PART.unpack_from(data)
+    return number, last, data[_PART.size :]
 
 
 class TalkBuffer:

@@ -23,6 +23,7 @@ from supervisor.system.prctl import become_subreaper, die_with_parent
 from supervisor.template import application
 from supervisor.wire.channel import ForkWorker
 from supervisor.wire.messages import Hello
+from supervisor.worker import logs
 from supervisor.worker.execute import Executor
 from supervisor.worker.link import Link
 from supervisor.worker.loop import Loop, Post
@@ -65,9 +66,7 @@ def live(birth: Birth, order: ForkWorker, descriptors: list[int]) -> None:
     offer_to_oom_killer()
     _take_place(birth, order.seat)
     random.seed()
-    if birth.bare:
-        application.load(birth.spec.settings.tasks)
-    hooks.run_starts()
+    _prepare_application(birth, talk)
     directory = Directory(birth.spec.settings.dir)
     link = Link(
         directory,
@@ -75,7 +74,7 @@ def live(birth: Birth, order: ForkWorker, descriptors: list[int]) -> None:
         birth.spec.settings.connect_timeout,
         birth.bell,
     )
-    executor = Executor(birth.spec.settings, slot, talk, stack_file)
+    executor = Executor(birth.spec.settings, slot, talk, stack_file, link)
     loop = Loop(Post(slot, title, order.max_tasks, birth.wake), link, talk, executor)
     loop.listen_to_signals()
     if not order.spare:
@@ -112,6 +111,13 @@ def _redirect(birth: Birth, talk_end: int, raw_end: int) -> Talk:
     # Only now, for stderr is what talk has put in its place.
     configure(f"worker {os.getpid()}", birth.spec.settings.log_level, birth.spec.log)
     return talk
+
+
+def _prepare_application(birth: Birth, talk: Talk) -> None:
+    if birth.bare:
+        application.load(birth.spec.settings.tasks)
+    hooks.run_starts()
+    logs.install(talk, birth.spec.settings)  # last: the application may have configured its logging until now
 
 
 def _arm_dumps(stack_file: int) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import inspect
 import os
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Coroutine
-from types import FrameType
+from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, NoReturn
 
 from supervisor import current
@@ -27,19 +26,23 @@ from supervisor.settings import Settings
 from supervisor.wire.messages import ErrorData, Files, Grant, Outcome, Report
 from supervisor.worker.deciding import Answer, decide, kill_error
 from supervisor.worker.handed import Handed
+from supervisor.worker.link import Link
 from supervisor.worker.output import Talk
+from supervisor.worker.streaming import Outlet, Stream, stream_async
 
 _DUMP_BEFORE_SECONDS = 0.01
 _AGAIN_SECONDS = 0.02
 _GUARDED_TIMEOUT = 1.0
 _LONGEST_TRACEBACK = 64 * 1024
+_GOES_ON = (CoroutineType, GeneratorType, AsyncGeneratorType)
 
 
 class Executor:
     """Runs tasks one after the other."""
 
-    def __init__(self, settings: Settings, slot: Slot, talk: Talk, stack_file: int) -> None:
+    def __init__(self, settings: Settings, slot: Slot, talk: Talk, stack_file: int, link: Link) -> None:
         self._slot = slot
+        self._link = link
         self._talk = talk
         self._stack_file = stack_file
         self._pid = os.getpid()
@@ -58,6 +61,10 @@ class Executor:
         """The lease that was told of its cancel already; the master repeats itself."""
         self._stale = False
         """A stack was written for a task that ended just in time after all."""
+        self._stream: Stream | None = None
+        """The generator that runs."""
+        self._unsent: BaseException | None = None
+        """Why an item could not be sent: the task is not to do all of it again over that."""
 
     # -- interrupting ------------------------------------------------------------------------------------------
 
@@ -67,17 +74,21 @@ class Executor:
         if grant is None or not self._open or self._told == grant.lease:
             return
         if self._slot.get(Word.CANCEL_LEASE) == grant.lease:
-            self._told = grant.lease
             self._raise(TaskCancelledError(to_text(grant.id)))
 
     def on_alarm(self, signum: int, frame: FrameType | None) -> None:
         """The soft limit."""
-        signal.setitimer(signal.ITIMER_REAL, 0)
         grant = self._grant
         if grant is not None and self._open and grant.soft_timeout is not None:
             self._raise(SoftTimeoutError(grant.soft_timeout))
+        else:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _raise(self, error: BaseException) -> None:
+        stream = self._stream
+        if stream is not None and stream.hold(error):
+            return  # it is raised where the generator goes on, and the signal comes again until it was
+        self._heard(error)
         if self._coroutine is None:
             raise error
         # A coroutine is cancelled where it awaits: raising here might hit the event loop's own code.
@@ -110,6 +121,7 @@ class Executor:
                 self._stale = (time.monotonic_ns() - started_ns) / 1e9 >= dump_in
             current.enter(None)
             self._grant = None
+            self._unsent = None
 
     def _forget_stack(self) -> None:
         """Not before the next task begins: one that returns after its deadline is about to be killed, and its stack
@@ -160,12 +172,38 @@ class Executor:
         try:
             self._open = True
             value = function(*args, **kwargs)
-            if inspect.iscoroutine(value):
-                value = self._await(value)
+            if isinstance(value, _GOES_ON):
+                value = self._go_through(value)
             self._open = False
         finally:
             self._open = False
         return value
+
+    def _go_through(self, running: object) -> object:
+        """What a coroutine or a generator returns in the end; what it yields until then is streamed."""
+        if isinstance(running, CoroutineType):
+            return self._await(running)
+        assert self._grant is not None
+        outlet = Outlet(self._link, self._store, self._grant)
+        try:
+            if isinstance(running, AsyncGeneratorType):
+                return self._await(stream_async(running, outlet))
+            assert isinstance(running, GeneratorType)
+            self._stream = Stream(running, outlet, self._heard)
+            return self._stream.run()
+        finally:
+            self._open = False
+            self._stream = None
+            self._unsent = outlet.failed
+            if os.getpid() == self._pid:
+                outlet.wait(lambda: False)  # or its answers would be taken for those to what is asked next
+
+    def _heard(self, error: BaseException) -> None:
+        """This was raised in the task: its signal need not come again."""
+        if isinstance(error, SoftTimeoutError):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        elif self._grant is not None:
+            self._told = self._grant.lease
 
     def _await(self, coroutine: Coroutine[Any, Any, object]) -> object:
         """Run a coroutine to its end, on the one event loop that this worker keeps."""
@@ -189,6 +227,8 @@ class Executor:
             outcome = Outcome.CANCELLED
         elif isinstance(error, Retry):
             outcome = Outcome.RETRY
+        elif error is self._unsent:
+            return Report(grant.lease, Outcome.REJECTED, b"", describe(error), _seconds(started_ns))
         else:
             outcome = Outcome.RAISED
         retry_in = None

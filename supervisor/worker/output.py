@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import io
+import itertools
 import os
 import sys
 import time
 from typing import Any
 
 from supervisor.wire.messages import ProgressData
-from supervisor.wire.talk import Kind, frames, progress_frame
+from supervisor.wire.talk import Kind, LogRecord, frames, progress_frame, record_frames
 
 _PROGRESS_SECONDS = 0.1
 _PIECE = 64 * 1024
@@ -27,23 +28,37 @@ class Talk:
         self._raw = os.open(f"/proc/self/fd/{raw}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self._outside = outside
         self._next_progress = 0.0
+        self._numbers = itertools.count()
+        self.before = self.now = (sys.stdout, sys.stderr)
+        """The standard streams as they were, and as they are."""
 
     def install(self) -> None:
         """Put ourselves in the place of ``sys.stdout`` and ``sys.stderr``."""
+        self.before = sys.stdout, sys.stderr
         for name, descriptor in (("stdout", 1), ("stderr", 2)):
             raw: Any = _Raw(self, descriptor)  # unbuffered: what is printed must be out before a kill
             stream = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
             setattr(sys, name, stream)
+        self.now = sys.stdout, sys.stderr
         libc = ctypes.CDLL(None)  # C would keep what it prints into a pipe until 4 KiB are together
         libc.setvbuf(ctypes.c_void_p.in_dll(libc, "stdout"), None, _LINE_BUFFERED, ctypes.c_size_t(0))
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, kind: Kind = Kind.OUTPUT) -> None:
         """Say something. A pipe that nobody reads any more is no reason for a task to fail."""
         try:
             if not self.lease:
                 os.write(self._outside, data)
                 return
-            for frame in frames(Kind.OUTPUT, self.lease, data):
+            for frame in frames(kind, self.lease, data):
+                os.write(self._pipe, frame)
+        except OSError:
+            return
+
+    def record(self, record: LogRecord) -> None:
+        """Say what a task has logged."""
+        number = os.getpid() << 32 | next(self._numbers) & 0xFFFFFFFF
+        try:
+            for frame in record_frames(self.lease, record, number):
                 os.write(self._pipe, frame)
         except OSError:
             return
@@ -78,7 +93,7 @@ class Talk:
     def _take_raw(self) -> None:
         try:
             while data := os.read(self._raw, _PIECE):
-                self.write(data)
+                self.write(data, Kind.RAW)
         except BlockingIOError:
             return
 
@@ -90,6 +105,7 @@ class _Raw(io.RawIOBase):
         super().__init__()
         self._talk = talk
         self._descriptor = descriptor
+        self._kind = Kind.ERRORS if descriptor == 2 else Kind.OUTPUT
 
     def writable(self) -> bool:
         return True
@@ -103,5 +119,5 @@ class _Raw(io.RawIOBase):
     def write(self, data: Any) -> int:
         """Into the pipe, at once."""
         whole = bytes(data)
-        self._talk.write(whole)
+        self._talk.write(whole, self._kind)
         return len(whole)
