@@ -10,16 +10,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from supervisor.captured import capture
     from supervisor.config import Priority, TaskConfig
     from supervisor.core.plan import Misfire, Overlap
-    from supervisor.current import CurrentTask, current_task
+    from supervisor.current import (
+        CurrentTask,
+        commit_context,
+        current_task,
+        get_context,
+        set_context,
+        track,
+    )
     from supervisor.errors import (
         AlreadyRunningError,
+        ContextError,
+        HookSignatureError,
         JournalFullError,
         KeyHeldError,
         LocalTreeError,
         MessageTooLargeError,
         NameTakenError,
+        NotInTaskError,
         PayloadRefusedError,
         QueueClosedError,
         QueueFullError,
@@ -43,20 +54,39 @@ if TYPE_CHECKING:
         WorkerLostError,
     )
     from supervisor.handle import Handle
+    from supervisor.hidden import HIDDEN
     from supervisor.hooks import on_worker_start, on_worker_stop
+    from supervisor.internal_tasks import DeadTask
+    from supervisor.new_task import NewTask
     from supervisor.policy import Reject, Retry
     from supervisor.presets import high_priority_config, quick_config, reliable_config
-    from supervisor.records import AttemptRecord, ErrorInfo, Progress, ScheduleRecord, TaskRecord
+    from supervisor.records import (
+        AttemptRecord,
+        ErrorInfo,
+        Profile,
+        Progress,
+        ScheduleRecord,
+        TaskProgress,
+        TaskRecord,
+    )
     from supervisor.schedules import schedule
     from supervisor.states import Cause, State
+    from supervisor.task_hooks import (
+        on_backlog,
+        on_death,
+        on_post_create,
+        on_post_run,
+        on_pre_create,
+        on_pre_run,
+    )
     from supervisor.taskqueue import TaskQueue, queue
     from supervisor.tasks import Task, task
 
 __version__ = "0.1.0"
 
 _ERRORS = (
-    "AlreadyRunningError JournalFullError KeyHeldError LocalTreeError MessageTooLargeError"
-    " NameTakenError PayloadRefusedError"
+    "AlreadyRunningError ContextError HookSignatureError JournalFullError KeyHeldError LocalTreeError"
+    " MessageTooLargeError NameTakenError NotInTaskError PayloadRefusedError"
     " QueueClosedError QueueFullError QueueUnavailableError ResultExpiredError ScheduleDeclaredError"
     " ScheduleError SerializationError SettingsError SoftTimeoutError SupervisorError TaskCancelledError"
     " TaskExpiredError TaskFailedError TaskOptionError TaskTimeoutError UnknownHandlerError"
@@ -64,37 +94,49 @@ _ERRORS = (
 )
 _HOMES = {
     "supervisor.config": "Priority TaskConfig",
-    "supervisor.current": "CurrentTask current_task",
+    "supervisor.captured": "capture",
+    "supervisor.current": "CurrentTask commit_context current_task get_context set_context track",
     "supervisor.core.plan": "Misfire Overlap",
     "supervisor.errors": _ERRORS,
     "supervisor.handle": "Handle",
+    "supervisor.hidden": "HIDDEN",
     "supervisor.hooks": "on_worker_start on_worker_stop",
+    "supervisor.internal_tasks": "DeadTask",
+    "supervisor.new_task": "NewTask",
     "supervisor.policy": "Reject Retry",
     "supervisor.presets": "high_priority_config quick_config reliable_config",
-    "supervisor.records": "AttemptRecord ErrorInfo Progress ScheduleRecord TaskRecord",
+    "supervisor.records": "AttemptRecord ErrorInfo Profile Progress ScheduleRecord TaskProgress TaskRecord",
     "supervisor.schedules": "schedule",
     "supervisor.states": "Cause State",
+    "supervisor.task_hooks": "on_backlog on_death on_post_create on_post_run on_pre_create on_pre_run",
     "supervisor.taskqueue": "TaskQueue queue",
     "supervisor.tasks": "Task task",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "HIDDEN",
     "AlreadyRunningError",
     "AttemptRecord",
     "Cause",
+    "ContextError",
     "CurrentTask",
+    "DeadTask",
     "ErrorInfo",
     "Handle",
+    "HookSignatureError",
     "JournalFullError",
     "KeyHeldError",
     "LocalTreeError",
     "MessageTooLargeError",
     "Misfire",
     "NameTakenError",
+    "NewTask",
+    "NotInTaskError",
     "Overlap",
     "PayloadRefusedError",
     "Priority",
+    "Profile",
     "Progress",
     "QueueClosedError",
     "QueueFullError",
@@ -116,6 +158,7 @@ __all__ = [
     "TaskExpiredError",
     "TaskFailedError",
     "TaskOptionError",
+    "TaskProgress",
     "TaskQueue",
     "TaskRecord",
     "TaskTimeoutError",
@@ -125,15 +168,26 @@ __all__ = [
     "WaitTimeoutError",
     "WorkerLostError",
     "__version__",
+    "capture",
+    "commit_context",
     "current_task",
+    "get_context",
     "high_priority_config",
+    "on_backlog",
+    "on_death",
+    "on_post_create",
+    "on_post_run",
+    "on_pre_create",
+    "on_pre_run",
     "on_worker_start",
     "on_worker_stop",
     "queue",
     "quick_config",
     "reliable_config",
     "schedule",
+    "set_context",
     "task",
+    "track",
 ]
 
 

@@ -12,11 +12,14 @@ from enum import Enum, IntEnum
 from functools import cached_property
 from typing import Any, Self, TypedDict
 
+import msgspec
+
 from supervisor.core.keys import Keys, Limit, Rate, Unique
 from supervisor.errors import TaskOptionError
 from supervisor.policy import NO_POLICY, ErrorHandler, ErrorType, Policy
 from supervisor.settings.kind import Duration, Factor, Kind, Maybe, Plain, Size, Switch, Whole
 from supervisor.settings.nearest import did_you_mean
+from supervisor.wire.messages import LONGEST_CONTEXT
 from supervisor.wire.options import Options
 
 
@@ -59,6 +62,9 @@ class TaskOptions(TypedDict, total=False):
     store_result: bool
     result_ttl: float | str
     leave_children: bool
+    context: Mapping[str, Any] | None
+    profile: bool
+    hidden: str | Iterable[str]
 
 
 class _Unset(Enum):
@@ -129,6 +135,12 @@ class TaskConfig:
     """How long its result is kept after its end. Setting's default: 7 days."""
     leave_children: bool = False
     """Whether processes that it leaves behind may live on after it succeeded, for as long as its worker does."""
+    context: Mapping[str, Any] | None = None
+    """What its context begins with: plain data, of at most 64 KiB as JSON."""
+    profile: bool = _UNSET
+    """Whether CPU time, memory and a profile of each attempt are kept. Setting's default: no."""
+    hidden: str | Iterable[str] = ()
+    """The names of arguments that nobody is shown; of a handler, the keys of its data."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -195,6 +207,7 @@ class TaskConfig:
             queue=self.queue,
             store_result=self.store_result,
             error_handler=self.policy.asks_after_kill,
+            hidden=tuple(self.hidden),
             **chosen,
         )
 
@@ -224,6 +237,38 @@ class _Until(Plain):
 
     def read(self, value: object) -> str | float:
         return str(value) if value in ("started", "finished") else Duration().read(value)
+
+
+class _Context(Plain):
+    """What a context begins with."""
+
+    unit = "mapping"
+    expects = f"a mapping of plain data, of at most {LONGEST_CONTEXT:,} bytes as JSON"
+
+    def read(self, value: object) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise ValueError
+        try:
+            data = msgspec.json.encode(dict(value))
+        except (OverflowError, RecursionError) as error:
+            raise ValueError from error
+        if len(data) > LONGEST_CONTEXT:
+            raise ValueError
+        found: dict[str, Any] = msgspec.json.decode(data)
+        return found
+
+
+class _Names(Plain):
+    """Names of arguments."""
+
+    unit = "names"
+    expects = "a name, or several of them"
+
+    def read(self, value: object) -> tuple[str, ...]:
+        names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else ()
+        if not all(isinstance(name, str) and 0 < len(name) <= 255 for name in names) or (value and not names):
+            raise ValueError
+        return names
 
 
 class _RateText(Plain):
@@ -315,6 +360,9 @@ _KINDS: dict[str, Kind[Any]] = {
     "retry_on": Maybe(_Errors()),
     "never_retry_on": _Errors(),
     "error_handler": Maybe(_Handler()),
+    "context": Maybe(_Context()),
+    "profile": Switch(),
+    "hidden": _Names(),
 }
 _TRAVELLING = (
     "timeout",
@@ -327,6 +375,7 @@ _TRAVELLING = (
     "crash_budget",
     "memory_limit",
     "result_ttl",
+    "profile",
 )
 
 

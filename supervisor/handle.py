@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from supervisor.errors import ResultExpiredError, TaskFailedError, UnknownTaskError
-from supervisor.records import TaskRecord
+from supervisor.records import TaskProgress, TaskRecord, progress_of
 from supervisor.states import State
 
 if TYPE_CHECKING:
@@ -59,6 +59,14 @@ class Handle(Generic[R]):
     async def arecord(self) -> TaskRecord:
         """:meth:`record` without blocking the event loop."""
         return self._known(await self._queue.aget_result(self.id))
+
+    def progress(self) -> TaskProgress:
+        """How far it is; UnknownTaskError once its record has expired."""
+        return progress_of(self._known(self._queue.get_task(self.id)))
+
+    async def aprogress(self) -> TaskProgress:
+        """:meth:`progress` without blocking the event loop."""
+        return progress_of(self._known(await self._queue.aget_task(self.id)))
 
     def cancel(self) -> bool:
         """Cancel it; see :meth:`TaskQueue.cancel`."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, overload
 
-from supervisor import handlers
+from supervisor import handlers, task_hooks
 from supervisor.client import calls
 from supervisor.client.calls import Call
 from supervisor.client.ends import Ends
@@ -23,9 +25,11 @@ from supervisor.ended_calls import EndedCalls
 from supervisor.errors import QueueUnavailableError, SupervisorError, UnknownTaskError
 from supervisor.ids import from_text, id_of, to_text
 from supervisor.local.tree import LocalTree
-from supervisor.packer import NO_CONFIG, Packer, discard
+from supervisor.new_task import NewTask
+from supervisor.packer import NO_CONFIG, Packer, discard, in_chunks
 from supervisor.records import TaskRecord, record_of
 from supervisor.schedule_calls import ScheduleCalls
+from supervisor.seen_calls import SeenCalls
 from supervisor.states import State
 from supervisor.wire.messages import Submission
 
@@ -33,7 +37,7 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class TaskQueue(EndedCalls, ScheduleCalls):
+class TaskQueue(EndedCalls, ScheduleCalls, SeenCalls):
     """A connection to the supervisor of a directory, made when it is first needed.
 
     Safe to share between threads and across forks, sync and async. ``dir`` defaults to ``$SUPERVISOR_DIR``, then
@@ -192,8 +196,15 @@ class TaskQueue(EndedCalls, ScheduleCalls):
         self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
     ) -> tuple[str, bool]:
         """The id, and whether it is a new task: one that holds its unique key may stand for it."""
-        submission = self._packer().call(func, args, kwargs, config)
-        found = self._send(calls.submit(submission, self._timeout), submission)
+        if task_hooks.creating():
+            new = NewTask.of(func, args, kwargs, config)
+            new.announce()
+            submission = self._packer().call(func, new.args, new.kwargs, new.config())
+            found = self._send(calls.submit(submission, self._timeout), submission)
+            new.accept(submission.id, found)
+        else:
+            submission = self._packer().call(func, args, kwargs, config)
+            found = self._send(calls.submit(submission, self._timeout), submission)
         return to_text(found), found == submission.id
 
     async def asubmit_call(
@@ -209,8 +220,15 @@ class TaskQueue(EndedCalls, ScheduleCalls):
     async def _aput(
         self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
     ) -> tuple[str, bool]:
-        submission = (await self._apacker()).call(func, args, kwargs, config)
-        found = await self._asend(calls.submit(submission, self._timeout), submission)
+        if task_hooks.creating():
+            new = NewTask.of(func, args, kwargs, config)
+            await new.aannounce()
+            submission = (await self._apacker()).call(func, new.args, new.kwargs, new.config())
+            found = await self._asend(calls.submit(submission, self._timeout), submission)
+            await new.aaccept(submission.id, found)
+        else:
+            submission = (await self._apacker()).call(func, args, kwargs, config)
+            found = await self._asend(calls.submit(submission, self._timeout), submission)
         return to_text(found), found == submission.id
 
     def submit_many(
@@ -220,6 +238,8 @@ class TaskQueue(EndedCalls, ScheduleCalls):
 
         In one round trip, or one for each thousand. A round trip is accepted whole or not at all.
         """
+        if task_hooks.creating():
+            return self._put_many(func, arguments, config)
         ids: list[str] = []
         for chunk in self._packer().chunks(func, arguments, config):
             accepted = self._send(calls.submit_many(chunk, self._timeout), *chunk)
@@ -230,10 +250,47 @@ class TaskQueue(EndedCalls, ScheduleCalls):
         self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], *, config: TaskConfig = NO_CONFIG
     ) -> list[str]:
         """:meth:`submit_many` without blocking the event loop."""
+        if task_hooks.creating():
+            return await self._aput_many(func, arguments, config)
         ids: list[str] = []
         for chunk in (await self._apacker()).chunks(func, arguments, config):
             accepted = await self._asend(calls.submit_many(chunk, self._timeout), *chunk)
             ids += map(to_text, accepted)
+        return ids
+
+    def _put_many(self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig) -> list[str]:
+        """:meth:`submit_many` with hooks, which see each of them."""
+        packer, ids = self._packer(), []
+        new: deque[NewTask] = deque()
+
+        def made() -> Iterator[Submission]:
+            for args in arguments:
+                each = NewTask.of(func, args, {}, config)
+                each.announce()
+                new.append(each)
+                yield packer.call(func, each.args, each.kwargs, each.config())
+
+        for chunk in in_chunks(made()):
+            accepted = self._send(calls.submit_many(chunk, self._timeout), *chunk)
+            for submission, found in zip(chunk, accepted, strict=True):
+                new.popleft().accept(submission.id, found)
+                ids.append(to_text(found))
+        return ids
+
+    async def _aput_many(
+        self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig
+    ) -> list[str]:
+        """:meth:`_put_many` without blocking the event loop."""
+        packer, ids = await self._apacker(), []
+        new = [NewTask.of(func, args, {}, config) for args in arguments]
+        for each in new:
+            await each.aannounce()
+        waiting = deque(new)
+        for chunk in in_chunks(packer.call(func, each.args, each.kwargs, each.config()) for each in new):
+            accepted = await self._asend(calls.submit_many(chunk, self._timeout), *chunk)
+            for submission, found in zip(chunk, accepted, strict=True):
+                await waiting.popleft().aaccept(submission.id, found)
+                ids.append(to_text(found))
         return ids
 
     def _send(self, call: Call[T], *submissions: Submission) -> T:
@@ -292,8 +349,16 @@ class TaskQueue(EndedCalls, ScheduleCalls):
         target = handlers.here(name, chosen)
         if target is None:
             target = handlers.there(name, self._perform(calls.look(name, self._timeout)), chosen)
-        submission = packer.named(target, {} if data is None else data)
-        return to_text(self._send(calls.submit(submission, self._timeout), submission))
+        args, kwargs = target.arguments({} if data is None else data)
+        if not task_hooks.creating():
+            submission = packer.named(target, args, kwargs)
+            return to_text(self._send(calls.submit(submission, self._timeout), submission))
+        new = NewTask.begin(target.config.name or name, args, kwargs, target.config)
+        new.announce()
+        submission = packer.named(replace(target, config=new.config()), new.args, new.kwargs)
+        found = self._send(calls.submit(submission, self._timeout), submission)
+        new.accept(submission.id, found)
+        return to_text(found)
 
     async def aenqueue(
         self, name: str, data: object = None, /, *, delay_seconds: float | str = 0.0, **options: Unpack[TaskOptions]
@@ -304,8 +369,16 @@ class TaskQueue(EndedCalls, ScheduleCalls):
         target = handlers.here(name, chosen)
         if target is None:
             target = handlers.there(name, await self._aperform(calls.look(name, self._timeout)), chosen)
-        submission = packer.named(target, {} if data is None else data)
-        return to_text(await self._asend(calls.submit(submission, self._timeout), submission))
+        args, kwargs = target.arguments({} if data is None else data)
+        if not task_hooks.creating():
+            submission = packer.named(target, args, kwargs)
+            return to_text(await self._asend(calls.submit(submission, self._timeout), submission))
+        new = NewTask.begin(target.config.name or name, args, kwargs, target.config)
+        await new.aannounce()
+        submission = packer.named(replace(target, config=new.config()), new.args, new.kwargs)
+        found = await self._asend(calls.submit(submission, self._timeout), submission)
+        await new.aaccept(submission.id, found)
+        return to_text(found)
 
     def task_context(
         self, func: Callable[..., Any], /, *args: Any, config: TaskConfig = NO_CONFIG, **kwargs: Any

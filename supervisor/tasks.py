@@ -11,6 +11,7 @@ from supervisor import registry
 from supervisor.config import TaskConfig, TaskOptions
 from supervisor.functions import name_of, reference_of
 from supervisor.handle import Handle
+from supervisor.hidden import check_names
 from supervisor.taskqueue import TaskQueue, queue
 
 P = ParamSpec("P")
@@ -121,6 +122,8 @@ def task(
 
 def _made(function: Callable[P, R], config: TaskConfig) -> Task[P, R]:
     """A task under its name; copies with other options have none of their own."""
+    if config.hidden:
+        check_names(function, tuple(config.hidden))
     made = Task(function, config)
     registry.register(made.name, function, config, spread=True)
     return made

@@ -6,13 +6,16 @@ from supervisor.core.book import HANDLER_SECONDS
 from supervisor.core.entry import Lease
 from supervisor.journal.journal import Journal
 from supervisor.states import Cause
-from supervisor.wire.messages import Grant, KillData
+from supervisor.wire.messages import Extra, Files, Grant, KillData
 
 
 def grant(lease: Lease, journal: Journal) -> Grant:
     """The words that go with a lease. What they are about is in the journal by now."""
     entry, kind = lease.entry, lease.entry.kind
     asked = _kill(lease, journal)
+    extra = None
+    if kind.profile or entry.files & Files.CONTEXT:
+        extra = Extra(journal.context(entry.seq), kind.profile and asked is None)
     return Grant(
         lease=lease.number,
         seq=entry.seq,
@@ -29,6 +32,7 @@ def grant(lease: Lease, journal: Journal) -> Grant:
         retries_left=max(0, kind.max_retries - entry.failures),
         store_result=kind.options.store_result,
         asked=asked,
+        extra=extra,
     )
 
 

@@ -12,11 +12,12 @@ import select
 import time
 from dataclasses import dataclass, field
 
+from supervisor.broker.told import Told
 from supervisor.core.book import Book
 from supervisor.journal.rows import Pieces
 from supervisor.scoreboard import Scoreboard
 from supervisor.wire.messages import ProgressData
-from supervisor.wire.talk import Kind, TalkBuffer, decode_progress
+from supervisor.wire.talk import Kind, TalkBuffer
 
 _READ = 1 << 20
 _MOST_READS = 64
@@ -28,13 +29,13 @@ class _Kept:
     """What one attempt has printed and told so far."""
 
     seq: int
+    told: Told
     head: int = 0
     """Bytes written through already."""
     pending: list[str] = field(default_factory=list)
     tail: str = ""
     dropped: int = 0
     piece: int = 0
-    progress: ProgressData | None = None
 
 
 @dataclass(slots=True)
@@ -59,6 +60,8 @@ class OutputReader:
         self.descriptor = self._epoll.fileno()
         self._by_fd: dict[int, _Pipes] = {}
         self._kept: dict[int, _Kept] = {}
+        self._news: dict[int, Told] = {}
+        """By lease: who told something in this turn."""
         self._flush_at = 0.0
 
     def open(self, worker: int, slot: int, descriptors: list[int]) -> None:
@@ -104,8 +107,9 @@ class OutputReader:
         for said in pipes.frames.feed(data):
             if said.kind == Kind.OUTPUT:
                 self._print(said.lease, said.data.decode("utf-8", "replace"))
-            elif said.kind == Kind.PROGRESS and (kept := self._of(said.lease)) is not None:
-                kept.progress = decode_progress(said.data)
+            elif (kept := self._of(said.lease)) is not None:
+                kept.told.hear(said)
+                self._news[said.lease] = kept.told
 
     def _of(self, number: int) -> _Kept | None:
         kept = self._kept.get(number)
@@ -113,7 +117,7 @@ class OutputReader:
             lease = self._book.leases.get(number)
             if lease is None:
                 return None  # said by a process that outlived its attempt
-            kept = self._kept[number] = _Kept(lease.entry.seq)
+            kept = self._kept[number] = _Kept(lease.entry.seq, Told(number, lease.entry))
         return kept
 
     def _print(self, lease: int, text: str) -> None:
@@ -133,10 +137,14 @@ class OutputReader:
     def progress_of(self, lease: int) -> ProgressData | None:
         """The last progress that this running attempt told."""
         kept = self._kept.get(lease)
-        return kept.progress if kept else None
+        return kept.told.progress if kept else None
 
     def collect(self, pieces: Pieces, ended: list[tuple[int, int]], now: float) -> None:
         """Move what is to be written to ``pieces``: all of the attempts that ended, and now and then of the others."""
+        if self._news:
+            for told in self._news.values():
+                told.write(pieces)
+            self._news.clear()
         for lease, _ in ended:
             kept = self._kept.pop(lease, None)
             if kept is not None:
@@ -152,8 +160,6 @@ class OutputReader:
         if kept.tail:
             kept.pending.append(kept.tail)
         self._write(lease, kept, pieces)
-        if kept.progress is not None:
-            pieces.progress.append((kept.seq, kept.progress.done, kept.progress.total, kept.progress.message))
 
     def _write(self, lease: int, kept: _Kept, pieces: Pieces) -> None:
         if not kept.pending:

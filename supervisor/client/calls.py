@@ -10,7 +10,7 @@ import msgspec
 
 from supervisor.core.plan import Plan, ScheduleRow
 from supervisor.wire.info import Info, Looked
-from supervisor.wire.messages import AttemptRow, DeadQuery, DeadSlice, Submission, TaskRow
+from supervisor.wire.messages import ArgumentsRow, AttemptRow, DeadQuery, DeadSlice, Submission, TaskRow
 
 T = TypeVar("T")
 _SLACK_SECONDS = 2.0
@@ -33,6 +33,7 @@ class Call(Generic[T]):
 _plain: Callable[[msgspec.Raw], Any] = msgspec.msgpack.Decoder().decode
 _row = msgspec.msgpack.Decoder(TaskRow | None).decode
 _attempts = msgspec.msgpack.Decoder(list[AttemptRow]).decode
+_arguments = msgspec.msgpack.Decoder(ArgumentsRow).decode
 _slice = msgspec.msgpack.Decoder(DeadSlice).decode
 _bool = msgspec.msgpack.Decoder(bool).decode
 _maybe_bool = msgspec.msgpack.Decoder(bool | None).decode
@@ -117,6 +118,11 @@ def cancel(task_id: bytes, timeout: float) -> Call[bool]:
 def prioritise(task_id: bytes, priority: int, timeout: float) -> Call[bool]:
     """Change the priority of a task that has not started."""
     return Call("prioritise", lambda left, again: (task_id, priority), _bool, timeout)
+
+
+def arguments(task_id: bytes, timeout: float) -> Call[ArgumentsRow]:
+    """Read the arguments of a task."""
+    return Call("arguments", lambda left, again: (task_id,), _arguments, timeout)
 
 
 def attempts(task_id: bytes, timeout: float) -> Call[list[AttemptRow]]:

@@ -15,7 +15,7 @@ from supervisor.core.uniques import Uniques
 from supervisor.core.verdict import answered
 from supervisor.core.waiting import Waiting
 from supervisor.states import Cause, State
-from supervisor.wire.messages import Submission
+from supervisor.wire.messages import Files, Submission
 
 _UNSTARTED = {Cause.CANCELLED: "cancelled before it started", Cause.EXPIRED: "not started in the time given for it"}
 
@@ -65,6 +65,9 @@ class Agenda:
         self.changes.new[entry.seq] = submission
         if entry.keys.unique is not None:
             self.uniques.take(entry.keys.unique, entry.id, now.wall)
+        if submission.context is not None:
+            entry.files |= Files.CONTEXT
+            self.changes.contexts.append((entry.seq, submission.context))
         if entry.expires:
             self.waiting.expiries.add(entry)
         delay = max(submission.delay, submission.eta - now.wall)
@@ -172,7 +175,8 @@ class Agenda:
     def end(self, entry: Entry, state: State) -> None:
         """A task that waits nowhere, and that nobody holds, has ended."""
         entry.state = state
-        self.ended_counts[state.value] += 1
+        if not entry.kind.internal:
+            self.ended_counts[state.value] += 1
         if entry.keys is not NO_KEYS:
             self.uniques.ended(entry)
         if entry.expires:

@@ -36,8 +36,12 @@ class Changes:
     """Schedules that have come further, or were changed; None for one that is gone."""
     revived: list[int] = field(default_factory=list)
     """Tasks, by seq, that had ended and were taken up again."""
+    contexts: list[tuple[int, bytes]] = field(default_factory=list)
+    """What the contexts of new tasks begin with, by seq."""
+    hooks: dict[str, str] = field(default_factory=dict)
+    """What has to be known of hooks after a restart."""
     wall: float = 0.0
     """When all this happened: wall-clock seconds."""
 
     def __bool__(self) -> bool:
-        return bool(self.touched or self.cancelling or self.queues or self.schedules)
+        return bool(self.touched or self.cancelling or self.queues or self.schedules or self.hooks)

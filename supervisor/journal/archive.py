@@ -104,7 +104,10 @@ class Archive:
         number, worker, started, ended, cause, kind, message, traceback, stack = told
         printed = self._connection.execute(SQL["output"], (seq, max(lease, 1), until - 1)).fetchall()
         output = "".join(text for (text,) in printed)
-        plain = (number, worker, started, ended, cause, (kind, message, traceback), stack, output)
+        span = (seq, max(lease, 1), until - 1)
+        progress = self._connection.execute(SQL["progress"], span).fetchone()
+        profile = self._connection.execute(SQL["profile"], span).fetchone()
+        plain = (number, worker, started, ended, cause, (kind, message, traceback), stack, output, progress, profile)
         return msgspec.convert(plain, AttemptRow)
 
     # -- deleting ----------------------------------------------------------------------------------------------
@@ -136,7 +139,7 @@ class Archive:
         self._begin()
         try:
             gone = self._forget_history(tasks, most)
-            for statement in ("unbury", "delete_task", "delete_progress"):
+            for statement in ("unbury", "delete_task", "delete_context"):
                 self._connection.executemany(SQL[statement], [(seq,) for seq in tasks[:gone]])
             self._connection.executemany(SQL["drop_result"], [(seq,) for seq in results])
             self._connection.execute("COMMIT")
@@ -148,7 +151,7 @@ class Archive:
 
     def _forget_history(self, tasks: list[int], most: int) -> int:
         for gone, seq in enumerate(tasks):
-            for statement in ("delete_attempts", "delete_output"):
+            for statement in ("delete_attempts", "delete_output", "delete_progress", "delete_profiles"):
                 most -= self._connection.execute(SQL[statement], {"seq": seq, "most": most}).rowcount
             if most <= 0:
                 return gone  # there may be more of it

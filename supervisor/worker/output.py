@@ -9,8 +9,11 @@ import sys
 import time
 from typing import Any
 
+import msgspec
+
+from supervisor.core.speed import Speed
 from supervisor.wire.messages import ProgressData
-from supervisor.wire.talk import Kind, frames, progress_frame
+from supervisor.wire.talk import Kind, frames, letter, progress_frame
 
 _PROGRESS_SECONDS = 0.1
 _PIECE = 64 * 1024
@@ -27,6 +30,9 @@ class Talk:
         self._raw = os.open(f"/proc/self/fd/{raw}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self._outside = outside
         self._next_progress = 0.0
+        self._speed: Speed | None = None
+        self._held: ProgressData | None = None
+        """Told too soon after the one before: said at the end, unless another comes."""
 
     def install(self) -> None:
         """Put ourselves in the place of ``sys.stdout`` and ``sys.stderr``."""
@@ -53,10 +59,27 @@ class Talk:
         now = time.monotonic()
         finished = progress.total is not None and progress.done >= progress.total
         if now < self._next_progress and not finished:
+            self._held = progress
             return
         self._next_progress = now + _PROGRESS_SECONDS
+        self._tell(progress, now)
+
+    def _tell(self, progress: ProgressData, now: float) -> None:
+        self._held = None
+        speed = self._speed
+        if speed is None:
+            speed = self._speed = Speed()
+        told = msgspec.structs.replace(progress, rate=speed.add(now, progress.done), at=time.time())
         try:
-            os.write(self._pipe, progress_frame(self.lease, progress))
+            os.write(self._pipe, progress_frame(self.lease, told))
+        except OSError:
+            return
+
+    def send(self, kind: Kind, data: bytes) -> None:
+        """Tell something that makes sense only as a whole."""
+        try:
+            for frame in letter(kind, self.lease, data):
+                os.write(self._pipe, frame)
         except OSError:
             return
 
@@ -64,13 +87,16 @@ class Talk:
         """An attempt begins."""
         self.lease = lease
         self._next_progress = 0.0
+        self._speed = None
 
     def end(self, *, another_follows: bool) -> None:
-        """It is over. Nothing is buffered, so there is nothing to flush.
+        """It is over. Of what is printed nothing is buffered, so there is nothing to flush.
 
         In a batch the next attempt begins before the broker has looked into the raw pipe. So what is still in it is
         taken out here, and said again for this attempt.
         """
+        if self._held is not None:
+            self._tell(self._held, time.monotonic())
         if another_follows:
             self._take_raw()
         self.lease = 0
