@@ -20,12 +20,12 @@ from supervisor.client.ends import Ends
 from supervisor.client.wait import Wait, raise_for_end
 from supervisor.config import TaskConfig, TaskOptions, read_delay, read_priority
 from supervisor.context import TaskContext
+from supervisor.creation import Creation
 from supervisor.directory import DEFAULT, VARIABLE, Directory
 from supervisor.ended_calls import EndedCalls
 from supervisor.errors import QueueUnavailableError, SupervisorError, UnknownTaskError
 from supervisor.ids import from_text, id_of, to_text
 from supervisor.local.tree import LocalTree
-from supervisor.new_task import NewTask
 from supervisor.packer import NO_CONFIG, Packer, discard, in_chunks
 from supervisor.records import TaskRecord, record_of
 from supervisor.schedule_calls import ScheduleCalls
@@ -197,9 +197,8 @@ class TaskQueue(EndedCalls, ScheduleCalls, SeenCalls):
     ) -> tuple[str, bool]:
         """The id, and whether it is a new task: one that holds its unique key may stand for it."""
         if task_hooks.creating():
-            new = NewTask.of(func, args, kwargs, config)
-            new.announce()
-            submission = self._packer().call(func, new.args, new.kwargs, new.config())
+            new = Creation.of(func, args, kwargs, config).announce()
+            submission = self._packer().call(func, new.task.args, new.task.kwargs, new.config)
             found = self._send(calls.submit(submission, self._timeout), submission)
             new.accept(submission.id, found)
         else:
@@ -221,9 +220,8 @@ class TaskQueue(EndedCalls, ScheduleCalls, SeenCalls):
         self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
     ) -> tuple[str, bool]:
         if task_hooks.creating():
-            new = NewTask.of(func, args, kwargs, config)
-            await new.aannounce()
-            submission = (await self._apacker()).call(func, new.args, new.kwargs, new.config())
+            new = await Creation.of(func, args, kwargs, config).aannounce()
+            submission = (await self._apacker()).call(func, new.task.args, new.task.kwargs, new.config)
             found = await self._asend(calls.submit(submission, self._timeout), submission)
             await new.aaccept(submission.id, found)
         else:
@@ -261,14 +259,13 @@ class TaskQueue(EndedCalls, ScheduleCalls, SeenCalls):
     def _put_many(self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig) -> list[str]:
         """:meth:`submit_many` with hooks, which see each of them."""
         packer, ids = self._packer(), []
-        new: deque[NewTask] = deque()
+        new: deque[Creation] = deque()
 
         def made() -> Iterator[Submission]:
             for args in arguments:
-                each = NewTask.of(func, args, {}, config)
-                each.announce()
+                each = Creation.of(func, args, {}, config).announce()
                 new.append(each)
-                yield packer.call(func, each.args, each.kwargs, each.config())
+                yield packer.call(func, each.task.args, each.task.kwargs, each.config)
 
         for chunk in in_chunks(made()):
             accepted = self._send(calls.submit_many(chunk, self._timeout), *chunk)
@@ -282,14 +279,12 @@ class TaskQueue(EndedCalls, ScheduleCalls, SeenCalls):
     ) -> list[str]:
         """:meth:`_put_many` without blocking the event loop."""
         packer, ids = await self._apacker(), []
-        new = [NewTask.of(func, args, {}, config) for args in arguments]
-        for each in new:
-            await each.aannounce()
-        waiting = deque(new)
-        for chunk in in_chunks(packer.call(func, each.args, each.kwargs, each.config()) for each in new):
+        new = deque([await Creation.of(func, args, {}, config).aannounce() for args in arguments])
+        made = [packer.call(func, each.task.args, each.task.kwargs, each.config) for each in new]
+        for chunk in in_chunks(made):
             accepted = await self._asend(calls.submit_many(chunk, self._timeout), *chunk)
             for submission, found in zip(chunk, accepted, strict=True):
-                await waiting.popleft().aaccept(submission.id, found)
+                await new.popleft().aaccept(submission.id, found)
                 ids.append(to_text(found))
         return ids
 
@@ -353,9 +348,8 @@ class TaskQueue(EndedCalls, ScheduleCalls, SeenCalls):
         if not task_hooks.creating():
             submission = packer.named(target, args, kwargs)
             return to_text(self._send(calls.submit(submission, self._timeout), submission))
-        new = NewTask.begin(target.config.name or name, args, kwargs, target.config)
-        new.announce()
-        submission = packer.named(replace(target, config=new.config()), new.args, new.kwargs)
+        new = Creation.begin(target.config.name or name, args, kwargs, target.config).announce()
+        submission = packer.named(replace(target, config=new.config), new.task.args, new.task.kwargs)
         found = self._send(calls.submit(submission, self._timeout), submission)
         new.accept(submission.id, found)
         return to_text(found)
@@ -373,9 +367,8 @@ class TaskQueue(EndedCalls, ScheduleCalls, SeenCalls):
         if not task_hooks.creating():
             submission = packer.named(target, args, kwargs)
             return to_text(await self._asend(calls.submit(submission, self._timeout), submission))
-        new = NewTask.begin(target.config.name or name, args, kwargs, target.config)
-        await new.aannounce()
-        submission = packer.named(replace(target, config=new.config()), new.args, new.kwargs)
+        new = await Creation.begin(target.config.name or name, args, kwargs, target.config).aannounce()
+        submission = packer.named(replace(target, config=new.config), new.task.args, new.task.kwargs)
         found = await self._asend(calls.submit(submission, self._timeout), submission)
         await new.aaccept(submission.id, found)
         return to_text(found)
