@@ -10,18 +10,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from supervisor.captured import capture
     from supervisor.config import Priority, TaskConfig
     from supervisor.core.plan import Misfire, Overlap
-    from supervisor.current import CurrentTask, current_task
+    from supervisor.current import CurrentTask, commit_context, current_task, get_context, set_context, track
     from supervisor.errors import (
         AlreadyRunningError,
+        ContextError,
         DeadlockError,
         DependencyCycleError,
+        HookSignatureError,
         JournalFullError,
         KeyHeldError,
         LocalTreeError,
         MessageTooLargeError,
         NameTakenError,
+        NotInTaskError,
         PayloadRefusedError,
         QueueClosedError,
         QueueFullError,
@@ -50,52 +54,73 @@ if TYPE_CHECKING:
     )
     from supervisor.group_handle import GroupHandle, GroupProgress
     from supervisor.handle import Handle, StreamHandle
+    from supervisor.hidden import HIDDEN
     from supervisor.hooks import on_worker_start, on_worker_stop
+    from supervisor.internal_tasks import DeadTask
+    from supervisor.new_task import NewTask
     from supervisor.policy import Reject, Retry
     from supervisor.presets import high_priority_config, quick_config, reliable_config
-    from supervisor.records import AttemptRecord, ErrorInfo, LogLine, Progress, ScheduleRecord, TaskRecord
+    from supervisor.records import (
+        AttemptRecord,
+        ErrorInfo,
+        LogLine,
+        Profile,
+        Progress,
+        ScheduleRecord,
+        TaskProgress,
+        TaskRecord,
+    )
     from supervisor.schedules import schedule
     from supervisor.states import Cause, State
     from supervisor.steps import Chain, Group, Step, chain, group
+    from supervisor.task_hooks import on_backlog, on_death, on_post_create, on_post_run, on_pre_create, on_pre_run
     from supervisor.taskqueue import TaskQueue, queue
     from supervisor.tasks import Task, task
 
 __version__ = "0.1.0"
 
 _ERRORS = (
-    "AlreadyRunningError DeadlockError DependencyCycleError JournalFullError KeyHeldError"
-    " LocalTreeError MessageTooLargeError NameTakenError PayloadRefusedError QueueClosedError"
-    " QueueFullError QueueUnavailableError ResultExpiredError ScheduleDeclaredError ScheduleError"
-    " SerializationError SettingsError SoftTimeoutError StreamForkError StreamRestartedError"
-    " SupervisorError TaskCancelledError TaskExpiredError TaskFailedError TaskNeededError"
-    " TaskOptionError TaskTimeoutError UnknownGroupError UnknownHandlerError UnknownScheduleError"
-    " UnknownTaskError WaitTimeoutError WorkerLostError"
+    "AlreadyRunningError ContextError DeadlockError DependencyCycleError HookSignatureError"
+    " JournalFullError KeyHeldError LocalTreeError MessageTooLargeError NameTakenError NotInTaskError"
+    " PayloadRefusedError QueueClosedError QueueFullError QueueUnavailableError ResultExpiredError"
+    " ScheduleDeclaredError ScheduleError SerializationError SettingsError SoftTimeoutError"
+    " StreamForkError StreamRestartedError SupervisorError TaskCancelledError TaskExpiredError"
+    " TaskFailedError TaskNeededError TaskOptionError TaskTimeoutError UnknownGroupError"
+    " UnknownHandlerError UnknownScheduleError UnknownTaskError WaitTimeoutError WorkerLostError"
 )
 _HOMES = {
+    "supervisor.captured": "capture",
     "supervisor.config": "Priority TaskConfig",
     "supervisor.core.plan": "Misfire Overlap",
-    "supervisor.current": "CurrentTask current_task",
+    "supervisor.current": "CurrentTask commit_context current_task get_context set_context track",
     "supervisor.errors": _ERRORS,
     "supervisor.group_handle": "GroupHandle GroupProgress",
     "supervisor.handle": "Handle StreamHandle",
+    "supervisor.hidden": "HIDDEN",
     "supervisor.hooks": "on_worker_start on_worker_stop",
+    "supervisor.internal_tasks": "DeadTask",
+    "supervisor.new_task": "NewTask",
     "supervisor.policy": "Reject Retry",
     "supervisor.presets": "high_priority_config quick_config reliable_config",
-    "supervisor.records": "AttemptRecord ErrorInfo LogLine Progress ScheduleRecord TaskRecord",
+    "supervisor.records": "AttemptRecord ErrorInfo LogLine Profile Progress ScheduleRecord TaskProgress TaskRecord",
     "supervisor.schedules": "schedule",
     "supervisor.states": "Cause State",
     "supervisor.steps": "Chain Group Step chain group",
+    "supervisor.task_hooks": "on_backlog on_death on_post_create on_post_run on_pre_create on_pre_run",
     "supervisor.taskqueue": "TaskQueue queue",
     "supervisor.tasks": "Task task",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "HIDDEN",
     "AlreadyRunningError",
     "AttemptRecord",
     "Cause",
     "Chain",
+    "ContextError",
     "CurrentTask",
+    "DeadTask",
     "DeadlockError",
     "DependencyCycleError",
     "ErrorInfo",
@@ -103,6 +128,7 @@ __all__ = [
     "GroupHandle",
     "GroupProgress",
     "Handle",
+    "HookSignatureError",
     "JournalFullError",
     "KeyHeldError",
     "LocalTreeError",
@@ -110,9 +136,12 @@ __all__ = [
     "MessageTooLargeError",
     "Misfire",
     "NameTakenError",
+    "NewTask",
+    "NotInTaskError",
     "Overlap",
     "PayloadRefusedError",
     "Priority",
+    "Profile",
     "Progress",
     "QueueClosedError",
     "QueueFullError",
@@ -139,6 +168,7 @@ __all__ = [
     "TaskFailedError",
     "TaskNeededError",
     "TaskOptionError",
+    "TaskProgress",
     "TaskQueue",
     "TaskRecord",
     "TaskTimeoutError",
@@ -149,17 +179,28 @@ __all__ = [
     "WaitTimeoutError",
     "WorkerLostError",
     "__version__",
+    "capture",
     "chain",
+    "commit_context",
     "current_task",
+    "get_context",
     "group",
     "high_priority_config",
+    "on_backlog",
+    "on_death",
+    "on_post_create",
+    "on_post_run",
+    "on_pre_create",
+    "on_pre_run",
     "on_worker_start",
     "on_worker_stop",
     "queue",
     "quick_config",
     "reliable_config",
     "schedule",
+    "set_context",
     "task",
+    "track",
 ]
 
 

@@ -12,6 +12,8 @@ from enum import Enum, IntEnum
 from functools import cached_property
 from typing import Any, Protocol, Self, TypedDict, runtime_checkable
 
+import msgspec
+
 from supervisor.core.keys import Keys, Limit, Rate, Unique
 from supervisor.core.ties import Fate, Ties
 from supervisor.errors import TaskOptionError
@@ -19,6 +21,7 @@ from supervisor.ids import from_text, id_of, to_text
 from supervisor.policy import NO_POLICY, ErrorHandler, ErrorType, Policy
 from supervisor.settings.kind import Duration, Factor, Kind, Maybe, Plain, Size, Switch, Whole
 from supervisor.settings.nearest import did_you_mean
+from supervisor.wire.messages import LONGEST_CONTEXT
 from supervisor.wire.options import Options
 
 
@@ -75,6 +78,9 @@ class TaskOptions(TypedDict, total=False):
     parent: Parents | None
     on_parent_failure: str
     on_parent_cancel: str
+    context: Mapping[str, Any] | None
+    profile: bool
+    hidden: str | Iterable[str]
 
 
 class _Unset(Enum):
@@ -151,6 +157,12 @@ class TaskConfig:
     """What becomes of it when one has failed, timed out or was lost: "cancel", "fail", or "run" all the same."""
     on_parent_cancel: str = "cancel"
     """The same where one was cancelled or has expired."""
+    context: Mapping[str, Any] | None = None
+    """What its context begins with: plain data, of at most 64 KiB as JSON."""
+    profile: bool = _UNSET
+    """Whether CPU time, memory and a profile of each attempt are kept. Setting's default: no."""
+    hidden: str | Iterable[str] = ()
+    """The names of arguments that nobody is shown; of a handler, the keys of its data."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -231,6 +243,7 @@ class TaskConfig:
             queue=self.queue,
             store_result=self.store_result,
             error_handler=self.policy.asks_after_kill,
+            hidden=tuple(self.hidden),
             **chosen,
         )
 
@@ -260,6 +273,38 @@ class _Until(Plain):
 
     def read(self, value: object) -> str | float:
         return str(value) if value in ("started", "finished") else Duration().read(value)
+
+
+class _Context(Plain):
+    """What a context begins with."""
+
+    unit = "mapping"
+    expects = f"a mapping of plain data, of at most {LONGEST_CONTEXT:,} bytes as JSON"
+
+    def read(self, value: object) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise ValueError
+        try:
+            data = msgspec.json.encode(dict(value))
+        except (OverflowError, RecursionError) as error:
+            raise ValueError from error
+        if len(data) > LONGEST_CONTEXT:
+            raise ValueError
+        found: dict[str, Any] = msgspec.json.decode(data)
+        return found
+
+
+class _Names(Plain):
+    """Names of arguments."""
+
+    unit = "names"
+    expects = "a name, or several of them"
+
+    def read(self, value: object) -> tuple[str, ...]:
+        names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else ()
+        if not all(isinstance(name, str) and 0 < len(name) <= 255 for name in names) or (value and not names):
+            raise ValueError
+        return names
 
 
 class _RateText(Plain):
@@ -388,6 +433,9 @@ _KINDS: dict[str, Kind[Any]] = {
     "parent": Maybe(_Parents()),
     "on_parent_failure": _Fate(),
     "on_parent_cancel": _Fate(),
+    "context": Maybe(_Context()),
+    "profile": Switch(),
+    "hidden": _Names(),
 }
 _TRAVELLING = (
     "timeout",
@@ -400,6 +448,7 @@ _TRAVELLING = (
     "crash_budget",
     "memory_limit",
     "result_ttl",
+    "profile",
 )
 
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, TypeVar, overload
 
+from supervisor import tracking
 from supervisor.errors import NotInTaskError
 from supervisor.ids import to_text
 from supervisor.wire.messages import Grant, ProgressData
+from supervisor.wire.talk import Kind
+from supervisor.worker.notes import Context
 from supervisor.worker.output import Talk
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +27,7 @@ class CurrentTask:
     grant: Grant
     talk: Talk
     deadline: float | None
-    """Monotonic seconds."""
-    clock: float = field(default_factory=time.monotonic)
+    """Monotonic seconds at which the hard limit kills this attempt; None when it has none."""
 
     @property
     def id(self) -> str:
@@ -47,9 +53,53 @@ class CurrentTask:
         """Seconds until the hard limit kills this attempt; None when it has none."""
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
+    # -- progress ----------------------------------------------------------------------------------------------
+
     def progress(self, done: float, total: float | None = None, message: str = "") -> None:
-        """Tell how far it is, in any unit. Cheap to call often: at most ten reports a second are sent."""
+        """Tell how far it is, in any unit. Cheap to call often: at most ten reports a second are sent, and the last.
+
+        From what it tells follow its rate, and when it will be done: see :class:`Progress`.
+        """
         self.talk.progress(ProgressData(float(done), None if total is None else float(total), message))
+
+    @overload
+    def track(self, iterable: Iterable[T], total: float | None = None, message: str = "") -> Iterator[T]: ...
+    @overload
+    def track(self, iterable: AsyncIterable[T], total: float | None = None, message: str = "") -> AsyncIterator[T]: ...
+    def track(
+        self, iterable: Iterable[T] | AsyncIterable[T], total: float | None = None, message: str = ""
+    ) -> Iterator[T] | AsyncIterator[T]:
+        """The items of ``iterable``, telling as progress how many of them are done.
+
+        ``total`` is how many there are; by default what ``len`` says, where it says something.
+        """
+        return tracking.track(self, iterable, total, message)
+
+    # -- context -----------------------------------------------------------------------------------------------
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """A copy of its context."""
+        return dict(_context().get(None, None))
+
+    def set_context(self, key: str, value: object, auto_commit: bool = True) -> None:
+        """Put plain data into its context, at ``a.b.c`` say: mappings on the way are made.
+
+        It is there in later attempts, and can be read with the task's record by anybody who asks, from the moment on
+        that it is committed: at once, or with :meth:`commit_context` where ``auto_commit`` is False, or at the end of
+        the attempt. What was committed outlives the kill of any process.
+
+        Raises ContextError for what is no plain data, and above 64 KiB as JSON in all.
+        """
+        _context().set(key, value, auto_commit=auto_commit)
+
+    def get_context(self, key: str | None = None, default: Any = None) -> Any:
+        """What its context holds at ``a.b.c``, or ``default``; without a key, all of it."""
+        return _context().get(key, default)
+
+    def commit_context(self) -> None:
+        """Make sure that what was put into the context is kept."""
+        _context().commit()
 
 
 @lru_cache(maxsize=128)
@@ -61,6 +111,7 @@ def _logger(name: str) -> logging.Logger:
 
 
 _current: CurrentTask | None = None
+_notes: Context | None = None
 
 
 def current_task() -> CurrentTask:
@@ -75,7 +126,46 @@ def running_task() -> bytes | None:
     return None if _current is None else _current.grant.id
 
 
+def _context() -> Context:
+    """The context of the task that runs, opened when it is first asked for: most never ask."""
+    global _notes  # noqa: PLW0603  see enter
+    task, found = current_task(), _notes
+    if found is None:
+        talk, extra = task.talk, task.grant.extra
+        found = _notes = Context(extra.context if extra else b"", lambda data: talk.send(Kind.CONTEXT, data))
+    return found
+
+
 def enter(task: CurrentTask | None) -> None:
     """This task runs from now on (None: no task)."""
-    global _current  # noqa: PLW0603  one task a process, by design; a context variable would hide it from its threads
+    global _current, _notes  # noqa: PLW0603  one task a process, by design; a context variable would hide it from threads
+    if _notes is not None:
+        _notes.commit()
+        _notes = None
     _current = task
+
+
+@overload
+def track(iterable: Iterable[T], total: float | None = None, message: str = "") -> Iterator[T]: ...
+@overload
+def track(iterable: AsyncIterable[T], total: float | None = None, message: str = "") -> AsyncIterator[T]: ...
+def track(
+    iterable: Iterable[T] | AsyncIterable[T], total: float | None = None, message: str = ""
+) -> Iterator[T] | AsyncIterator[T]:
+    """:meth:`CurrentTask.track` of the task that runs; where none runs, just the items."""
+    return tracking.track(_current, iterable, total, message)
+
+
+def set_context(key: str, value: object, auto_commit: bool = True) -> None:
+    """:meth:`CurrentTask.set_context` of the task that runs; NotInTaskError outside of one."""
+    current_task().set_context(key, value, auto_commit)
+
+
+def get_context(key: str | None = None, default: Any = None) -> Any:
+    """:meth:`CurrentTask.get_context` of the task that runs; NotInTaskError outside of one."""
+    return current_task().get_context(key, default)
+
+
+def commit_context() -> None:
+    """:meth:`CurrentTask.commit_context` of the task that runs; NotInTaskError outside of one."""
+    current_task().commit_context()

@@ -328,6 +328,28 @@ class WaitTimeoutError(SupervisorError, TimeoutError):
         super().__init__(f"task {task_id} has not ended within {timeout:g} s of waiting; it goes on")
 
 
+class ContextError(SupervisorError):
+    """What was to be put into a task's context cannot be there."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        self.key = key
+        super().__init__(f"{key!r} cannot be put into the context: {reason}")
+
+
+class HookSignatureError(SupervisorError, TypeError):
+    """A hook that cannot be called as it will be."""
+
+    def __init__(self, called: str, function: str, reason: str) -> None:
+        super().__init__(f"{function} cannot be a hook that is called as {called}: {reason}")
+
+
+class HooksFailedError(SupervisorError):
+    """Hooks raised; they run again as the task's retries allow."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(f"hooks failed: {', '.join(names)}; what they raised is in the output")
+
+
 class NotInTaskError(SupervisorError):
     """``current_task()`` was called outside a running task."""
 

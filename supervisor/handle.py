@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from supervisor.client.wait import failure_of
 from supervisor.errors import ResultExpiredError, UnknownTaskError
-from supervisor.records import LogLine, TaskRecord
+from supervisor.records import LogLine, TaskProgress, TaskRecord, progress_of
 from supervisor.states import State
 
 if TYPE_CHECKING:
@@ -67,6 +67,14 @@ class Handle(Generic[R]):
     async def arecord(self) -> TaskRecord:
         """:meth:`record` without blocking the event loop."""
         return self._known(await self._queue.aget_result(self.id))
+
+    def progress(self) -> TaskProgress:
+        """How far it is; UnknownTaskError once its record has expired."""
+        return progress_of(self._known(self._queue.get_task(self.id)))
+
+    async def aprogress(self) -> TaskProgress:
+        """:meth:`progress` without blocking the event loop."""
+        return progress_of(self._known(await self._queue.aget_task(self.id)))
 
     def cancel(self) -> bool:
         """Cancel it; see :meth:`TaskQueue.cancel`."""

@@ -9,22 +9,24 @@ from typing import Any
 
 import msgspec
 
-from supervisor import generation, plain, registry
+from supervisor import captured, generation, plain, registry
 from supervisor.config import TaskConfig
 from supervisor.core.keys import Keys
 from supervisor.core.ties import Ties
 from supervisor.directory import Directory
 from supervisor.errors import MessageTooLargeError, PayloadRefusedError, UnknownTaskError
 from supervisor.functions import Call, Function, Packing, name_of, pack_arguments, unwrap
+from supervisor.hidden import by_name, check_names
 from supervisor.ids import new_id, to_text
 from supervisor.payload_files import ARGUMENTS, RESULT, item_suffix, path_of, write_file
 from supervisor.payloads import load_result
 from supervisor.policy import NO_POLICY
+from supervisor.reading import open_arguments
 from supervisor.records import TaskRecord, record_of, result_in_file
 from supervisor.states import State
 from supervisor.wire.call_kind import AS_JSON, BY_NAME, header, read_header
 from supervisor.wire.info import Info, Known
-from supervisor.wire.messages import Files, Submission, TaskRow
+from supervisor.wire.messages import ArgumentsRow, Files, Submission, TaskRow
 from supervisor.wire.options import Options
 
 NO_CONFIG = TaskConfig()
@@ -36,6 +38,20 @@ _UNREGISTERED = (
     "only functions that are registered run; make it a @task, or a handler, in a module that is named in `tasks`"
 )
 _POLICY = "retry_on, never_retry_on and error_handler cannot travel; give them where the task is registered"
+
+
+def in_chunks(submissions: Iterable[Submission]) -> Iterator[list[Submission]]:
+    """As many at a time as make a round trip."""
+    chunk: list[Submission] = []
+    size = 0
+    for submission in submissions:
+        chunk.append(submission)
+        size += len(submission.payload)
+        if len(chunk) >= _CHUNK_TASKS or size >= _CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +77,18 @@ def _unknown(*args: object, **kwargs: object) -> None:
     """In the place of a function that only the workers have."""
 
 
+def chosen(func: Callable[..., Any], config: TaskConfig) -> tuple[Function, TaskConfig]:
+    """The plain function, and the options that it is submitted with. Raises TypeError for what is neither."""
+    function = unwrap(func)
+    if not callable(function):
+        raise TypeError(f"{func!r} is no function")
+    if not isinstance(config, TaskConfig):
+        raise TypeError(f"config is a TaskConfig, such as TaskConfig(max_retries=2), not a {type(config).__name__}")
+    if config is NO_CONFIG and function is not func:
+        config = getattr(func, "config", NO_CONFIG)
+    return function, config
+
+
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """What all calls with one name and one config have in common."""
@@ -73,13 +101,22 @@ class _Shape:
     expires: float
     keys: Keys | None
     ties: Ties | None
+    context: bytes | None
 
     @classmethod
     def of(cls, name: str, config: TaskConfig) -> _Shape:
         """Worked out once, for as many calls as there are."""
         expires = float(config.expires or 0.0)
         return cls(
-            name, config, config.wire, float(config.delay), config.eta_wall, expires, config.keys(name), config.ties
+            name=name,
+            config=config,
+            options=config.wire,
+            delay=float(config.delay),
+            eta=config.eta_wall,
+            expires=expires,
+            keys=config.keys(name),
+            ties=config.ties,
+            context=msgspec.json.encode(config.context) if config.context else None,
         )
 
 
@@ -116,24 +153,13 @@ class Packer:
     ) -> Iterator[list[Submission]]:
         """The submissions of a call for each of ``arguments``, as many at a time as make a round trip."""
         call = self.caller(func, config)
-        chunk: list[Submission] = []
-        size = 0
-        for args in arguments:
-            submission = call(args, {})
-            chunk.append(submission)
-            size += len(submission.payload)
-            if len(chunk) >= _CHUNK_TASKS or size >= _CHUNK_BYTES:
-                yield chunk
-                chunk, size = [], 0
-        if chunk:
-            yield chunk
+        return in_chunks(call(args, {}) for args in arguments)
 
-    def named(self, target: Target, data: object) -> Submission:
-        """The submission of what is registered under a name."""
-        args, kwargs = target.arguments(data)
+    def named(self, target: Target, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Submission:
+        """The submission of what is registered under a name, called with :meth:`Target.arguments`."""
         shape = _Shape.of(target.config.name or target.name, target.config)
         if target.function is not None and not self._json:
-            packing = Packing(target.function, shape.name, shape.config.policy)
+            packing = Packing(target.function, shape.name, shape.config.policy, shape.options.hidden)
             return self._submission(shape, b"", packing.pack(args, kwargs))
         found = self._named(shape, target.name, args, kwargs)
         if target.function is not None or not target.known.asks_after_kill:
@@ -143,16 +169,12 @@ class Packer:
 
     def caller(self, func: Callable[..., Any], config: TaskConfig) -> _Caller:
         """What packs calls of this function, for as many as there are: ``(args, kwargs)``."""
-        function = unwrap(func)
-        if not callable(function):
-            raise TypeError(f"{func!r} is no function")
-        if not isinstance(config, TaskConfig):
-            raise TypeError(f"config is a TaskConfig, such as TaskConfig(max_retries=2), not a {type(config).__name__}")
-        if config is NO_CONFIG and function is not func:
-            config = getattr(func, "config", NO_CONFIG)
+        function, config = chosen(func, config)
         shape = _Shape.of(config.name or name_of(function), config)
+        if config.hidden:
+            check_names(function, shape.options.hidden)
         if not self._json:
-            packing = Packing(function, shape.name, config.policy)
+            packing = Packing(function, shape.name, config.policy, shape.options.hidden)
             return lambda args, kwargs: self._submission(shape, b"", packing.pack(args, kwargs))
         known = registry.name_of(function)
         if known is None:
@@ -160,15 +182,16 @@ class Packer:
         return lambda args, kwargs: self._named(shape, known, args, kwargs)
 
     def _named(self, shape: _Shape, known: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Submission:
-        policy = shape.config.policy
+        policy, hidden, variables = shape.config.policy, shape.options.hidden, captured.values()
         if self._json:
             found = registry.find(known)
             if policy != NO_POLICY and (found is None or policy != found.config.policy):
                 raise PayloadRefusedError(f"a call of task {shape.name}", _POLICY)
             bare = found is not None and policy != found.config.policy
-            arguments = plain.dump_call(shape.name, args, dict(kwargs), bare=bare)
-            return self._submission(shape, header(AS_JSON, known), arguments)
-        arguments = pack_arguments(Call(_unknown, tuple(args), dict(kwargs), policy), shape.name)
+            told = plain.Arguments(list(args), dict(kwargs), bare, variables)
+            return self._submission(shape, header(AS_JSON, known), plain.dump_call(shape.name, told, hidden))
+        call = Call(_unknown, tuple(args), dict(kwargs), policy, variables)
+        arguments = pack_arguments(call, shape.name, hidden)
         return self._submission(shape, header(BY_NAME, known), arguments)
 
     def _submission(self, shape: _Shape, head: bytes, body: bytes) -> Submission:
@@ -193,6 +216,7 @@ class Packer:
             expires=shape.expires,
             keys=shape.keys,
             ties=shape.ties,
+            context=shape.context,
         )
 
     def lighten(self, submissions: list[Submission]) -> list[Submission]:
@@ -227,6 +251,13 @@ class Packer:
             except FileNotFoundError:
                 raise UnknownTaskError(to_text(task_id)) from None
         return load_result(data, to_text(task_id), json_only=self._json)
+
+    def arguments(self, task_id: bytes, row: ArgumentsRow) -> dict[str, Any]:
+        """The arguments of a task by name, hidden ones hidden. Raises PayloadRefusedError, as for results."""
+        payload = row.payload
+        if row.files & Files.ARGUMENTS:
+            payload = path_of(self._directory, task_id, ARGUMENTS).read_bytes()
+        return by_name(*open_arguments(payload, row.name, json_only=self._json), row.hidden)
 
     def record(self, row: TaskRow) -> TaskRecord:
         """A row as a record with its result. Raises PayloadRefusedError for a pickle where only JSON is taken."""

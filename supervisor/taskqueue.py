@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from supervisor import handlers
+from supervisor import handlers, task_hooks
 from supervisor.client import calls
 from supervisor.client.calls import Call
 from supervisor.client.ends import Ends
 from supervisor.client.wait import Wait, raise_for_end
 from supervisor.config import TaskConfig, TaskOptions, read_delay, read_priority
 from supervisor.context import TaskContext
+from supervisor.creation import Creation
 from supervisor.directory import DEFAULT, VARIABLE, Directory
 from supervisor.ended_calls import EndedCalls
 from supervisor.errors import QueueUnavailableError, SupervisorError, UnknownTaskError
 from supervisor.group_calls import GroupCalls
 from supervisor.ids import from_text, id_of, to_text
 from supervisor.local.tree import LocalTree
-from supervisor.packer import NO_CONFIG, Packer, discard
+from supervisor.packer import NO_CONFIG, Packer, discard, in_chunks
 from supervisor.records import TaskRecord, record_of
 from supervisor.schedule_calls import ScheduleCalls
+from supervisor.seen_calls import SeenCalls
 from supervisor.states import State
 from supervisor.talk_calls import TalkCalls
 from supervisor.wire.messages import Submission
@@ -39,7 +43,7 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class TaskQueue(EndedCalls, GroupCalls, ScheduleCalls, TalkCalls):
+class TaskQueue(EndedCalls, GroupCalls, ScheduleCalls, SeenCalls, TalkCalls):
     """A connection to the supervisor of a directory, made when it is first needed.
 
     Safe to share between threads and across forks, sync and async. ``dir`` defaults to ``$SUPERVISOR_DIR``, then
@@ -198,8 +202,14 @@ class TaskQueue(EndedCalls, GroupCalls, ScheduleCalls, TalkCalls):
         self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
     ) -> tuple[str, bool]:
         """The id, and whether it is a new task: one that holds its unique key may stand for it."""
-        submission = self._packer().call(func, args, kwargs, config)
-        found = self._send(calls.submit(submission, self._timeout), submission)
+        if task_hooks.creating():
+            new = Creation.of(func, args, kwargs, config).announce()
+            submission = self._packer().call(func, new.task.args, new.task.kwargs, new.config)
+            found = self._send(calls.submit(submission, self._timeout), submission)
+            new.accept(submission.id, found)
+        else:
+            submission = self._packer().call(func, args, kwargs, config)
+            found = self._send(calls.submit(submission, self._timeout), submission)
         return to_text(found), found == submission.id
 
     async def asubmit_call(
@@ -215,8 +225,14 @@ class TaskQueue(EndedCalls, GroupCalls, ScheduleCalls, TalkCalls):
     async def _aput(
         self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
     ) -> tuple[str, bool]:
-        submission = (await self._apacker()).call(func, args, kwargs, config)
-        found = await self._asend(calls.submit(submission, self._timeout), submission)
+        if task_hooks.creating():
+            new = await Creation.of(func, args, kwargs, config).aannounce()
+            submission = (await self._apacker()).call(func, new.task.args, new.task.kwargs, new.config)
+            found = await self._asend(calls.submit(submission, self._timeout), submission)
+            await new.aaccept(submission.id, found)
+        else:
+            submission = (await self._apacker()).call(func, args, kwargs, config)
+            found = await self._asend(calls.submit(submission, self._timeout), submission)
         return to_text(found), found == submission.id
 
     def submit_many(
@@ -226,6 +242,8 @@ class TaskQueue(EndedCalls, GroupCalls, ScheduleCalls, TalkCalls):
 
         In one round trip, or one for each thousand. A round trip is accepted whole or not at all.
         """
+        if task_hooks.creating():
+            return self._put_many(func, arguments, config)
         ids: list[str] = []
         for chunk in self._packer().chunks(func, arguments, config):
             accepted = self._send(calls.submit_many(chunk, self._timeout), *chunk)
@@ -236,6 +254,8 @@ class TaskQueue(EndedCalls, GroupCalls, ScheduleCalls, TalkCalls):
         self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], *, config: TaskConfig = NO_CONFIG
     ) -> list[str]:
         """:meth:`submit_many` without blocking the event loop."""
+        if task_hooks.creating():
+            return await self._aput_many(func, arguments, config)
         ids: list[str] = []
         for chunk in (await self._apacker()).chunks(func, arguments, config):
             accepted = await self._asend(calls.submit_many(chunk, self._timeout), *chunk)
@@ -253,6 +273,38 @@ class TaskQueue(EndedCalls, GroupCalls, ScheduleCalls, TalkCalls):
         submissions = draft.pack(await self._apacker())
         found = await self._asend(calls.submit_many(submissions, self._timeout), *submissions)
         return draft.ids(found)
+
+    def _put_many(self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig) -> list[str]:
+        """:meth:`submit_many` with hooks, which see each of them."""
+        packer, ids = self._packer(), []
+        new: deque[Creation] = deque()
+
+        def made() -> Iterator[Submission]:
+            for args in arguments:
+                each = Creation.of(func, args, {}, config).announce()
+                new.append(each)
+                yield packer.call(func, each.task.args, each.task.kwargs, each.config)
+
+        for chunk in in_chunks(made()):
+            accepted = self._send(calls.submit_many(chunk, self._timeout), *chunk)
+            for submission, found in zip(chunk, accepted, strict=True):
+                new.popleft().accept(submission.id, found)
+                ids.append(to_text(found))
+        return ids
+
+    async def _aput_many(
+        self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig
+    ) -> list[str]:
+        """:meth:`_put_many` without blocking the event loop."""
+        packer, ids = await self._apacker(), []
+        new = deque([await Creation.of(func, args, {}, config).aannounce() for args in arguments])
+        made = [packer.call(func, each.task.args, each.task.kwargs, each.config) for each in new]
+        for chunk in in_chunks(made):
+            accepted = await self._asend(calls.submit_many(chunk, self._timeout), *chunk)
+            for submission, found in zip(chunk, accepted, strict=True):
+                await new.popleft().aaccept(submission.id, found)
+                ids.append(to_text(found))
+        return ids
 
     def _send(self, call: Call[T], *submissions: Submission) -> T:
         try:
@@ -310,8 +362,15 @@ class TaskQueue(EndedCalls, GroupCalls, ScheduleCalls, TalkCalls):
         target = handlers.here(name, chosen)
         if target is None:
             target = handlers.there(name, self._perform(calls.look(name, self._timeout)), chosen)
-        submission = packer.named(target, {} if data is None else data)
-        return to_text(self._send(calls.submit(submission, self._timeout), submission))
+        args, kwargs = target.arguments({} if data is None else data)
+        if not task_hooks.creating():
+            submission = packer.named(target, args, kwargs)
+            return to_text(self._send(calls.submit(submission, self._timeout), submission))
+        new = Creation.begin(target.config.name or name, args, kwargs, target.config).announce()
+        submission = packer.named(replace(target, config=new.config), new.task.args, new.task.kwargs)
+        found = self._send(calls.submit(submission, self._timeout), submission)
+        new.accept(submission.id, found)
+        return to_text(found)
 
     async def aenqueue(
         self, name: str, data: object = None, /, *, delay_seconds: float | str = 0.0, **options: Unpack[TaskOptions]
@@ -322,8 +381,15 @@ class TaskQueue(EndedCalls, GroupCalls, ScheduleCalls, TalkCalls):
         target = handlers.here(name, chosen)
         if target is None:
             target = handlers.there(name, await self._aperform(calls.look(name, self._timeout)), chosen)
-        submission = packer.named(target, {} if data is None else data)
-        return to_text(await self._asend(calls.submit(submission, self._timeout), submission))
+        args, kwargs = target.arguments({} if data is None else data)
+        if not task_hooks.creating():
+            submission = packer.named(target, args, kwargs)
+            return to_text(await self._asend(calls.submit(submission, self._timeout), submission))
+        new = await Creation.begin(target.config.name or name, args, kwargs, target.config).aannounce()
+        submission = packer.named(replace(target, config=new.config), new.task.args, new.task.kwargs)
+        found = await self._asend(calls.submit(submission, self._timeout), submission)
+        await new.aaccept(submission.id, found)
+        return to_text(found)
 
     def task_context(
         self, func: Callable[..., Any], /, *args: Any, config: TaskConfig = NO_CONFIG, **kwargs: Any

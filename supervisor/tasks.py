@@ -12,6 +12,7 @@ from supervisor import registry
 from supervisor.config import TaskConfig, TaskOptions
 from supervisor.functions import name_of, reference_of
 from supervisor.handle import Handle, StreamHandle
+from supervisor.hidden import check_names
 from supervisor.steps import Step
 from supervisor.taskqueue import TaskQueue, queue
 
@@ -171,6 +172,8 @@ def task(
 
 def _made(function: Callable[P, R], config: TaskConfig) -> Task[P, R]:
     """A task under its name; copies with other options have none of their own."""
+    if config.hidden:
+        check_names(function, tuple(config.hidden))
     made = Task(function, config)
     registry.register(made.name, function, config, spread=True)
     return made

@@ -28,15 +28,37 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Submitting and asking": ("Handle", "queue", "TaskQueue"),
     "Together": ("chain", "group", "Step", "Chain", "Group", "GroupHandle", "GroupProgress"),
     "Schedules": ("schedule", "Misfire", "Overlap"),
-    "Records": ("TaskRecord", "AttemptRecord", "ScheduleRecord", "State", "Cause", "ErrorInfo", "Progress"),
-    "Inside a task": ("current_task", "CurrentTask", "Retry", "Reject", "on_worker_start", "on_worker_stop"),
+    "Records": (
+        *("TaskRecord", "TaskProgress", "AttemptRecord", "ScheduleRecord"),
+        *("State", "Cause", "ErrorInfo", "Progress", "Profile", "HIDDEN"),
+    ),
+    "Inside a task": (
+        *("current_task", "CurrentTask", "track", "set_context", "get_context", "commit_context"),
+        *("Retry", "Reject", "on_worker_start", "on_worker_stop"),
+    ),
+    "Hooks": (
+        *("on_pre_create", "on_post_create", "NewTask", "on_pre_run", "on_post_run"),
+        *("on_death", "DeadTask", "on_backlog", "capture"),
+    ),
 }
 ERRORS = "supervisor.errors"
 GUNICORN = "supervisor.gunicorn"
 ATTACHING = ("attach", "web_cpus")
 _ENUMS = {"IntEnum", "StrEnum"}
-_RECORDS = ("TaskConfig", "TaskRecord", "AttemptRecord", "ScheduleRecord", "ErrorInfo", "Progress", "GroupProgress")
-_MADE_BY_US = ("Task", "Handle", "CurrentTask", "Step", "Chain", "Group", "GroupHandle")
+_RECORDS = (
+    *(
+        "TaskConfig",
+        "TaskRecord",
+        "TaskProgress",
+        "AttemptRecord",
+        "LogLine",
+        "ScheduleRecord",
+        "ErrorInfo",
+        "Progress",
+    ),
+    *("GroupProgress", "Profile", "NewTask", "DeadTask"),
+)
+_MADE_BY_US = ("Task", "Handle", "StreamHandle", "CurrentTask", "Step", "Chain", "Group", "GroupHandle")
 """Their constructors are none of the caller's business."""
 
 

@@ -61,6 +61,7 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Mome
         crash_budget=settings.crash_budget,
         abort_budget=settings.abort_budget,
         memory_limit=settings.memory_limit,
+        profile=settings.profile,
     )
     agenda = Agenda(Kinds(defaults), Capacity(settings.queue_limit, settings.queue_limits), settings.ageing or 0.0)
     book = Book(agenda, BatchPolicy(settings.batch_size, settings.batch_time))
@@ -141,6 +142,7 @@ def main(arguments: list[str]) -> int:
     output = OutputReader(book, board, settings.output_limit, journal.last_piece, task_log)
     service = Service(book, journal, board, output)
     service.timetable.restore(journal.schedules())
+    service.hooks.restore(journal.hooks(), settings.backlog_threshold)
     service.info = {"durability": settings.durability, "pid": os.getpid(), "directory": str(directory)}
     service.admission = Admission(
         Info(settings.payloads, settings.inline_limit, settings.payload_limit, settings.message_limit)

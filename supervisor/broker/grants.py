@@ -8,12 +8,12 @@ from supervisor.core.entry import Lease
 from supervisor.core.ties import Ties
 from supervisor.journal.journal import Journal
 from supervisor.states import Cause
-from supervisor.wire.messages import Grant, KillData, Takes
+from supervisor.wire.messages import Extra, Files, Grant, KillData, Takes
 
 
 def grant(lease: Lease, journal: Journal, dependencies: Dependencies) -> Grant:
     """The words that go with a lease. What they are about is in the journal by now."""
-    entry, kind, bond = lease.entry, lease.entry.kind, lease.entry.bond
+    entry, kind = lease.entry, lease.entry.kind
     asked = _kill(lease, journal)
     return Grant(
         lease=lease.number,
@@ -31,7 +31,7 @@ def grant(lease: Lease, journal: Journal, dependencies: Dependencies) -> Grant:
         retries_left=max(0, kind.max_retries - entry.failures),
         store_result=kind.options.store_result or dependencies.want_result(entry.id),
         asked=asked,
-        takes=Takes.NOTHING if bond is None or asked is not None else _takes(bond.ties),
+        extra=_extra(lease, journal),
     )
 
 
@@ -39,6 +39,17 @@ def _takes(ties: Ties) -> Takes:
     if ties.listed:
         return Takes.RESULTS
     return Takes.RESULT if ties.takes else Takes.NOTHING
+
+
+def _extra(lease: Lease, journal: Journal) -> Extra | None:
+    """What few tasks have. One whose error handler is asked does not run, so it is given no results nor looked at."""
+    entry, runs = lease.entry, lease.entry.asking is None
+    profile = entry.kind.profile and runs
+    takes = _takes(entry.bond.ties) if entry.bond is not None and runs else Takes.NOTHING
+    has_context = bool(entry.files & Files.CONTEXT)
+    if not (profile or takes or has_context):
+        return None
+    return Extra(journal.context(entry.seq) if has_context else b"", profile, takes)
 
 
 def _kill(lease: Lease, journal: Journal) -> KillData | None:

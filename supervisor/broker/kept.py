@@ -14,7 +14,6 @@ import msgspec
 from supervisor.core.entry import Entry
 from supervisor.core.transcript import NOTE, STDOUT, Line, Lines, Mark, Transcript, cut
 from supervisor.journal.rows import Pieces
-from supervisor.wire.messages import ProgressData
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -30,14 +29,13 @@ class _Piece:
 
 @dataclass(slots=True)
 class Kept:
-    """What one attempt has printed, logged and told so far; ``half`` of its limit is kept from each end."""
+    """What one attempt has printed and logged so far; ``half`` of its limit is kept from each end."""
 
     entry: Entry
     pid: int
     half: int
     piece: int = 0
     """The number of the last piece. Numbered by the clock, so that a broker that takes over goes on behind."""
-    progress: ProgressData | None = None
     room: int = 0
     """What the first half still takes."""
     dropped: int = 0
@@ -120,9 +118,6 @@ class Kept:
             pieces.output.append((self.entry.seq, lease, first.number, wall, text))
             pieces.marks.append((self.entry.seq, lease, first.number, _encode(marks)))
             self._tell_dropped(lease, wall, pieces)
-        if self.progress is not None:
-            told = self.progress
-            pieces.progress.append((self.entry.seq, told.done, told.total, told.message))
         return [*found, *self.lines.finish()]
 
     def _next(self, wall: float) -> int:

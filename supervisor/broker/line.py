@@ -69,6 +69,7 @@ class MasterLine:
                     declared = read_declared(descriptors[0])
                     service.admission.learn(declared.names, message.generation)
                     service.timetable.declare(declared.plans, message.generation)
+                    service.hooks.declare(declared.hooks)
                 case Gone():
                     last_words(message.worker)
                     self._bury(service, message)

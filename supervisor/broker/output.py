@@ -17,20 +17,21 @@ import msgspec
 
 from supervisor.broker.kept import Kept
 from supervisor.broker.tasklog import TaskLog
+from supervisor.broker.told import Told
 from supervisor.core.book import Book
 from supervisor.core.transcript import LOG, RAW, STDERR, STDOUT, Line, Mark
 from supervisor.journal.rows import Pieces
 from supervisor.log import log
 from supervisor.scoreboard import Scoreboard
 from supervisor.wire.messages import ProgressData
-from supervisor.wire.talk import Kind, Said, TalkBuffer, decode_progress, decode_record, read_part
+from supervisor.wire.talk import Kind, Letters, TalkBuffer, decode_record
 
 _READ = 1 << 20
 _MOST_READS = 64
 _FLUSH_SECONDS = 0.2
 _FOLLOWED_SECONDS = 0.05
-_MOST_RECORDS = 256
 _PRINTED: dict[int, str] = {Kind.OUTPUT: STDOUT, Kind.ERRORS: STDERR, Kind.RAW: RAW}
+_LETTERS = (Kind.RECORD, Kind.CONTEXT, Kind.PROFILE)
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class _Pipes:
     talk: int
     raw: int
     frames: TalkBuffer = field(default_factory=TalkBuffer)
+    letters: Letters = field(default_factory=Letters)
 
 
 class OutputReader:
@@ -66,8 +68,10 @@ class OutputReader:
         self.descriptor = self._epoll.fileno()
         self._by_fd: dict[int, _Pipes] = {}
         self._kept: dict[int, Kept] = {}
-        self._parts: dict[tuple[int, int], list[bytes]] = {}
-        """Log records that have not come whole yet, by lease and their own number."""
+        self._told: dict[int, Told] = {}
+        """By lease: the attempts that have told something of themselves."""
+        self._news: dict[int, Told] = {}
+        """Those that have in this turn."""
         self._flush_at = 0.0
         self.followed = False
         """Whether somebody waits for what is said."""
@@ -118,13 +122,14 @@ class OutputReader:
             stream = _PRINTED.get(said.kind)
             if stream is not None:
                 self._print(said.lease, said.data, stream, wall)
-            elif said.kind == Kind.PROGRESS:
-                if (kept := self._of(said.lease)) is not None:
-                    kept.progress = decode_progress(said.data)
-            elif said.kind == Kind.RECORD:
-                self._record(said.lease, said.data)
+                continue
+            whole = pipes.letters.add(said.data) if said.kind in _LETTERS else said.data
+            if whole is None:
+                continue  # more of it is to come
+            if said.kind == Kind.RECORD:
+                self._record(said.lease, whole)
             else:
-                self._part(said)
+                self._tell(said.lease, said.kind, whole)
 
     def _of(self, number: int) -> Kept | None:
         kept = self._kept.get(number)
@@ -144,16 +149,15 @@ class OutputReader:
         if kept is not None:
             kept.print(data.decode("utf-8", "replace"), wall, stream)
 
-    def _part(self, said: Said) -> None:
-        """Part of a log record that is too long for one write."""
-        number, last, data = read_part(said.data)
-        parts = self._parts.setdefault((said.lease, number), [])
-        parts.append(data)
-        if last:
-            del self._parts[said.lease, number]
-            self._record(said.lease, b"".join(parts))
-        elif len(self._parts) > _MOST_RECORDS:
-            del self._parts[next(iter(self._parts))]  # its writer died in the middle of it
+    def _tell(self, number: int, kind: int, data: bytes) -> None:
+        lease = self._book.leases.get(number)
+        if lease is None:
+            return  # told by a process that outlived its attempt
+        told = self._told.get(number)
+        if told is None:
+            told = self._told[number] = Told(number, lease.entry)
+        told.hear(kind, data)
+        self._news[number] = told
 
     def _record(self, lease: int, data: bytes) -> None:
         kept = self._of(lease)
@@ -170,12 +174,17 @@ class OutputReader:
 
     def progress_of(self, lease: int) -> ProgressData | None:
         """The last progress that this running attempt told."""
-        kept = self._kept.get(lease)
-        return kept.progress if kept else None
+        told = self._told.get(lease)
+        return told.progress if told else None
 
     def collect(self, pieces: Pieces, ended: list[tuple[int, int]], now: float) -> None:
         """Move what is to be written to ``pieces``: all of the attempts that ended, and now and then of the others."""
+        if self._news:
+            for told in self._news.values():
+                told.write(pieces)
+            self._news.clear()
         for lease, _ in ended:
+            self._told.pop(lease, None)
             kept = self._kept.pop(lease, None)
             if kept is not None:
                 self._show(kept, kept.finish(lease, time.time(), pieces))

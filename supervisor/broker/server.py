@@ -167,6 +167,7 @@ class Server:
         book, now = service.book, service.now
         book.agenda.tick(now)
         service.timetable.tick()
+        service.hooks.tick()
         handouts = book.assign(now) if self._line.welcomed else []
         changes = book.agenda.take_changes(now)
         pieces = Pieces()

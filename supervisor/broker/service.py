@@ -11,6 +11,7 @@ import msgspec
 from supervisor.broker.admission import Admission
 from supervisor.broker.connection import Connection
 from supervisor.broker.ended import Ended
+from supervisor.broker.hooks import Hooks
 from supervisor.broker.listening import Listening
 from supervisor.broker.output import OutputReader
 from supervisor.broker.streams import Streams
@@ -20,6 +21,7 @@ from supervisor.broker.turn import Turn
 from supervisor.broker.waiters import Waiter, Waiters
 from supervisor.core.book import Book, Cancelled
 from supervisor.core.entry import Lease
+from supervisor.core.internal import QUEUE as OWN_QUEUE
 from supervisor.core.moment import Moment
 from supervisor.core.plan import Plan, ScheduleName
 from supervisor.errors import BadRequestError, QueueClosedError, QueueFullError, UnknownTaskError
@@ -29,7 +31,7 @@ from supervisor.scoreboard import Header, Scoreboard, Word
 from supervisor.wire.channel import CancelRunning
 from supervisor.wire.codec import ERROR, NO_REPLY, RETURN, Request, encode_reply
 from supervisor.wire.info import Info
-from supervisor.wire.messages import DeadQuery, Hello, Name, Report, Submission, TaskId, TaskRow
+from supervisor.wire.messages import ArgumentsRow, DeadQuery, Hello, Name, Report, Submission, TaskId, TaskRow
 from supervisor.wire.remote import RemoteError
 from supervisor.wire.talks import Item, Place, Seen
 
@@ -75,6 +77,7 @@ class Service:
         self.parked: object = PARKED
         self.streams = Streams(book, journal)
         self.listening = Listening(self)
+        self.hooks = Hooks(self)
         self._calls = self._methods()
 
     def _methods(self) -> dict[str, _Call]:
@@ -90,6 +93,7 @@ class Service:
             "cancel": _call(tuple[TaskId], self._cancel),
             "said": _call(tuple[TaskId, Place, float], self.listening.said),
             "items": _call(tuple[TaskId, Seen, float], self.listening.items),
+            "arguments": _call(tuple[TaskId], self._arguments),
             "attempts": _call(tuple[TaskId], self.ended.attempts),
             "retry": _call(tuple[TaskId, int, bool], self.ended.retry),
             "retry_dead": _call(tuple[DeadQuery], self.ended.retry_dead),
@@ -201,6 +205,16 @@ class Service:
             return PARKED
         return self.row(task_id, with_result=with_result)
 
+    def _arguments(self, connection: Connection, ident: int | None, task_id: bytes) -> object:
+        found = self.journal.arguments(task_id)
+        if found is None and task_id in self.book.agenda.tasks:
+            entry = self.book.agenda.tasks[task_id]  # it came in this very turn
+            new = self.book.agenda.changes.new[entry.seq]
+            found = ArgumentsRow(new.name, new.payload, new.files, new.options.hidden)
+        if found is None:
+            raise RemoteError(UnknownTaskError, to_text(task_id))
+        return found
+
     def _changing(self, task_id: bytes) -> bool:
         """Whether the task changed in this very turn: what the journal says of it is true only after the commit."""
         changes = self.book.agenda.changes
@@ -267,6 +281,7 @@ class Service:
         return [
             {"name": queue.name, "ready": queue.count, "weight": queue.weight, "paused": queue.paused}
             for queue in self.book.agenda.waiting.ready.queues.values()
+            if queue.name != OWN_QUEUE
         ]
 
     def _pause(self, connection: Connection, ident: int | None, name: str, paused: bool) -> object:

@@ -10,7 +10,16 @@ import msgspec
 
 from supervisor.core.plan import Plan, ScheduleRow
 from supervisor.wire.info import Info, Looked
-from supervisor.wire.messages import AttemptRow, DeadQuery, DeadSlice, GroupRow, MemberSlice, Submission, TaskRow
+from supervisor.wire.messages import (
+    ArgumentsRow,
+    AttemptRow,
+    DeadQuery,
+    DeadSlice,
+    GroupRow,
+    MemberSlice,
+    Submission,
+    TaskRow,
+)
 from supervisor.wire.talks import ItemSlice, Place, SaidSlice, Seen
 
 T = TypeVar("T")
@@ -36,6 +45,7 @@ _row = msgspec.msgpack.Decoder(TaskRow | None).decode
 _attempts = msgspec.msgpack.Decoder(list[AttemptRow]).decode
 _said = msgspec.msgpack.Decoder(SaidSlice).decode
 _items = msgspec.msgpack.Decoder(ItemSlice).decode
+_arguments = msgspec.msgpack.Decoder(ArgumentsRow).decode
 _slice = msgspec.msgpack.Decoder(DeadSlice).decode
 _members = msgspec.msgpack.Decoder(MemberSlice).decode
 _group = msgspec.msgpack.Decoder(GroupRow).decode
@@ -138,6 +148,8 @@ def records(ids: list[bytes], timeout: float) -> Call[MemberSlice]:
 def cancel_group(group_id: bytes, timeout: float) -> Call[int]:
     """Cancel what is unfinished of a group."""
     return Call("cancel_group", lambda left, again: (group_id,), _int, timeout)
+
+
 def said(task_id: bytes, place: Place, wait: float, timeout: float) -> Call[SaidSlice]:
     """Read what a task has said behind a place, when there is something, or the time is up."""
     longest = max(wait, timeout)
@@ -158,6 +170,11 @@ def cancel(task_id: bytes, timeout: float) -> Call[bool]:
 def prioritise(task_id: bytes, priority: int, timeout: float) -> Call[bool]:
     """Change the priority of a task that has not started."""
     return Call("prioritise", lambda left, again: (task_id, priority), _bool, timeout)
+
+
+def arguments(task_id: bytes, timeout: float) -> Call[ArgumentsRow]:
+    """Read the arguments of a task."""
+    return Call("arguments", lambda left, again: (task_id,), _arguments, timeout)
 
 
 def attempts(task_id: bytes, timeout: float) -> Call[list[AttemptRow]]:

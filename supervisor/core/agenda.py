@@ -19,7 +19,7 @@ from supervisor.core.uniques import Uniques
 from supervisor.core.verdict import answered
 from supervisor.core.waiting import Waiting
 from supervisor.states import Cause, State
-from supervisor.wire.messages import Submission
+from supervisor.wire.messages import Files, Submission
 
 _UNSTARTED = {Cause.CANCELLED: "cancelled before it started", Cause.EXPIRED: "not started in the time given for it"}
 
@@ -73,6 +73,9 @@ class Agenda:
         self.changes.new[entry.seq] = submission
         if entry.keys.unique is not None:
             self.uniques.take(entry.keys.unique, entry.id, now.wall)
+        if submission.context is not None:
+            entry.files |= Files.CONTEXT
+            self.changes.contexts.append((entry.seq, submission.context))
         if entry.expires:
             self.waiting.expiries.add(entry)
         if submission.ties is not None:
@@ -188,7 +191,8 @@ class Agenda:
 
     def _close(self, entry: Entry, state: State) -> None:
         entry.state = state
-        self.ended_counts[state.value] += 1
+        if not entry.kind.internal:
+            self.ended_counts[state.value] += 1
         if entry.keys is not NO_KEYS:
             self.uniques.ended(entry)
         if entry.expires:

@@ -41,8 +41,13 @@ class Changes:
     """Ties that the journal has not seen, by the seq of the task."""
     members: list[tuple[Ties, int, bytes]] = field(default_factory=list)
     """New members of groups: the ties that make them so, the seq and the id of the task."""
+    contexts: list[tuple[int, bytes]] = field(default_factory=list)
+    """What the contexts of new tasks begin with, by seq."""
+    hooks: dict[str, str] = field(default_factory=dict)
+    """What has to be known of hooks after a restart."""
     wall: float = 0.0
     """When all this happened: wall-clock seconds."""
 
     def __bool__(self) -> bool:
-        return bool(self.touched or self.cancelling or self.queues or self.schedules or self.members)
+        rare = self.cancelling or self.queues or self.schedules or self.members or self.hooks
+        return bool(self.touched or rare)

@@ -8,6 +8,7 @@ from typing import TypeVar
 from msgspec import Struct, UnsetType
 
 from supervisor.core.backoff import Backoff
+from supervisor.core.internal import INTERNAL
 from supervisor.wire.options import Options
 
 T = TypeVar("T")
@@ -28,6 +29,7 @@ class Defaults:
     crash_budget: int = 3
     abort_budget: int = 10
     memory_limit: int | None = None
+    profile: bool = False
 
 
 class Kind(Struct, frozen=True, gc=False):
@@ -45,6 +47,9 @@ class Kind(Struct, frozen=True, gc=False):
     abort_budget: int
     memory_limit: int | None
     leave_children: bool
+    profile: bool
+    internal: bool
+    """Whether it is the supervisor's own, and counts in nobody's numbers."""
 
 
 def _or(value: T | UnsetType, default: T) -> T:
@@ -97,4 +102,6 @@ class Kinds:
             abort_budget=ours.abort_budget,
             memory_limit=_or(chosen.memory_limit, ours.memory_limit),
             leave_children=chosen.leave_children,
+            profile=_or(chosen.profile, ours.profile),
+            internal=name in INTERNAL,
         )

@@ -52,6 +52,12 @@ class Remainder(msgspec.Struct, frozen=True, gc=False):
         return [name for name in found if name is not None]
 
 
+_OF_A_TASK = ("unbury", "delete_task", "delete_context", "delete_ties", "delete_members", "forget_stream")
+"""What deletes the few rows that there are of a task."""
+_OF_ITS_ATTEMPTS = ("delete_attempts", "delete_marks", "delete_output", "delete_progress", "delete_profiles")
+"""What deletes so many of the rows that there may be thousands of."""
+
+
 class Archive:
     """The ended part of a journal. ``begin`` opens a transaction on its connection."""
 
@@ -104,7 +110,10 @@ class Archive:
         number, worker, started, ended, cause, kind, message, traceback, stack = told
         printed = self._connection.execute(SQL["output"], (seq, max(lease, 1), until - 1)).fetchall()
         output = "".join(text for (text,) in printed)
-        plain = (number, worker, started, ended, cause, (kind, message, traceback), stack, output)
+        span = (seq, max(lease, 1), until - 1)
+        progress = self._connection.execute(SQL["progress"], span).fetchone()
+        profile = self._connection.execute(SQL["profile"], span).fetchone()
+        plain = (number, worker, started, ended, cause, (kind, message, traceback), stack, output, progress, profile)
         return msgspec.convert(plain, AttemptRow)
 
     # -- deleting ----------------------------------------------------------------------------------------------
@@ -144,7 +153,7 @@ class Archive:
         self._begin()
         try:
             gone = self._forget_history(tasks, most, files)
-            for statement in ("unbury", "delete_task", "delete_progress", "delete_ties", "delete_members", "forget_stream"):
+            for statement in _OF_A_TASK:
                 self._connection.executemany(SQL[statement], [(seq,) for seq in tasks[:gone]])
             self._connection.executemany(SQL["drop_result"], [(seq,) for seq in results])
             self._connection.execute("COMMIT")
@@ -156,7 +165,7 @@ class Archive:
 
     def _forget_history(self, tasks: list[int], most: int, files: list[str]) -> int:
         for gone, seq in enumerate(tasks):
-            for statement in ("delete_attempts", "delete_marks", "delete_output"):
+            for statement in _OF_ITS_ATTEMPTS:
                 most -= self._connection.execute(SQL[statement], {"seq": seq, "most": most}).rowcount
             if most > 0:
                 most -= self._forget_items(seq, most, files)

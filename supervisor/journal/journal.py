@@ -22,17 +22,17 @@ from supervisor.core.keys import Keys
 from supervisor.core.retention import DEAD
 from supervisor.core.schedules import Schedule
 from supervisor.errors import JournalError
-from supervisor.journal import schedules, ties
+from supervisor.journal import contexts, schedules, ties
 from supervisor.journal.archive import Archive
 from supervisor.journal.migrate import migrate
 from supervisor.journal.payloads import PayloadCache
-from supervisor.journal.rows import Pieces, StoredTask, read_task, stored_task
+from supervisor.journal.rows import Pieces, StoredTask, read_options, read_task, stored_task
 from supervisor.journal.statements import SQL
 from supervisor.journal.talks import Talks
 from supervisor.journal.task_rows import TaskRows
 from supervisor.journal.ties import TiesReader
 from supervisor.states import State
-from supervisor.wire.messages import TaskRow
+from supervisor.wire.messages import ArgumentsRow, TaskRow
 
 _encode_options = msgspec.json.Encoder().encode
 _encode_keys = msgspec.json.Encoder().encode
@@ -101,6 +101,8 @@ class Journal:
             for statement, rows in self._rows(changes, pieces):
                 if rows:
                     self._connection.executemany(SQL[statement], rows)
+            for seq, puts in pieces.puts:
+                contexts.put(self._connection, seq, puts)
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
@@ -135,6 +137,9 @@ class Journal:
         yield "save_progress", pieces.progress
         yield "insert_item", pieces.items
         yield "save_stream", pieces.streams
+        yield "save_profile", pieces.profiles
+        yield "save_context", changes.contexts
+        yield "save_hook", list(changes.hooks.items())
 
     def _begin(self, *, durable: bool) -> None:
         wanted = "FULL" if durable and self.durability is Durability.FULL else "NORMAL"
@@ -201,6 +206,27 @@ class Journal:
     def task(self, task_id: bytes, *, with_result: bool, brief: bool = False) -> TaskRow | None:
         """All that a client may read about a task, or all that is short; None when there is none."""
         return read_task(self._connection, task_id, with_result=with_result, brief=brief)
+
+    def context(self, seq: int) -> bytes:
+        """The context of a task as JSON; empty for none."""
+        return contexts.read(self._connection, seq)
+
+    def hooks(self) -> dict[str, str]:
+        """What was to be known of hooks after a restart."""
+        return dict(self._connection.execute(SQL["hooks"]).fetchall())
+
+    def retried(self, seq: int) -> int:
+        """How often a task was taken up again; 0 for one that came in this very turn."""
+        row = self._connection.execute(SQL["retried"], (seq,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def arguments(self, task_id: bytes) -> ArgumentsRow | None:
+        """The payload of a task, ended or not; None when there is none."""
+        row = self._connection.execute(SQL["arguments"], (task_id,)).fetchone()
+        if row is None:
+            return None
+        name, payload, files, options = row
+        return ArgumentsRow(name, payload, files, read_options(options).hidden)
 
     def kill_asked_about(self, seq: int, cause: str) -> tuple[int, str, str | None]:
         """What is known of the kill about which a task's error handler is to be asked: (attempt, message, stack)."""

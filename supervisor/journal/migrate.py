@@ -13,6 +13,7 @@ STEPS: tuple[Callable[[], str], ...] = (
     lambda: read("step_2.sql"),
     lambda: read("step_3.sql"),
     lambda: read("step_4.sql"),
+    lambda: read("step_5.sql"),
 )
 """What leads from version n to n + 1, by n."""
 VERSION = len(STEPS)

@@ -50,7 +50,37 @@ INSERT OR REPLACE INTO streams (seq, lease, count) VALUES (?, ?, ?);
 DELETE FROM streams WHERE seq = ?;
 
 -- name: save_progress
-INSERT OR REPLACE INTO progress (seq, done, total, message) VALUES (?, ?, ?, ?);
+INSERT OR REPLACE INTO progress (seq, lease, done, total, message, rate, at) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: save_profile
+INSERT OR REPLACE INTO profiles (seq, lease, cpu, rss, text) VALUES (?, ?, ?, ?, ?);
+
+-- name: save_context
+INSERT OR REPLACE INTO contexts (seq, context) VALUES (?, ?);
+
+-- name: mark_context
+UPDATE tasks SET files = files | 4 WHERE seq = ? AND files & 4 = 0;
+
+-- name: context
+SELECT context FROM contexts WHERE seq = ?;
+
+-- name: save_hook
+INSERT OR REPLACE INTO hooks (name, value) VALUES (?, ?);
+
+-- name: hooks
+SELECT name, value FROM hooks;
+
+-- name: progress
+SELECT done, total, message, rate, at FROM progress WHERE seq = ? AND lease BETWEEN ? AND ? ORDER BY lease DESC LIMIT 1;
+
+-- name: profile
+SELECT cpu, rss, text FROM profiles WHERE seq = ? AND lease BETWEEN ? AND ? ORDER BY lease LIMIT 1;
+
+-- name: retried
+SELECT retried FROM tasks WHERE seq = ?;
+
+-- name: arguments
+SELECT name, payload, files, options FROM tasks WHERE id = ?;
 
 -- name: save_asking
 UPDATE tasks SET asking = ? WHERE seq = ?;
@@ -148,8 +178,8 @@ SELECT seq, state FROM tasks WHERE id = ?;
 
 -- name: task
 SELECT t.seq, t.id, t.name, t.state, t.priority, t.failures + t.crashes + t.aborts, t.lease, t.created_at, t.due_at,
-    t.started_at, t.ended_at, t.pid, t.options, t.files, t.asking, t.retried, p.done, p.total, p.message
-FROM tasks t LEFT JOIN progress p ON p.seq = t.seq WHERE t.id = ?;
+    t.started_at, t.ended_at, t.pid, t.options, t.files, t.asking, t.retried
+FROM tasks t WHERE t.id = ?;
 
 -- name: result
 SELECT result FROM tasks WHERE seq = ?;
@@ -264,7 +294,13 @@ DELETE FROM items WHERE seq = :seq AND (lease, number) <= (:lease, :number);
 SELECT id FROM tasks WHERE seq = ?;
 
 -- name: delete_progress
-DELETE FROM progress WHERE seq = ?;
+DELETE FROM progress WHERE (seq, lease) IN (SELECT seq, lease FROM progress WHERE seq = :seq LIMIT :most);
+
+-- name: delete_profiles
+DELETE FROM profiles WHERE (seq, lease) IN (SELECT seq, lease FROM profiles WHERE seq = :seq LIMIT :most);
+
+-- name: delete_context
+DELETE FROM contexts WHERE seq = ?;
 
 -- name: delete_ties
 DELETE FROM ties WHERE seq = ?;

@@ -300,6 +300,20 @@ class Settings:
         "Time for a client to reach the supervisor before it raises `QueueUnavailableError`.",
     )
 
+    profile: bool = setting(
+        "Watching",
+        Switch(),
+        False,
+        "Keep CPU time, memory and a profile of each run of every task; costs a part of its speed.",
+    )
+    backlog_threshold: int | None = setting(
+        "Watching",
+        Maybe(Whole(1)),
+        1000,
+        "Tasks of one queue that wait for a worker above which a warning is logged and `on_backlog` is called,"
+        " once until it fell below half of it. `none`: never.",
+    )
+
     result_ttl: float = setting(
         "Retention",
         Duration(),

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterable
 
-from supervisor import registry
+from supervisor import registry, task_hooks
 from supervisor.directory import VARIABLE
 from supervisor.launch import Spec
 from supervisor.schedules import schedule
@@ -55,7 +55,7 @@ def declared(spec: Spec) -> Declared:
     """What the modules have declared as they were imported."""
     settings = spec.settings
     terms = Info(settings.payloads, settings.inline_limit, settings.payload_limit)
-    return Declared(registry.table(), schedule.plans(terms))
+    return Declared(registry.table(), schedule.plans(terms), task_hooks.wanted())
 
 
 def obstacles(own: Iterable[int]) -> list[str]:

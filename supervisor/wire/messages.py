@@ -17,6 +17,8 @@ from supervisor.wire.options import NO_OPTIONS, Options
 
 TaskId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
+LONGEST_CONTEXT = 64 * 1024
+"""Bytes of a task's context, as JSON."""
 
 
 class Files(IntEnum):
@@ -25,6 +27,8 @@ class Files(IntEnum):
     NONE = 0
     ARGUMENTS = 1
     RESULT = 2
+    CONTEXT = 4
+    """No file, but a row of its own: it has a context."""
 
 
 class Outcome(IntEnum):
@@ -74,6 +78,8 @@ class Submission(Struct, frozen=True, array_like=True, gc=False):
     """None for none: what has keys costs more, and empty ones would arrive as an object like any other."""
     ties: Ties | None = None
     """The same of its parents and its group."""
+    context: Annotated[bytes, Meta(max_length=LONGEST_CONTEXT)] | None = None
+    """What its context begins with, as JSON; None for an empty one."""
 
 
 class ErrorData(Struct, frozen=True, array_like=True, gc=False):
@@ -120,6 +126,16 @@ class KillData(Struct, frozen=True, array_like=True, gc=False):
     """The hard limit that it ran past, in seconds."""
 
 
+class Extra(Struct, frozen=True, array_like=True, gc=False):
+    """What few tasks have, on its way to their worker."""
+
+    context: bytes = b""
+    """As JSON; empty for none."""
+    profile: bool = False
+    """Whether it is to be looked at while it runs."""
+    takes: Takes = Takes.NOTHING
+
+
 class Grant(Struct, frozen=True, array_like=True, gc=False):
     """A task handed to a worker, with all that is needed to run it."""
 
@@ -142,7 +158,7 @@ class Grant(Struct, frozen=True, array_like=True, gc=False):
     store_result: bool = True
     asked: KillData | None = None
     """Not to be run: its error handler is to be asked whether it runs again after this kill."""
-    takes: Takes = Takes.NOTHING
+    extra: Extra | None = None
 
 
 class ProgressData(Struct, frozen=True, array_like=True, gc=False):
@@ -151,6 +167,21 @@ class ProgressData(Struct, frozen=True, array_like=True, gc=False):
     done: float
     total: float | None = None
     message: str = ""
+    rate: float | None = None
+    """How much is done in a second, of late; None while that is not known."""
+    at: float = 0.0
+    """When it said so, wall-clock seconds."""
+
+
+class ProfileData(Struct, frozen=True, array_like=True, gc=False):
+    """What an attempt took."""
+
+    cpu: float
+    """Seconds of CPU time, of its children too where it waited for them."""
+    rss: int
+    """Most bytes that it had in memory."""
+    text: str = ""
+    """Where the time went; empty where that is not known."""
 
 
 class TaskRow(Struct, frozen=True, array_like=True, gc=False):
@@ -176,6 +207,8 @@ class TaskRow(Struct, frozen=True, array_like=True, gc=False):
     result: bytes | None = None
     retried: int = 0
     """How often it was taken up again after it had ended."""
+    context: bytes = b""
+    """As JSON; empty for none."""
 
 
 class AttemptRow(Struct, frozen=True, array_like=True, gc=False):
@@ -190,6 +223,17 @@ class AttemptRow(Struct, frozen=True, array_like=True, gc=False):
     error: ErrorData
     stack: str | None
     output: str
+    progress: ProgressData | None = None
+    profile: ProfileData | None = None
+
+
+class ArgumentsRow(Struct, frozen=True, array_like=True, gc=False):
+    """What a client gets to read of a task's arguments, to be opened by itself."""
+
+    name: str
+    payload: bytes
+    files: int
+    hidden: tuple[str, ...]
 
 
 class MemberSlice(Struct, frozen=True, array_like=True, gc=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import faulthandler
 import os
 import signal
@@ -10,12 +11,16 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from pathlib import Path
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, NoReturn
 
-from supervisor import current
+from supervisor import current, task_hooks
+from supervisor.core.internal import INTERNAL
 from supervisor.current import CurrentTask
 from supervisor.errors import MessageTooLargeError, SerializationError, SoftTimeoutError, TaskCancelledError
+from supervisor.functions import Call
 from supervisor.ids import to_text
 from supervisor.opener import Opener
 from supervisor.payloads import PayloadStore
@@ -24,6 +29,7 @@ from supervisor.policy import NO_POLICY, Retry
 from supervisor.scoreboard import Slot, Word
 from supervisor.settings import Settings
 from supervisor.wire.messages import ErrorData, Files, Grant, Outcome, Report
+from supervisor.worker import around
 from supervisor.worker.deciding import Answer, decide, kill_error
 from supervisor.worker.handed import Handed
 from supervisor.worker.link import Link
@@ -35,6 +41,8 @@ _AGAIN_SECONDS = 0.02
 _GUARDED_TIMEOUT = 1.0
 _LONGEST_TRACEBACK = 64 * 1024
 _GOES_ON = (CoroutineType, GeneratorType, AsyncGeneratorType)
+_MISSING = object()
+_OWN_FILES = frozenset({__file__, around.__file__, str(Path(__file__).with_name("profiling.py"))})
 
 
 class Executor:
@@ -55,6 +63,8 @@ class Executor:
         self._runner: asyncio.Runner | None = None
         self._coroutine: asyncio.Task[Any] | None = None
         self._policy = NO_POLICY
+        self._kept: contextvars.Context | None = None
+        """Where a hook's coroutine runs, so that what it sets can be found."""
         self._interrupt: BaseException | None = None
         """What a coroutine is being cancelled for."""
         self._told = 0
@@ -152,7 +162,9 @@ class Executor:
         payload = self._store.payload(grant)
         call = self._opener.open(payload, grant.name)
         self._policy = call.policy
-        args = (*self._handed.arguments(grant), *call.args) if grant.takes else call.args
+        extra = grant.extra
+        if extra is not None and extra.takes:
+            call = replace(call, args=(*self._handed.arguments(grant), *call.args))
         if self._slot.get(Word.CANCEL_LEASE) == grant.lease:
             raise TaskCancelledError(to_text(grant.id))  # before it began
         soft = grant.soft_timeout
@@ -161,10 +173,36 @@ class Executor:
             # seen by the interpreter when that returns, and it would sleep through it.
             signal.setitimer(signal.ITIMER_REAL, soft, _AGAIN_SECONDS)
         try:
-            return self._run_open(call.function, *args, **call.kwargs)
+            if extra is not None and extra.profile:
+                return self._profiled(call)
+            return self._perform(call)
         finally:
             if soft is not None:
                 signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _profiled(self, call: Call) -> object:
+        from supervisor.worker.profiling import Profiler  # noqa: PLC0415  few ask for it, and it takes a while
+
+        return Profiler(self._talk).run(lambda: self._perform(call))
+
+    def _perform(self, call: Call) -> object:
+        """Run a call; with its hooks and captured variables where there are any, and in a context of its own then."""
+        if call.variables is None and (not task_hooks.running() or current.current_task().name in INTERNAL):
+            return self._run_open(call.function, *call.args, **call.kwargs)
+        context = contextvars.copy_context()
+        return context.run(around.run_around, call, current.current_task(), self._run_open, self._run_hook)
+
+    def _run_hook(self, hook: Callable[..., Any], *args: Any, **kwargs: Any) -> object:
+        """Run a hook. What one with ``async`` sets is set after it, as with others."""
+        self._kept = contextvars.copy_context()
+        try:
+            value = self._run_open(hook, *args, **kwargs)
+            for variable, found in self._kept.items():
+                if variable.get(_MISSING) is not found:
+                    variable.set(found)
+            return value
+        finally:
+            self._kept = None
 
     def _run_open(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> object:
         """Run code of the task's own, which may be interrupted."""
@@ -210,7 +248,7 @@ class Executor:
         if self._runner is None:
             self._runner = asyncio.Runner()
         loop = self._runner.get_loop()
-        self._coroutine = loop.create_task(coroutine)
+        self._coroutine = loop.create_task(coroutine, context=self._kept)
         try:
             return loop.run_until_complete(self._coroutine)
         except asyncio.CancelledError:
@@ -272,7 +310,7 @@ def describe(error: BaseException) -> ErrorData:
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+    while trace is not None and trace.tb_frame.f_code.co_filename in _OWN_FILES:
         trace = trace.tb_next
     try:
         message = str(error)

@@ -29,10 +29,8 @@ class Handed:
 
     def arguments(self, grant: Grant) -> tuple[object, ...]:
         """What comes before the task's own arguments. Raises ResultExpiredError, UnknownTaskError."""
-        if grant.takes == Takes.NOTHING:
-            return ()
         outcomes = [self._outcome(grant, row) for row in self._rows(grant.id)]
-        return (outcomes,) if grant.takes == Takes.RESULTS else tuple(outcomes)
+        return (outcomes,) if grant.extra is not None and grant.extra.takes == Takes.RESULTS else tuple(outcomes)
 
     def _rows(self, task_id: bytes) -> list[TaskRow | None]:
         found: list[TaskRow | None] = []

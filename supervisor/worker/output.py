@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import io
-import itertools
 import os
 import sys
 import time
 from typing import Any
 
+import msgspec
+
+from supervisor.core.speed import Speed
 from supervisor.wire.messages import ProgressData
-from supervisor.wire.talk import Kind, LogRecord, frames, progress_frame, record_frames
+from supervisor.wire.talk import Kind, LogRecord, frames, letter, progress_frame, record_letter
 
 _PROGRESS_SECONDS = 0.1
 _PIECE = 64 * 1024
@@ -28,9 +30,11 @@ class Talk:
         self._raw = os.open(f"/proc/self/fd/{raw}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self._outside = outside
         self._next_progress = 0.0
-        self._numbers = itertools.count()
         self.before = self.now = (sys.stdout, sys.stderr)
         """The standard streams as they were, and as they are."""
+        self._speed: Speed | None = None
+        self._held: ProgressData | None = None
+        """Told too soon after the one before: said at the end, unless another comes."""
 
     def install(self) -> None:
         """Put ourselves in the place of ``sys.stdout`` and ``sys.stderr``."""
@@ -56,9 +60,8 @@ class Talk:
 
     def record(self, record: LogRecord) -> None:
         """Say what a task has logged."""
-        number = os.getpid() << 32 | next(self._numbers) & 0xFFFFFFFF
         try:
-            for frame in record_frames(self.lease, record, number):
+            for frame in record_letter(self.lease, record):
                 os.write(self._pipe, frame)
         except OSError:
             return
@@ -68,10 +71,27 @@ class Talk:
         now = time.monotonic()
         finished = progress.total is not None and progress.done >= progress.total
         if now < self._next_progress and not finished:
+            self._held = progress
             return
         self._next_progress = now + _PROGRESS_SECONDS
+        self._tell(progress, now)
+
+    def _tell(self, progress: ProgressData, now: float) -> None:
+        self._held = None
+        speed = self._speed
+        if speed is None:
+            speed = self._speed = Speed()
+        told = msgspec.structs.replace(progress, rate=speed.add(now, progress.done), at=time.time())
         try:
-            os.write(self._pipe, progress_frame(self.lease, progress))
+            os.write(self._pipe, progress_frame(self.lease, told))
+        except OSError:
+            return
+
+    def send(self, kind: Kind, data: bytes) -> None:
+        """Tell something that makes sense only as a whole."""
+        try:
+            for frame in letter(kind, self.lease, data):
+                os.write(self._pipe, frame)
         except OSError:
             return
 
@@ -79,13 +99,16 @@ class Talk:
         """An attempt begins."""
         self.lease = lease
         self._next_progress = 0.0
+        self._speed = None
 
     def end(self, *, another_follows: bool) -> None:
-        """It is over. Nothing is buffered, so there is nothing to flush.
+        """It is over. Of what is printed nothing is buffered, so there is nothing to flush.
 
         In a batch the next attempt begins before the broker has looked into the raw pipe. So what is still in it is
         taken out here, and said again for this attempt.
         """
+        if self._held is not None:
+            self._tell(self._held, time.monotonic())
         if another_follows:
             self._take_raw()
         self.lease = 0
