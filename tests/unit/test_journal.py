@@ -665,7 +665,11 @@ def test_with_the_record_goes_all_that_was_written_of_it(shelf: Shelf) -> None:
     lease = shelf.start()
     told = (1, lease.number, 1.0, None, "", None, 5.0)
     profile = (1, lease.number, 0.5, 1024, "text")
-    shelf.commit(Pieces([(1, lease.number, 1, 0.0, "text")], [told], [profile], [(1, [("a.b", 1)])]))
+    shelf.commit(
+        Pieces(
+            output=[(1, lease.number, 1, 0.0, "text")], progress=[told], profiles=[profile], puts=[(1, [("a.b", 1)])]
+        )
+    )
     shelf.book.die(1, lease.number, Death(Cause.SIGNAL), shelf.now)
     shelf.book.cancel(lease.entry.id, shelf.now)
     shelf.commit()
