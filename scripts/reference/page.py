@@ -25,17 +25,17 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "high_priority_config",
         "reliable_config",
     ),
-    "Submitting and asking": ("Handle", "queue", "TaskQueue"),
+    "Submitting and asking": ("Handle", "StreamHandle", "queue", "TaskQueue"),
     "Schedules": ("schedule", "Misfire", "Overlap"),
-    "Records": ("TaskRecord", "AttemptRecord", "ScheduleRecord", "State", "Cause", "ErrorInfo", "Progress"),
+    "Records": ("TaskRecord", "AttemptRecord", "ScheduleRecord", "State", "Cause", "ErrorInfo", "Progress", "LogLine"),
     "Inside a task": ("current_task", "CurrentTask", "Retry", "Reject", "on_worker_start", "on_worker_stop"),
 }
 ERRORS = "supervisor.errors"
 GUNICORN = "supervisor.gunicorn"
 ATTACHING = ("attach", "web_cpus")
 _ENUMS = {"IntEnum", "StrEnum"}
-_RECORDS = ("TaskConfig", "TaskRecord", "AttemptRecord", "ScheduleRecord", "ErrorInfo", "Progress")
-_MADE_BY_US = ("Task", "Handle", "CurrentTask")
+_RECORDS = ("TaskConfig", "TaskRecord", "AttemptRecord", "ScheduleRecord", "ErrorInfo", "Progress", "LogLine")
+_MADE_BY_US = ("Task", "Handle", "StreamHandle", "CurrentTask")
 """Their constructors are none of the caller's business."""
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,9 +26,9 @@ from supervisor import (
 from tests.conftest import MakeTree
 from tests.support import talking_tasks as told
 from tests.support import tasks
+from tests.support.killing import kill
 from tests.support.shared import ended, running
 from tests.support.tree import RunningTree
-from tests.support.waiting import until
 
 WAIT = 60.0
 MODULES = ["tests.support.tasks", "tests.support.talking_tasks"]
@@ -61,10 +59,11 @@ def test_a_loop_over_a_handle_gives_what_the_task_yields(queue: TaskQueue) -> No
 
 def test_asynchronous_generators_stream_too_and_loops_may_be_asynchronous(queue: TaskQueue) -> None:
     async def main() -> None:
-        for function in (told.numbers, told.numbers_async):
-            handle = await function.on(queue).adelay(50)
-            assert [item async for item in handle] == list(range(50))
-        assert await handle.aresult(WAIT) is None
+        handle = await told.numbers.on(queue).adelay(50)
+        assert [item async for item in handle] == list(range(50))
+        other = await told.numbers_async.on(queue).adelay(50)
+        assert [item async for item in other] == list(range(50))
+        assert await other.aresult(WAIT) is None
 
     asyncio.run(main())
     assert list(told.numbers_async.on(queue).delay(3)) == [0, 1, 2]
@@ -293,7 +292,7 @@ def test_a_stream_goes_on_when_a_process_is_killed(make_tree: MakeTree, tmp_path
     for number in range(3):
         (tmp_path / str(number)).touch()
         assert next(stream) == number
-    os.kill(tree.worker_pids()[0] if victim == "worker" else tree.pid_of(victim), signal.SIGKILL)
+    kill(tree, victim)
     for number in range(3, 6):
         (tmp_path / str(number)).touch()
         assert next(stream) == number
@@ -308,9 +307,7 @@ def test_when_the_broker_is_killed_in_a_flood_of_items_none_is_lost_or_doubled(m
     with ThreadPoolExecutor(2) as pool:
         reads = [pool.submit(list, handle.stream(timeout=WAIT)) for handle in handles]
         for _ in range(3):
-            broker = until(lambda: tree.pid_of("broker"), "a broker")  # 0 while there is none
-            os.kill(broker, signal.SIGKILL)
-            until(lambda killed=broker: tree.pid_of("broker") != killed, "its death seen")
+            kill(tree, "broker")
         assert [read.result(WAIT) for read in reads] == [list(range(20_000))] * 2
     assert [len(tree.queue.attempts(handle.id)) for handle in handles] == [1, 1]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from supervisor import (
 )
 from tests.conftest import MakeTree
 from tests.support import talking_tasks, tasks
+from tests.support.killing import kill
 from tests.support.shared import ended, running
 from tests.support.tree import RunningTree
 from tests.support.waiting import until
@@ -303,7 +303,7 @@ def test_nothing_is_lost_or_doubled_when_a_process_is_killed_while_it_is_followe
     following = handle.follow(timeout=WAIT)
     (tmp_path / "one").touch()
     assert next(following).message == "one"
-    os.kill(tree.worker_pids()[0] if victim == "worker" else tree.pid_of(victim), signal.SIGKILL)
+    kill(tree, victim)
     for word in ("two", "three", "end"):
         (tmp_path / word).touch()
     lines = list(following)
@@ -357,3 +357,20 @@ def test_a_flood_fills_neither_the_log_nor_the_queue(make_tree: MakeTree) -> Non
     tree.queue.wait(tree.queue.submit(tasks.noop), WAIT)
     until(lambda: "is not shown here" in tree.log.read_text(), "the note in the log")
     assert tree.log.read_text().count("x" * 99) <= 25
+
+
+def test_a_stderr_that_nobody_reads_holds_nothing_up(tmp_path: Path) -> None:
+    tree = RunningTree(tmp_path, workers=1, cpus="off", log_level="info")
+    reader, writer = os.pipe()
+    tree.log = Path(f"/proc/self/fd/{writer}")
+    try:
+        tree.start(wait=False)
+        until(lambda: (tree.status() or {}).get("ready"), "a worker", WAIT)
+        ids = tree.queue.submit_many(tasks.shout, [(60_000,)] * 5)
+        for task_id in ids:
+            assert tree.queue.wait(task_id, WAIT).result == 60_000
+    finally:
+        os.close(reader)
+        os.close(writer)
+        tree.log = tmp_path / "log.txt"
+        tree.close()

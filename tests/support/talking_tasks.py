@@ -139,7 +139,7 @@ def what_cannot_cross(path: str) -> Iterator[object]:
     _note(path, "ran")
     try:
         yield 1
-        yield (number for number in ())
+        yield (number for number in range(1))
     finally:
         _note(path, "tidied up")
 

@@ -69,7 +69,8 @@ def by_stream(lines: list[Line]) -> dict[str, list[str]]:
 
 @given(said, st.lists(st.integers(0, 30)))
 def test_the_lines_are_those_that_were_said_however_the_text_is_cut_into_pieces(what: Said, ends: list[int]) -> None:
-    lines, transcript, found = Lines(), Transcript(), []
+    lines, transcript = Lines(), Transcript()
+    found: list[Line] = []
     for number, each in enumerate(what):
         say(transcript, [each])
         if number in ends:
