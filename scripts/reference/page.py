@@ -25,12 +25,12 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "high_priority_config",
         "reliable_config",
     ),
-    "Submitting and asking": ("Handle", "queue", "TaskQueue"),
+    "Submitting and asking": ("Handle", "StreamHandle", "queue", "TaskQueue"),
     "Together": ("chain", "group", "Step", "Chain", "Group", "GroupHandle", "GroupProgress"),
     "Schedules": ("schedule", "Misfire", "Overlap"),
     "Records": (
         *("TaskRecord", "TaskProgress", "AttemptRecord", "ScheduleRecord"),
-        *("State", "Cause", "ErrorInfo", "Progress", "Profile", "HIDDEN"),
+        *("State", "Cause", "ErrorInfo", "Progress", "LogLine", "Profile", "HIDDEN"),
     ),
     "Inside a task": (
         *("current_task", "CurrentTask", "track", "set_context", "get_context", "commit_context"),
@@ -46,17 +46,8 @@ GUNICORN = "supervisor.gunicorn"
 ATTACHING = ("attach", "web_cpus")
 _ENUMS = {"IntEnum", "StrEnum"}
 _RECORDS = (
-    *(
-        "TaskConfig",
-        "TaskRecord",
-        "TaskProgress",
-        "AttemptRecord",
-        "LogLine",
-        "ScheduleRecord",
-        "ErrorInfo",
-        "Progress",
-    ),
-    *("GroupProgress", "Profile", "NewTask", "DeadTask"),
+    *("TaskConfig", "TaskRecord", "TaskProgress", "AttemptRecord", "LogLine", "ScheduleRecord", "ErrorInfo"),
+    *("Progress", "GroupProgress", "Profile", "NewTask", "DeadTask"),
 )
 _MADE_BY_US = ("Task", "Handle", "StreamHandle", "CurrentTask", "Step", "Chain", "Group", "GroupHandle")
 """Their constructors are none of the caller's business."""

@@ -1,4 +1,9 @@
-"""What a task yields, on its way to the broker: at most so much of it ahead of what the journal has taken."""
+"""What a task yields, on its way into the journal, and at most so much of it ahead of that.
+
+A task that yields now and then goes on when its item is there: should the broker die with it half taken in, its
+successor hears of it at once, and not only when the task yields again. One that yields without a pause does not wait
+for each, which would make it ten times slower.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +21,14 @@ from supervisor.worker.link import Link
 
 _MOST_ITEMS = 64
 _MOST_BYTES = 64 * 1024
+"""On the way at a time. It fits into the socket, so sending does not block."""
+_PAUSE_SECONDS = 0.002
 _LOOK_SECONDS = 0.05
 _AGAIN_SECONDS = 0.02
 
 
 class Outlet:
-    """Where the items of one attempt go. What is on its way fits into the socket, so sending does not block."""
+    """Where the items of one attempt go."""
 
     def __init__(self, link: Link, store: PayloadStore, grant: Grant) -> None:
         self._link = link
@@ -31,12 +38,16 @@ class Outlet:
         self._number = 0
         self._bytes = 0
         """Sent since nothing was on its way."""
+        self._last = 0.0
+        """When the item before was sent."""
         self.failed: BaseException | None = None
         """Why an item could not be sent."""
 
-    def put(self, value: object) -> None:
-        """Send an item. Raises SerializationError, MessageTooLargeError, and StreamForkError in a process that the
-        task has forked: the connection is not its own.
+    def put(self, value: object) -> bool:
+        """Send an item; whether to :meth:`wait` before the task goes on.
+
+        Raises SerializationError, MessageTooLargeError, and StreamForkError in a process that the task has forked:
+        the connection is not its own.
         """
         try:
             if os.getpid() != self._pid:
@@ -48,14 +59,13 @@ class Outlet:
         self._number += 1
         self._bytes += len(item.data)
         self._link.put(item)
+        last, self._last = self._last, time.monotonic()
+        if self._last - last > _PAUSE_SECONDS:
+            return True
         while self._link.unanswered() and self._link.look(0.0):
             pass
         if not self._link.unanswered():
             self._bytes = 0
-
-    @property
-    def full(self) -> bool:
-        """Whether the broker has so much to answer that nothing more may be sent."""
         return self._link.unanswered() >= _MOST_ITEMS or self._bytes >= _MOST_BYTES
 
     def wait(self, interrupted: Callable[[], bool]) -> None:
@@ -63,7 +73,7 @@ class Outlet:
         while self._link.unanswered() and not interrupted():
             if not self._link.look(_LOOK_SECONDS) and self._link.fileno() is None:
                 time.sleep(_AGAIN_SECONDS)
-        self._bytes = 0
+        self._last, self._bytes = time.monotonic(), 0
 
     async def await_(self) -> None:
         """:meth:`wait` on an event loop, which goes on meanwhile."""
@@ -81,7 +91,7 @@ class Outlet:
                 await arrived.wait()
             finally:
                 loop.remove_reader(descriptor)
-        self._bytes = 0
+        self._last, self._bytes = time.monotonic(), 0
 
 
 class Stream:
@@ -114,11 +124,11 @@ class Stream:
             except StopIteration as end:
                 return end.value
             try:
-                self._outlet.put(item)
+                full = self._outlet.put(item)
             except BaseException:
                 self._generator.close()
                 raise
-            if self._outlet.full:
+            if full:
                 self._outlet.wait(lambda: self._held is not None)
 
     def _take_held(self) -> BaseException | None:
@@ -134,8 +144,7 @@ async def stream_async(generator: AsyncGeneratorType[object, None], outlet: Outl
     """Send what an asynchronous generator yields, until it has ended."""
     try:
         async for item in generator:
-            outlet.put(item)
-            if outlet.full:
+            if outlet.put(item):
                 await outlet.await_()
     finally:
         await generator.aclose()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
 from typing import TYPE_CHECKING, Any, assert_type
 
-from supervisor import Handle, task
+from supervisor import Handle, StreamHandle, task
 
 
 @task
@@ -21,6 +21,39 @@ def optioned(left: int) -> None:
 @task
 async def later(left: int) -> str:
     return str(left)
+
+
+@task
+def counted(most: int) -> Generator[int, None, str]:
+    yield from range(most)
+    return "all"
+
+
+@task(timeout=5)
+def iterated(most: int) -> Iterator[str]:
+    yield from map(str, range(most))
+
+
+@task
+async def later_iterated(most: int) -> AsyncIterator[bytes]:
+    for number in range(most):
+        yield bytes(number)
+
+
+async def streamed() -> list[object]:
+    """Never called: read by the type checker."""
+    handle = counted.delay(1)
+    return [
+        assert_type(handle, StreamHandle[int, str]),
+        assert_type(handle.result(), str),
+        [assert_type(item, int) for item in handle],
+        [assert_type(item, int) async for item in handle],
+        [assert_type(item, int) for item in handle.stream(restart="raise")],
+        [assert_type(item, str) for item in iterated.options(timeout=3).delay(1)],
+        [assert_type(item, bytes) async for item in await later_iterated.adelay(1)],
+        assert_type(counted.map([(1,)]), list[StreamHandle[int, str]]),
+        assert_type(await later_iterated.amap([(1,)]), list[StreamHandle[bytes, Any]]),
+    ]
 
 
 async def known() -> list[object]:
@@ -52,6 +85,9 @@ def refused() -> list[object]:
         later.delay("x"),  # type: ignore[call-overload]
         plain("x"),  # type: ignore[arg-type]
         plain.options(timout=3),  # type: ignore[call-arg]
+        list(plain.delay(1)),  # type: ignore[call-overload]
+        counted.delay("x"),  # type: ignore[call-overload]
+        counted.delay(1).stream(restart="again"),  # type: ignore[arg-type]
     ]
 
 
