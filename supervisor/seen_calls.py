@@ -33,9 +33,11 @@ class SeenCalls(Performing):
         where only JSON is taken.
         """
         found = id_of(task_id)
-        return self._packer().arguments(found, self._perform(calls.arguments(found, self._timeout)))
+        row = self._perform(calls.arguments(found, self._timeout))
+        return self._packer().arguments(found, row)  # only now: it may be another supervisor that has answered
 
     async def aget_arguments(self, task_id: str) -> dict[str, Any]:
         """:meth:`get_arguments` without blocking the event loop."""
         found = id_of(task_id)
-        return (await self._apacker()).arguments(found, await self._aperform(calls.arguments(found, self._timeout)))
+        row = await self._aperform(calls.arguments(found, self._timeout))
+        return (await self._apacker()).arguments(found, row)
