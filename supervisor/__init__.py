@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         NameTakenError,
         PayloadRefusedError,
         QueueClosedError,
+        QueueDrainingError,
         QueueFullError,
         QueueUnavailableError,
         ResultExpiredError,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         TaskFailedError,
         TaskOptionError,
         TaskTimeoutError,
+        TooManyWaitingError,
         UnknownHandlerError,
         UnknownScheduleError,
         UnknownTaskError,
@@ -46,20 +48,23 @@ if TYPE_CHECKING:
     from supervisor.hooks import on_worker_start, on_worker_stop
     from supervisor.policy import Reject, Retry
     from supervisor.presets import high_priority_config, quick_config, reliable_config
+    from supervisor.queue_stats import Figures, QueueStats, Times
     from supervisor.records import AttemptRecord, ErrorInfo, Progress, ScheduleRecord, TaskRecord
     from supervisor.schedules import schedule
     from supervisor.states import Cause, State
     from supervisor.taskqueue import TaskQueue, queue
     from supervisor.tasks import Task, task
+    from supervisor.worker_records import ActiveTask, ChangeRecord, WorkerRecord
 
 __version__ = "0.1.0"
 
 _ERRORS = (
     "AlreadyRunningError JournalFullError KeyHeldError LocalTreeError MessageTooLargeError"
     " NameTakenError PayloadRefusedError"
-    " QueueClosedError QueueFullError QueueUnavailableError ResultExpiredError ScheduleDeclaredError"
+    " QueueClosedError QueueDrainingError QueueFullError QueueUnavailableError ResultExpiredError ScheduleDeclaredError"
     " ScheduleError SerializationError SettingsError SoftTimeoutError SupervisorError TaskCancelledError"
-    " TaskExpiredError TaskFailedError TaskOptionError TaskTimeoutError UnknownHandlerError"
+    " TaskExpiredError TaskFailedError TaskOptionError TaskTimeoutError"
+    " TooManyWaitingError UnknownHandlerError"
     " UnknownScheduleError UnknownTaskError WaitTimeoutError WorkerLostError"
 )
 _HOMES = {
@@ -71,20 +76,25 @@ _HOMES = {
     "supervisor.hooks": "on_worker_start on_worker_stop",
     "supervisor.policy": "Reject Retry",
     "supervisor.presets": "high_priority_config quick_config reliable_config",
+    "supervisor.queue_stats": "Figures QueueStats Times",
     "supervisor.records": "AttemptRecord ErrorInfo Progress ScheduleRecord TaskRecord",
     "supervisor.schedules": "schedule",
     "supervisor.states": "Cause State",
     "supervisor.taskqueue": "TaskQueue queue",
     "supervisor.tasks": "Task task",
+    "supervisor.worker_records": "ActiveTask ChangeRecord WorkerRecord",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "ActiveTask",
     "AlreadyRunningError",
     "AttemptRecord",
     "Cause",
+    "ChangeRecord",
     "CurrentTask",
     "ErrorInfo",
+    "Figures",
     "Handle",
     "JournalFullError",
     "KeyHeldError",
@@ -97,7 +107,9 @@ __all__ = [
     "Priority",
     "Progress",
     "QueueClosedError",
+    "QueueDrainingError",
     "QueueFullError",
+    "QueueStats",
     "QueueUnavailableError",
     "Reject",
     "ResultExpiredError",
@@ -119,11 +131,14 @@ __all__ = [
     "TaskQueue",
     "TaskRecord",
     "TaskTimeoutError",
+    "Times",
+    "TooManyWaitingError",
     "UnknownHandlerError",
     "UnknownScheduleError",
     "UnknownTaskError",
     "WaitTimeoutError",
     "WorkerLostError",
+    "WorkerRecord",
     "__version__",
     "current_task",
     "high_priority_config",

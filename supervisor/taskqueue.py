@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -23,17 +24,19 @@ from supervisor.ended_calls import EndedCalls
 from supervisor.errors import QueueUnavailableError, SupervisorError, UnknownTaskError
 from supervisor.ids import from_text, id_of, to_text
 from supervisor.local.tree import LocalTree
+from supervisor.number_calls import Meters, NumberCalls
 from supervisor.packer import NO_CONFIG, Packer, discard
 from supervisor.records import TaskRecord, record_of
 from supervisor.schedule_calls import ScheduleCalls
 from supervisor.states import State
 from supervisor.wire.messages import Submission
+from supervisor.worker.blocked import blocked, in_worker
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class TaskQueue(EndedCalls, ScheduleCalls):
+class TaskQueue(EndedCalls, ScheduleCalls, NumberCalls):
     """A connection to the supervisor of a directory, made when it is first needed.
 
     Safe to share between threads and across forks, sync and async. ``dir`` defaults to ``$SUPERVISOR_DIR``, then
@@ -44,6 +47,7 @@ class TaskQueue(EndedCalls, ScheduleCalls):
     def __init__(self, dir: str | os.PathLike[str] | None = None, timeout: float = 5.0) -> None:  # noqa: A002
         self._chosen = dir
         self._timeout = timeout
+        self._meters = Meters()
         self._place: tuple[str, Ends] | None = None
         self._local: LocalTree | None = None
         self._begun: Path | None = None
@@ -55,7 +59,7 @@ class TaskQueue(EndedCalls, ScheduleCalls):
     def connect(cls, dir: str | os.PathLike[str] | None = None, timeout: float = 5.0) -> TaskQueue:  # noqa: A002
         """A queue whose supervisor has answered; QueueUnavailableError when none does within ``timeout`` seconds."""
         queue = cls(dir, timeout)
-        queue.stats()
+        queue.is_accepting()
         return queue
 
     @classmethod
@@ -360,36 +364,27 @@ class TaskQueue(EndedCalls, ScheduleCalls):
         Returns the record of one that succeeded or failed. Raises TaskTimeoutError, TaskCancelledError,
         WorkerLostError or TaskExpiredError for those ends, WaitTimeoutError when only the waiting ran out, and
         UnknownTaskError.
+
+        A task may wait for another: that one then goes before all others of its queue, and for as long as the waiting
+        lasts there is a worker more; above the setting ``max_waiting`` it raises TooManyWaitingError.
         """
         waiting = Wait(task_id, timeout)
-        while True:
-            ended = waiting.ended(self._perform(waiting.call()))
-            if ended is not None:
-                return raise_for_end(self._packer().record(ended))
+        wanted = in_worker() and self._perform(calls.hasten(id_of(task_id), self._timeout))
+        with blocked() if wanted else nullcontext():
+            while True:
+                ended = waiting.ended(self._perform(waiting.call()))
+                if ended is not None:
+                    return raise_for_end(self._packer().record(ended))
 
     async def await_(self, task_id: str, timeout: float | None = None) -> TaskRecord:
         """:meth:`wait` without blocking the event loop (``wait`` with an ``a`` is a keyword, hence the underscore)."""
         waiting = Wait(task_id, timeout)
-        while True:
-            ended = waiting.ended(await self._aperform(waiting.call()))
-            if ended is not None:
-                return raise_for_end((await self._apacker()).record(ended))
-
-    def stats(self) -> dict[str, Any]:
-        """The queue's numbers: unfinished tasks by state, ended ones since its start, the limit, and more."""
-        return self._perform(calls.stats(self._timeout))
-
-    async def astats(self) -> dict[str, Any]:
-        """:meth:`stats` without blocking the event loop."""
-        return await self._aperform(calls.stats(self._timeout))
-
-    def workers(self) -> list[dict[str, Any]]:
-        """The workers, and what each of them holds."""
-        return [_readable(worker) for worker in self._perform(calls.workers(self._timeout))]
-
-    async def aworkers(self) -> list[dict[str, Any]]:
-        """:meth:`workers` without blocking the event loop."""
-        return [_readable(worker) for worker in await self._aperform(calls.workers(self._timeout))]
+        wanted = in_worker() and await self._aperform(calls.hasten(id_of(task_id), self._timeout))
+        with blocked() if wanted else nullcontext():
+            while True:
+                ended = waiting.ended(await self._aperform(waiting.call()))
+                if ended is not None:
+                    return raise_for_end((await self._apacker()).record(ended))
 
     # -- cancelling --------------------------------------------------------------------------------------------
 
@@ -456,11 +451,6 @@ def _state(record: TaskRecord | None, task_id: str) -> State:
     if record is None:
         raise UnknownTaskError(task_id)
     return record.state
-
-
-def _readable(worker: dict[str, Any]) -> dict[str, Any]:
-    running = [{**lease, "id": to_text(lease["id"])} for lease in worker["running"]]
-    return {**worker, "running": running}
 
 
 queue = TaskQueue()

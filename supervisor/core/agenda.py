@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 
 from supervisor.core.capacity import Capacity
 from supervisor.core.changes import Changes
@@ -33,8 +32,6 @@ class Agenda:
         self.waiting = Waiting(ageing)
         self.uniques = Uniques()
         self.changes = Changes()
-        self.ended_counts: Counter[str] = Counter()
-        """Tasks that ended in each state since this agenda was opened."""
         self.closed = False
         """Nothing is taken in."""
         self._next_seq = 1
@@ -166,13 +163,16 @@ class Agenda:
     def end_unstarted(self, entry: Entry, state: State, cause: Cause, now: Moment) -> None:
         """End a task that no worker has begun; recorded under lease 0, as an attempt that was none."""
         self.end(entry, state)
+        entry.kind.tally.causes[cause.value] += 1
         failure = Failure(cause, message=_UNSTARTED[cause])
         self.changes.attempts.append(Attempt(entry.seq, 0, 0, 0, 0, now.wall, now.wall, failure))
 
     def end(self, entry: Entry, state: State) -> None:
         """A task that waits nowhere, and that nobody holds, has ended."""
         entry.state = state
-        self.ended_counts[state.value] += 1
+        tally = entry.kind.tally
+        tally.unfinished -= 1
+        tally.ended[state.value] += 1
         if entry.keys is not NO_KEYS:
             self.uniques.ended(entry)
         if entry.expires:
@@ -201,6 +201,7 @@ class Agenda:
     def hold(self, entry: Entry) -> None:
         """This task is unfinished, and counts."""
         self.tasks[entry.id] = entry
+        entry.kind.tally.unfinished += 1
         self.capacity.take(entry)
 
     def count_from(self, seq: int) -> None:

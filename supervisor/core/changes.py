@@ -10,6 +10,19 @@ from supervisor.core.schedules import Schedule
 from supervisor.wire.messages import Submission
 
 
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """One thing that somebody changed while the system ran. Values are JSON."""
+
+    what: str
+    before: str
+    after: str
+    pid: int
+    uid: int
+    value: str | None = None
+    """What is to be in force after a restart; None where the usual is, or where it is kept elsewhere."""
+
+
 @dataclass(slots=True)
 class Changes:
     """Collected by the book, written in one transaction, then dropped."""
@@ -36,8 +49,10 @@ class Changes:
     """Schedules that have come further, or were changed; None for one that is gone."""
     revived: list[int] = field(default_factory=list)
     """Tasks, by seq, that had ended and were taken up again."""
+    configured: list[Configured] = field(default_factory=list)
+    """What was changed while the system ran."""
     wall: float = 0.0
     """When all this happened: wall-clock seconds."""
 
     def __bool__(self) -> bool:
-        return bool(self.touched or self.cancelling or self.queues or self.schedules)
+        return bool(self.touched or self.cancelling or self.queues or self.schedules or self.configured)

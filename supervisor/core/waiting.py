@@ -39,11 +39,13 @@ class Waiting:
         entry.state = State.QUEUED
         entry.since = min(now.mono, entry.due) if entry.due else now.mono
         entry.due = entry.due_wall = 0.0
+        entry.kind.tally.line.append(entry)
         self.ready.push(entry)
 
     def requeue(self, entry: Entry) -> None:
         """Line up for a worker, at the old place."""
         entry.state = State.QUEUED
+        entry.kind.tally.line.appendleft(entry)
         self.ready.push(entry)
 
     def postpone(self, entry: Entry, state: State, delay: float, now: Moment) -> None:
@@ -56,6 +58,7 @@ class Waiting:
     def restore(self, entry: Entry) -> None:
         """Take the place that its state tells."""
         if entry.state is State.QUEUED:
+            entry.kind.tally.line.append(entry)
             self.ready.push(entry)
         elif entry.state in (State.SCHEDULED, State.RETRYING):
             self._put_later(entry)
@@ -69,10 +72,16 @@ class Waiting:
         else:
             entry.priority = priority
 
+    def hasten(self, entry: Entry) -> None:
+        """Somebody cannot go on before this task has ended: where it waits for a worker, it is the next."""
+        if entry.state is State.QUEUED and not self.gates.holds(entry):
+            self.ready.hasten(entry)
+
     def remove(self, entry: Entry, before: State) -> None:
         """Let go of a task that has just ended, which waited in the state ``before``."""
         if before is not State.QUEUED:
             self._retrying -= before is State.RETRYING
+            entry.kind.tally.later -= 1
             self.later.discard()
         elif self.gates.holds(entry):
             self.gates.drop(entry)
@@ -83,6 +92,7 @@ class Waiting:
         """The tasks whose time has come, taken out, and to be queued by the caller."""
         for entry in self.later.pop_due(now.mono):
             self._retrying -= entry.state is State.RETRYING
+            entry.kind.tally.later -= 1
             yield entry
 
     def open_gates(self, now: Moment) -> None:
@@ -103,4 +113,5 @@ class Waiting:
 
     def _put_later(self, entry: Entry) -> None:
         self._retrying += entry.state is State.RETRYING
+        entry.kind.tally.later += 1
         self.later.push(entry)

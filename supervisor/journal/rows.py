@@ -20,13 +20,16 @@ _decode_keys = msgspec.json.Decoder(Keys).decode
 
 @dataclass(slots=True)
 class Pieces:
-    """Output and progress of running tasks, to go into the same transaction."""
+    """Output and progress of running tasks, and what is counted, to go into the same transaction."""
 
     output: list[tuple[object, ...]] = field(default_factory=list)
     progress: list[tuple[object, ...]] = field(default_factory=list)
+    totals: list[tuple[object, ...]] = field(default_factory=list)
+    """What is counted, once a second or so."""
+    old_totals: list[tuple[object, ...]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.output or self.progress)
+        return bool(self.output or self.progress or self.totals)
 
 
 @dataclass(frozen=True, slots=True)

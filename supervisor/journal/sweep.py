@@ -43,7 +43,7 @@ class Sweeper:
     def __init__(self, archive: Archive, remover: Remover, retention: Retention) -> None:
         self._archive = archive
         self._remover = remover
-        self._retention = retention
+        self.retention = retention
         self._slice = _LEAST_ROWS
         self._history = MOST_HISTORY
         self._after = 0
@@ -73,10 +73,10 @@ class Sweeper:
 
     @property
     def _rest(self) -> float:
-        return min(_LONGEST_REST, max(_SHORTEST_REST, self._retention.shortest / _RESTS_A_TTL))
+        return min(_LONGEST_REST, max(_SHORTEST_REST, self.retention.shortest / _RESTS_A_TTL))
 
     def _sweep_rows(self, now: Moment) -> bool:
-        keep, wall, wanted = self._retention, now.wall, self._slice
+        keep, wall, wanted = self.retention, now.wall, self._slice
         count, last = self._archive.span(self._after, wanted)
         due = self._archive.due(self._after + 1, last, _MOST_DUE, keep, wall)
         records = [row for row in due if keep.record_until(row.remains) <= wall]
