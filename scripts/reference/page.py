@@ -28,13 +28,27 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Submitting and asking": ("Handle", "queue", "TaskQueue"),
     "Schedules": ("schedule", "Misfire", "Overlap"),
     "Records": ("TaskRecord", "AttemptRecord", "ScheduleRecord", "State", "Cause", "ErrorInfo", "Progress"),
+    "Numbers": ("QueueStats", "Figures", "Times", "WorkerRecord", "ActiveTask", "ChangeRecord"),
     "Inside a task": ("current_task", "CurrentTask", "Retry", "Reject", "on_worker_start", "on_worker_stop"),
 }
 ERRORS = "supervisor.errors"
 GUNICORN = "supervisor.gunicorn"
 ATTACHING = ("attach", "web_cpus")
 _ENUMS = {"IntEnum", "StrEnum"}
-_RECORDS = ("TaskConfig", "TaskRecord", "AttemptRecord", "ScheduleRecord", "ErrorInfo", "Progress")
+_RECORDS = (
+    "TaskConfig",
+    "TaskRecord",
+    "AttemptRecord",
+    "ScheduleRecord",
+    "ErrorInfo",
+    "Progress",
+    "QueueStats",
+    "Figures",
+    "Times",
+    "WorkerRecord",
+    "ActiveTask",
+    "ChangeRecord",
+)
 _MADE_BY_US = ("Task", "Handle", "CurrentTask")
 """Their constructors are none of the caller's business."""
 

@@ -47,7 +47,7 @@ def figures(found: list[Tally], mono: float, since: float) -> Figures:
     causes: Counter[str] = Counter()
     wait, run = Histogram(), Histogram()
     for tally in found:
-        ended.update(tally.ended)
+        ended.update(tally.all_ended())
         causes.update(tally.causes)
         tally.wait.add_to(wait)
         tally.run.add_to(run)

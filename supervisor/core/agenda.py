@@ -172,7 +172,10 @@ class Agenda:
         entry.state = state
         tally = entry.kind.tally
         tally.unfinished -= 1
-        tally.ended[state.value] += 1
+        if state is State.SUCCEEDED:
+            tally.succeeded += 1
+        else:
+            tally.ended[state.value] += 1
         if entry.keys is not NO_KEYS:
             self.uniques.ended(entry)
         if entry.expires:

@@ -253,7 +253,8 @@ class Book:
     def _begin_work(self) -> None:
         self.busy += 1
         tallies = self.agenda.kinds.tallies
-        tallies.peak = max(tallies.peak, self.busy)
+        if self.busy > tallies.peak:
+            tallies.peak = self.busy
 
     def _failure(self, lease: Lease, death: Death) -> Failure:
         cause = lease.fenced or death.cause

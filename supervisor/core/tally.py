@@ -21,6 +21,8 @@ SPAN = 3600.0
 """Wait and run times are those of the last one or two spans, in seconds."""
 MINUTE = 60.0
 _MOST_STALE = 1000
+_SORT = 0x3FF
+"""Times are sorted in by the thousand."""
 _LOOK_AHEAD = 64
 """Tasks that were given back stand before others, though they may have come later: so many are looked at."""
 
@@ -38,18 +40,28 @@ class Totals(Struct, frozen=True, array_like=True):
 class Spread:
     """The times of this span and of the one before, so that what is old counts no more."""
 
-    __slots__ = ("before", "now")
+    __slots__ = ("before", "new", "now")
 
     def __init__(self) -> None:
+        self.new: list[float] = []
+        """What has not been sorted in yet."""
         self.now = Histogram()
         self.before: Histogram | None = None
 
+    def sort_in(self) -> None:
+        """Leave nothing in :attr:`new`."""
+        if self.new:
+            self.now.add(self.new)
+            self.new.clear()
+
     def turn_over(self) -> None:
         """A span is over."""
+        self.sort_in()
         self.before, self.now = (self.now if self.now.count else None), Histogram()
 
     def add_to(self, other: Histogram) -> None:
         """Count what is here there as well."""
+        self.sort_in()
         other.merge(self.now)
         if self.before is not None:
             other.merge(self.before)
@@ -59,6 +71,8 @@ class Tally:
     """The counts of one name in one queue. Every field may be read; only the methods, and the book, write."""
 
     __slots__ = (
+        "_runs",
+        "_waits",
         "causes",
         "ended",
         "executed",
@@ -71,6 +85,7 @@ class Tally:
         "running",
         "saved",
         "started",
+        "succeeded",
         "unfinished",
         "wait",
     )
@@ -87,11 +102,14 @@ class Tally:
         self.executed = 0
         """Attempts that have ended and counted."""
         self.ended: Counter[str] = Counter()
-        """Tasks, by the state in which they ended."""
+        """Tasks, by the state in which they ended otherwise than well."""
         self.causes: Counter[str] = Counter()
         """Attempts that did not succeed, by cause."""
+        self.succeeded = 0
+        """Those that returned, which are not in :attr:`ended`: most do."""
         self.wait = Spread()
         self.run = Spread()
+        self._waits, self._runs = self.wait.new, self.run.new
         self.line: deque[Entry] = deque()
         """Those that wait for a worker, about in the order in which they came; with some that wait no more."""
         self.marks: deque[tuple[float, int]] = deque(((-math.inf, 0),))
@@ -117,12 +135,15 @@ class Tally:
         line = self.line
         if line and line[0] is entry:
             line.popleft()
-        self.wait.now.add(waited)
+        self._waits.append(waited)
+        if not self.started & _SORT:
+            self.wait.sort_in()
+            self.run.sort_in()
 
     def ran(self, seconds: float) -> None:
         """An attempt that counts has ended."""
         self.executed += 1
-        self.run.now.add(seconds)
+        self._runs.append(seconds)
 
     # -- now and then ------------------------------------------------------------------------------------------
 
@@ -151,6 +172,10 @@ class Tally:
         """How many attempts have ended in the last minute."""
         return self.executed - [executed for at, executed in self.marks if at <= mono - MINUTE][-1]
 
+    def all_ended(self) -> dict[str, int]:
+        """Tasks, by the state in which they ended."""
+        return {State.SUCCEEDED.value: self.succeeded, **self.ended} if self.succeeded else dict(self.ended)
+
     # -- across restarts ---------------------------------------------------------------------------------------
 
     @property
@@ -159,19 +184,22 @@ class Tally:
         return self.saved != self._stamp()
 
     def _stamp(self) -> tuple[int, int, int, int]:
-        return self.started, self.executed, self.ended.total(), self.causes.total()
+        return self.started, self.executed, self.succeeded + self.ended.total(), self.causes.total()
 
     def keep(self) -> Totals:
         """What is to be written."""
         self.saved = self._stamp()
+        self.wait.sort_in()
+        self.run.sort_in()
         spread = [self.wait.before, self.wait.now, self.run.before, self.run.now]
         times = [(each.sparse(), each.total) if each is not None else None for each in spread]
-        return Totals(self.executed, dict(self.ended), dict(self.causes), times)
+        return Totals(self.executed, self.all_ended(), dict(self.causes), times)
 
     def restore(self, totals: Totals) -> None:
         """Count what was counted before a restart as well."""
         self.executed += totals.executed
         self.ended.update(totals.ended)
+        self.succeeded += self.ended.pop(State.SUCCEEDED.value, 0)
         self.causes.update(totals.causes)
         self.marks[0] = (-math.inf, self.executed)
         for spread, (before, now) in ((self.wait, totals.times[:2]), (self.run, totals.times[2:])):
