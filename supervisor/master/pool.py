@@ -41,7 +41,7 @@ class Pool:
         self.workers: dict[int, WorkerHandle] = {}
         self.opened: list[WorkerHandle] = []
         """Workers whose pipes the broker does not read yet."""
-        self.deaths: dict[int, tuple[Cause, int]] = {}
+        self._deaths: dict[int, tuple[Cause, int]] = {}
         """Why the last worker on a seat died, and the wall-clock nanosecond of that."""
         self.template: TemplateHandle | None = None
         self.serves = 0
@@ -238,8 +238,8 @@ class Pool:
     def _seat(self, slot: Slot, seat: int) -> None:
         """Have everybody know its seat, and why the one before it there died."""
         slot.put(Word.SEAT, seat)
-        if seat in self.deaths:
-            cause, when_ns = self.deaths[seat]
+        if seat in self._deaths:
+            cause, when_ns = self._deaths[seat]
             slot.put(Word.DEATH, list(Cause).index(cause) + 1)
             slot.put(Word.DEATH_NS, when_ns)
 
@@ -324,6 +324,13 @@ class Pool:
     def unforked(self, template: int) -> list[WorkerHandle]:
         """Those whom this template was told to fork, and of whom it has not told."""
         return [handle for handle in self.workers.values() if handle.who is None and handle.template == template]
+
+    def mourn(self, handle: WorkerHandle, cause: Cause, when_ns: int) -> None:
+        """It has died: remember why, for whoever has its seat after it, and for who may have it already."""
+        self._deaths[handle.seat] = cause, when_ns
+        for each in self.workers.values():
+            if each is not handle and each.seat == handle.seat:
+                self._seat(each.slot, each.seat)
 
     def remove(self, handle: WorkerHandle, now_ns: int) -> None:
         """It is dead: free what it held."""

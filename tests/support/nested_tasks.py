@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
-from supervisor import TaskQueue, current_task, task
+from supervisor import TaskQueue, task
 
 
-@task
+@task(max_retries=0)
 def descend(depth: int) -> int:
     """Submits itself, one less deep, and waits for that; how deep it went."""
     return 1 + descend.delay(depth - 1).result(timeout=60) if depth else 0
@@ -34,18 +32,3 @@ def answer(number: int) -> int:
 def wait_for_ever(task_id: str) -> None:
     """Waits for a task that does not end; is killed at its limit."""
     TaskQueue().wait(task_id)
-
-
-@task(max_retries=0)
-def wait_with_threads(task_id: str) -> str:
-    """Waits for what does not end, a while."""
-    try:
-        TaskQueue().wait(task_id, timeout=0.3)
-    except TimeoutError:
-        return current_task().id
-    return "it ended"
-
-
-@task
-def nap(seconds: float) -> None:
-    time.sleep(seconds)
