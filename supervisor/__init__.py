@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         NotInTaskError,
         PayloadRefusedError,
         QueueClosedError,
+        QueueDrainingError,
         QueueFullError,
         QueueUnavailableError,
         ResultExpiredError,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         TaskNeededError,
         TaskOptionError,
         TaskTimeoutError,
+        TooManyWaitingError,
         UnknownGroupError,
         UnknownHandlerError,
         UnknownScheduleError,
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from supervisor.new_task import NewTask
     from supervisor.policy import Reject, Retry
     from supervisor.presets import high_priority_config, quick_config, reliable_config
+    from supervisor.queue_stats import Figures, QueueStats, Times
     from supervisor.records import (
         AttemptRecord,
         ErrorInfo,
@@ -76,17 +79,19 @@ if TYPE_CHECKING:
     from supervisor.task_hooks import on_backlog, on_death, on_post_create, on_post_run, on_pre_create, on_pre_run
     from supervisor.taskqueue import TaskQueue, queue
     from supervisor.tasks import Task, task
+    from supervisor.worker_records import ActiveTask, ChangeRecord, WorkerRecord
 
 __version__ = "0.1.0"
 
 _ERRORS = (
     "AlreadyRunningError ContextError DeadlockError DependencyCycleError HookSignatureError"
     " JournalFullError KeyHeldError LocalTreeError MessageTooLargeError NameTakenError NotInTaskError"
-    " PayloadRefusedError QueueClosedError QueueFullError QueueUnavailableError ResultExpiredError"
-    " ScheduleDeclaredError ScheduleError SerializationError SettingsError SoftTimeoutError"
-    " StreamForkError StreamRestartedError SupervisorError TaskCancelledError TaskExpiredError"
-    " TaskFailedError TaskNeededError TaskOptionError TaskTimeoutError UnknownGroupError"
-    " UnknownHandlerError UnknownScheduleError UnknownTaskError WaitTimeoutError WorkerLostError"
+    " PayloadRefusedError QueueClosedError QueueDrainingError QueueFullError QueueUnavailableError"
+    " ResultExpiredError ScheduleDeclaredError ScheduleError SerializationError SettingsError"
+    " SoftTimeoutError StreamForkError StreamRestartedError SupervisorError TaskCancelledError"
+    " TaskExpiredError TaskFailedError TaskNeededError TaskOptionError TaskTimeoutError"
+    " TooManyWaitingError UnknownGroupError UnknownHandlerError UnknownScheduleError UnknownTaskError"
+    " WaitTimeoutError WorkerLostError"
 )
 _HOMES = {
     "supervisor.captured": "capture",
@@ -102,6 +107,7 @@ _HOMES = {
     "supervisor.new_task": "NewTask",
     "supervisor.policy": "Reject Retry",
     "supervisor.presets": "high_priority_config quick_config reliable_config",
+    "supervisor.queue_stats": "Figures QueueStats Times",
     "supervisor.records": "AttemptRecord ErrorInfo LogLine Profile Progress ScheduleRecord TaskProgress TaskRecord",
     "supervisor.schedules": "schedule",
     "supervisor.states": "Cause State",
@@ -109,21 +115,25 @@ _HOMES = {
     "supervisor.task_hooks": "on_backlog on_death on_post_create on_post_run on_pre_create on_pre_run",
     "supervisor.taskqueue": "TaskQueue queue",
     "supervisor.tasks": "Task task",
+    "supervisor.worker_records": "ActiveTask ChangeRecord WorkerRecord",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "HIDDEN",
+    "ActiveTask",
     "AlreadyRunningError",
     "AttemptRecord",
     "Cause",
     "Chain",
+    "ChangeRecord",
     "ContextError",
     "CurrentTask",
     "DeadTask",
     "DeadlockError",
     "DependencyCycleError",
     "ErrorInfo",
+    "Figures",
     "Group",
     "GroupHandle",
     "GroupProgress",
@@ -144,7 +154,9 @@ __all__ = [
     "Profile",
     "Progress",
     "QueueClosedError",
+    "QueueDrainingError",
     "QueueFullError",
+    "QueueStats",
     "QueueUnavailableError",
     "Reject",
     "ResultExpiredError",
@@ -172,12 +184,15 @@ __all__ = [
     "TaskQueue",
     "TaskRecord",
     "TaskTimeoutError",
+    "Times",
+    "TooManyWaitingError",
     "UnknownGroupError",
     "UnknownHandlerError",
     "UnknownScheduleError",
     "UnknownTaskError",
     "WaitTimeoutError",
     "WorkerLostError",
+    "WorkerRecord",
     "__version__",
     "capture",
     "chain",

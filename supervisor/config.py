@@ -470,6 +470,11 @@ def read_delay(option: str, value: float | str) -> float:
     return float(seconds)
 
 
+def read_rate(value: str) -> tuple[int, float]:
+    """So many in so many seconds, from text such as "10/s"; TaskOptionError for one that makes no sense."""
+    return _read_rate(str(_read("rate", _RateText(), value)))
+
+
 def read_priority(value: int | str | Enum) -> int:
     """The number behind a priority in any of its forms; TaskOptionError for one that makes no sense."""
     if isinstance(value, str):

@@ -56,6 +56,24 @@ class QueueClosedError(SupervisorError):
         super().__init__(f"the queue accepts no work: {reason}")
 
 
+class QueueDrainingError(QueueClosedError):
+    """The queue was drained, and takes nothing in until it is opened again."""
+
+    def __init__(self) -> None:
+        super().__init__("it was drained; TaskQueue.open() opens it again")
+
+
+class TooManyWaitingError(SupervisorError):
+    """A task wanted to wait for another one, while as many do as may: it might wait for ever."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(
+            f"{limit:,} tasks wait for other tasks already, each with a worker more for the time being, and there may"
+            " be no more (max_waiting): submit what is to follow instead of waiting for it, or raise max_waiting"
+        )
+
+
 class QueueFullError(SupervisorError):
     """The queue holds as many unfinished tasks as it may; ``queue`` names the one that does, where it is only one."""
 

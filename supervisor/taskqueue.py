@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from enum import Enum
 from functools import partial
@@ -27,6 +28,7 @@ from supervisor.errors import QueueUnavailableError, SupervisorError, UnknownTas
 from supervisor.group_calls import GroupCalls
 from supervisor.ids import from_text, id_of, to_text
 from supervisor.local.tree import LocalTree
+from supervisor.number_calls import Meters, NumberCalls
 from supervisor.packer import NO_CONFIG, Packer, discard, in_chunks
 from supervisor.records import TaskRecord, record_of
 from supervisor.schedule_calls import ScheduleCalls
@@ -34,6 +36,7 @@ from supervisor.seen_calls import SeenCalls
 from supervisor.states import State
 from supervisor.talk_calls import TalkCalls
 from supervisor.wire.messages import Submission
+from supervisor.worker.blocked import blocked, in_worker
 
 if TYPE_CHECKING:
     from supervisor.steps import Step
@@ -43,7 +46,7 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class TaskQueue(EndedCalls, GroupCalls, ScheduleCalls, SeenCalls, TalkCalls):
+class TaskQueue(EndedCalls, GroupCalls, NumberCalls, ScheduleCalls, SeenCalls, TalkCalls):
     """A connection to the supervisor of a directory, made when it is first needed.
 
     Safe to share between threads and across forks, sync and async. ``dir`` defaults to ``$SUPERVISOR_DIR``, then
@@ -54,6 +57,7 @@ class TaskQueue(EndedCalls, GroupCalls, ScheduleCalls, SeenCalls, TalkCalls):
     def __init__(self, dir: str | os.PathLike[str] | None = None, timeout: float = 5.0) -> None:  # noqa: A002
         self._chosen = dir
         self._timeout = timeout
+        self._meters = Meters()
         self._place: tuple[str, Ends] | None = None
         self._local: LocalTree | None = None
         self._begun: Path | None = None
@@ -65,7 +69,7 @@ class TaskQueue(EndedCalls, GroupCalls, ScheduleCalls, SeenCalls, TalkCalls):
     def connect(cls, dir: str | os.PathLike[str] | None = None, timeout: float = 5.0) -> TaskQueue:  # noqa: A002
         """A queue whose supervisor has answered; QueueUnavailableError when none does within ``timeout`` seconds."""
         queue = cls(dir, timeout)
-        queue.stats()
+        queue.is_accepting()
         return queue
 
     @classmethod
@@ -444,36 +448,27 @@ class TaskQueue(EndedCalls, GroupCalls, ScheduleCalls, SeenCalls, TalkCalls):
         Returns the record of one that succeeded or failed. Raises TaskTimeoutError, TaskCancelledError,
         WorkerLostError or TaskExpiredError for those ends, WaitTimeoutError when only the waiting ran out, and
         UnknownTaskError.
+
+        A task may wait for another: that one then goes before all others of its queue, and for as long as the waiting
+        lasts there is a worker more; above the setting ``max_waiting`` it raises TooManyWaitingError.
         """
         waiting = Wait(task_id, timeout)
-        while True:
-            ended = waiting.ended(self._perform(waiting.call()))
-            if ended is not None:
-                return raise_for_end(self._packer().record(ended))
+        wanted = in_worker() and self._perform(calls.hasten(id_of(task_id), self._timeout))
+        with blocked() if wanted else nullcontext():
+            while True:
+                ended = waiting.ended(self._perform(waiting.call()))
+                if ended is not None:
+                    return raise_for_end(self._packer().record(ended))
 
     async def await_(self, task_id: str, timeout: float | None = None) -> TaskRecord:
         """:meth:`wait` without blocking the event loop (``wait`` with an ``a`` is a keyword, hence the underscore)."""
         waiting = Wait(task_id, timeout)
-        while True:
-            ended = waiting.ended(await self._aperform(waiting.call()))
-            if ended is not None:
-                return raise_for_end((await self._apacker()).record(ended))
-
-    def stats(self) -> dict[str, Any]:
-        """The queue's numbers: unfinished tasks by state, ended ones since its start, the limit, and more."""
-        return self._perform(calls.stats(self._timeout))
-
-    async def astats(self) -> dict[str, Any]:
-        """:meth:`stats` without blocking the event loop."""
-        return await self._aperform(calls.stats(self._timeout))
-
-    def workers(self) -> list[dict[str, Any]]:
-        """The workers, and what each of them holds."""
-        return [_readable(worker) for worker in self._perform(calls.workers(self._timeout))]
-
-    async def aworkers(self) -> list[dict[str, Any]]:
-        """:meth:`workers` without blocking the event loop."""
-        return [_readable(worker) for worker in await self._aperform(calls.workers(self._timeout))]
+        wanted = in_worker() and await self._aperform(calls.hasten(id_of(task_id), self._timeout))
+        with blocked() if wanted else nullcontext():
+            while True:
+                ended = waiting.ended(await self._aperform(waiting.call()))
+                if ended is not None:
+                    return raise_for_end((await self._apacker()).record(ended))
 
     # -- cancelling --------------------------------------------------------------------------------------------
 
@@ -540,11 +535,6 @@ def _state(record: TaskRecord | None, task_id: str) -> State:
     if record is None:
         raise UnknownTaskError(task_id)
     return record.state
-
-
-def _readable(worker: dict[str, Any]) -> dict[str, Any]:
-    running = [{**lease, "id": to_text(lease["id"])} for lease in worker["running"]]
-    return {**worker, "running": running}
 
 
 queue = TaskQueue()

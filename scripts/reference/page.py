@@ -32,6 +32,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         *("TaskRecord", "TaskProgress", "AttemptRecord", "ScheduleRecord"),
         *("State", "Cause", "ErrorInfo", "Progress", "LogLine", "Profile", "HIDDEN"),
     ),
+    "Numbers": ("QueueStats", "Figures", "Times", "WorkerRecord", "ActiveTask", "ChangeRecord"),
     "Inside a task": (
         *("current_task", "CurrentTask", "track", "set_context", "get_context", "commit_context"),
         *("Retry", "Reject", "on_worker_start", "on_worker_stop"),
@@ -48,6 +49,7 @@ _ENUMS = {"IntEnum", "StrEnum"}
 _RECORDS = (
     *("TaskConfig", "TaskRecord", "TaskProgress", "AttemptRecord", "LogLine", "ScheduleRecord", "ErrorInfo"),
     *("Progress", "GroupProgress", "Profile", "NewTask", "DeadTask"),
+    *("QueueStats", "Figures", "Times", "WorkerRecord", "ActiveTask", "ChangeRecord"),
 )
 _MADE_BY_US = ("Task", "Handle", "StreamHandle", "CurrentTask", "Step", "Chain", "Group", "GroupHandle")
 """Their constructors are none of the caller's business."""

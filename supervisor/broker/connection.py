@@ -23,6 +23,12 @@ def peer_uid(connected: socket.socket) -> int:
     return int(uid)
 
 
+def peer(connected: socket.socket) -> tuple[int, int]:
+    """The process at the other end, as it connected, and its user."""
+    pid, uid, _ = _UCRED.unpack(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    return int(pid), int(uid)
+
+
 def may_connect(uid: int) -> bool:
     """Only our own user and root, whatever the permissions of the directory have become."""
     return uid in (os.geteuid(), 0)

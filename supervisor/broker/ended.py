@@ -15,12 +15,12 @@ from supervisor.broker.connection import Connection
 from supervisor.broker.restoring import fresh_entry_of
 from supervisor.core.retention import DEAD, Remains, Retention
 from supervisor.core.ties import Bond
-from supervisor.errors import JournalFullError, KeyHeldError, QueueClosedError, TaskNeededError, UnknownTaskError
+from supervisor.errors import JournalFullError, KeyHeldError, QueueDrainingError, TaskNeededError, UnknownTaskError
 from supervisor.ids import to_text
 from supervisor.journal.archive import Place, Remainder
 from supervisor.journal.removal import Remover
 from supervisor.journal.rows import StoredTask
-from supervisor.journal.sweep import MOST_HISTORY, forget
+from supervisor.journal.sweep import MOST_HISTORY, Sweeper, forget
 from supervisor.scoreboard import Header
 from supervisor.states import State
 from supervisor.wire.messages import DeadQuery, DeadSlice, Files, TaskRow
@@ -40,6 +40,13 @@ class Ended:
         self.remover: Remover | None = None
         """Removes the files of what is dropped; without one they are left to the sweep."""
         self.retention: Retention | None = None
+        self.sweeper: Sweeper | None = None
+
+    def keep(self, retention: Retention) -> None:
+        """Keep what has ended for so long from now on."""
+        self.retention = retention
+        if self.sweeper is not None:
+            self.sweeper.retention = retention
 
     def current(self, row: TaskRow) -> TaskRow:
         """A row without the result that is due, whether the sweep has come by already or not."""
@@ -107,7 +114,7 @@ class Ended:
     def _revive(self, stored: StoredTask) -> None:
         service = self._service
         if self._book.agenda.closed:
-            raise RemoteError(QueueClosedError)
+            raise RemoteError(QueueDrainingError)
         service.want_room([stored.options.queue])
         holder = self._holder(stored)
         if holder is not None and stored.keys.unique is not None:

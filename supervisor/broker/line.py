@@ -120,6 +120,7 @@ class MasterLine:
                 service.ask_to_end(lease)  # the broker before us may not have got round to it
         for living in roster.alive:
             book.hello(Hello(living.worker, living.slot, living.pid, living.generation))
+        service.turn.words.append(service.configuring.for_master())
         self.welcomed = True
 
     def _remember(self, service: Service, living: Alive) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from supervisor.broker.connection import Connection
+from supervisor.broker.turn import PARKED
 from supervisor.broker.waiters import Waiter, Waiters
 from supervisor.errors import UnknownTaskError
 from supervisor.ids import to_text
@@ -91,7 +92,7 @@ class Listening:
         if found is not None:
             return found
         self._parked.add(listener)
-        return self._service.parked
+        return PARKED
 
     # -- waking ------------------------------------------------------------------------------------------------
 

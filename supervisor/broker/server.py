@@ -33,6 +33,7 @@ from supervisor.wire.codec import ERROR, HEADER, RETURN, decode_request, encode_
 
 _HANDSHAKE_SECONDS = 5.0
 _BEAT_SECONDS = 0.5
+_COUNT_SECONDS = 1.0
 _ACCEPTS_A_TURN = 64
 _EVENTS = 512
 _OUT_LIMIT = 64 << 20
@@ -57,6 +58,9 @@ class Server:
         self._again = False
         """The book changed after this turn's commit: the next turn comes at once."""
         self._next_beat = 0.0
+        self._count_at = 0.0
+        self._backlog = -1
+        """As it was told last."""
         self.checkpointer: Checkpointer | None = None
         self.sweeper: Sweeper | None = None
 
@@ -68,8 +72,15 @@ class Server:
             epoll.register(descriptor, select.EPOLLIN)
         while not self._line.stopped:
             self.turn(epoll.poll(self._patience(), _EVENTS))
+        self._write_counts()
         for connection in list(self._connections.values()):
             self._hang_up(connection)
+
+    def _write_counts(self) -> None:
+        pieces = Pieces()
+        self._service.desk.count(pieces, at_once=True)
+        if pieces:
+            self._service.journal.write(self._service.book.agenda.take_changes(self._service.now), pieces)
 
     # -- a turn ------------------------------------------------------------------------------------------------
 
@@ -169,11 +180,18 @@ class Server:
         service.timetable.tick()
         service.hooks.tick()
         handouts = book.assign(now) if self._line.welcomed else []
+        backlog = book.backlog()
+        if backlog != self._backlog:
+            self._tell_backlog(backlog)
+        service.draining.tick()
         changes = book.agenda.take_changes(now)
         pieces = Pieces()
         service.output.followed = len(service.listening) > 0
         service.output.collect(pieces, service.turn.late, now.mono)
         service.streams.collect(pieces, service.turn.late)
+        if now.mono >= self._count_at:
+            self._count_at = now.mono + _COUNT_SECONDS
+            service.desk.count(pieces)
         if changes or pieces:
             service.journal.write(changes, pieces)
         turn, service.turn = service.turn, Turn()
@@ -189,6 +207,13 @@ class Server:
         if service.output.followed:
             service.listening.wake(pieces.talked.union(changes.ended), self._send)
         self._keep_house(now.mono)
+
+    def _tell_backlog(self, backlog: int) -> None:
+        """On the scoreboard; the master is woken for it only when it may have more workers."""
+        before, self._backlog = self._backlog, backlog
+        self._board.put(Header.BACKLOG, backlog)
+        if not before and self._board.get(Header.GROWS):
+            self._line.wake()
 
     def _hand_out(self, handout: Handout) -> None:
         worker = handout.worker
@@ -255,6 +280,7 @@ class Server:
             service.waiters.next_time(),
             service.listening.next_time(),
             service.output.next_flush,
+            service.draining.next_time(),
             self._batches.next_time(),
         ]
         if self.sweeper is not None:

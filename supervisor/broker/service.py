@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
 from supervisor.broker.admission import Admission
+from supervisor.broker.configuring import Configuring
 from supervisor.broker.connection import Connection
+from supervisor.broker.desk import Desk
+from supervisor.broker.draining import Draining
 from supervisor.broker.ended import Ended
 from supervisor.broker.hooks import Hooks
 from supervisor.broker.listening import Listening
@@ -17,14 +20,15 @@ from supervisor.broker.output import OutputReader
 from supervisor.broker.streams import Streams
 from supervisor.broker.timetable import Timetable
 from supervisor.broker.together import Together
-from supervisor.broker.turn import Turn
+from supervisor.broker.turn import PARKED, Turn
 from supervisor.broker.waiters import Waiter, Waiters
 from supervisor.core.book import Book, Cancelled
 from supervisor.core.entry import Lease
 from supervisor.core.internal import QUEUE as OWN_QUEUE
+from supervisor.core.keys import Key
 from supervisor.core.moment import Moment
 from supervisor.core.plan import Plan, ScheduleName
-from supervisor.errors import BadRequestError, QueueClosedError, QueueFullError, UnknownTaskError
+from supervisor.errors import BadRequestError, QueueDrainingError, QueueFullError, UnknownTaskError
 from supervisor.ids import to_text
 from supervisor.journal.journal import Journal
 from supervisor.scoreboard import Header, Scoreboard, Word
@@ -36,16 +40,13 @@ from supervisor.wire.remote import RemoteError
 from supervisor.wire.talks import Item, Place, Seen
 
 _MOST_WAIT = 3600.0
+RateCount = Annotated[int, msgspec.Meta(ge=1)]
+LimitCount = Annotated[int, msgspec.Meta(ge=0)]
+Period = Annotated[float, msgspec.Meta(gt=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Weight = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 TaskIds = Annotated[list[TaskId], msgspec.Meta(max_length=1000)]
 Position = Annotated[int, msgspec.Meta(ge=0)]
-
-
-class _Parked:
-    """The reply is sent later."""
-
-
-PARKED = _Parked()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +70,17 @@ class Service:
         """Each worker's connection, and the call in which it waits for work."""
         self.turn = Turn()
         self.now = Moment.now()
-        self.info: dict[str, object] = {}
+        self.info: dict[str, Any] = {}
         self.admission = Admission(Info("pickle", 64 * 1024, 1 << 30))
         self.ended = Ended(self)
         self.timetable = Timetable(self)
         self.together = Together(self)
-        self.parked: object = PARKED
         self.streams = Streams(book, journal)
         self.listening = Listening(self)
         self.hooks = Hooks(self)
+        self.configuring = Configuring(self)
+        self.draining = Draining(self)
+        self.desk = Desk(self)
         self._calls = self._methods()
 
     def _methods(self) -> dict[str, _Call]:
@@ -113,8 +116,16 @@ class Service:
             "queues": _call(tuple[()], self._queues),
             "pause": _call(tuple[str, bool], self._pause),
             "weigh": _call(tuple[str, Weight], self._weigh),
-            "stats": _call(tuple[()], self._stats),
-            "workers": _call(tuple[()], self._workers),
+            "stats": _call(tuple[()], self.desk.stats),
+            "workers": _call(tuple[()], self.desk.workers),
+            "condition": _call(tuple[()], self.desk.condition),
+            "hasten": _call(tuple[TaskId], self._hasten),
+            "drain": _call(tuple[Seconds], self.draining.drain),
+            "open": _call(tuple[()], self.draining.open),
+            "configure": _call(tuple[dict[str, Any], list[str]], self.configuring.configure),
+            "set_limit": _call(tuple[Key, LimitCount | None], self.configuring.set_limit),
+            "set_rate": _call(tuple[Key, tuple[RateCount, Period] | None], self.configuring.set_rate),
+            "changes": _call(tuple[int], self.configuring.changes),
             "hello": _call(tuple[Hello], self._hello),
             "report": _call(tuple[Report], self._report),
             "item": _call(tuple[Item], self._item),
@@ -164,7 +175,7 @@ class Service:
         All of them are accepted, or none.
         """
         if self.book.agenda.closed:
-            raise RemoteError(QueueClosedError)
+            raise RemoteError(QueueDrainingError)
         admitted = [self.admission.check(each) for each in submissions]
         standing = [self._standing(each) for each in admitted]
         self.want_room([each.options.queue for each, held in zip(admitted, standing, strict=True) if held is None])
@@ -277,6 +288,14 @@ class Service:
             raise RemoteError(UnknownTaskError, to_text(task_id))
         return False
 
+    def _hasten(self, connection: Connection, ident: int | None, task_id: bytes) -> object:
+        """A task waits for this one: it goes before all others of its queue. False when nobody has to wait for it."""
+        entry = self.book.agenda.tasks.get(task_id)
+        if entry is None:
+            return False
+        self.book.agenda.waiting.hasten(entry)
+        return True
+
     def _queues(self, connection: Connection, ident: int | None) -> object:
         return [
             {"name": queue.name, "ready": queue.count, "weight": queue.weight, "paused": queue.paused}
@@ -285,44 +304,18 @@ class Service:
         ]
 
     def _pause(self, connection: Connection, ident: int | None, name: str, paused: bool) -> object:
+        before = self.book.agenda.waiting.ready.queue(name).paused
         self.book.agenda.pause(name, paused=paused)
+        if before != paused:
+            self.configuring.note(connection, f"queue:{name} paused", before, paused)
         return True
 
     def _weigh(self, connection: Connection, ident: int | None, name: str, weight: float) -> object:
+        before = self.book.agenda.waiting.ready.queue(name).weight
         self.book.agenda.weigh(name, weight)
+        if before != weight:
+            self.configuring.note(connection, f"queue:{name} weight", before, weight)
         return True
-
-    def _stats(self, connection: Connection, ident: int | None) -> object:
-        return {
-            **self.info,
-            "unfinished": self.book.unfinished(),
-            "ready": len(self.book.agenda.waiting.ready),
-            "limit": self.book.agenda.capacity.limit,
-            "draining": self.book.draining,
-            "ended": dict(self.book.agenda.ended_counts),
-            "workers": len(self.book.workers),
-            "waiting_calls": len(self.waiters),
-        }
-
-    def _workers(self, connection: Connection, ident: int | None) -> object:
-        return [
-            {
-                "worker": worker.number,
-                "slot": worker.slot,
-                "pid": worker.pid,
-                "generation": worker.generation,
-                "running": [
-                    {
-                        "id": lease.entry.id,
-                        "name": lease.entry.kind.name,
-                        "lease": lease.number,
-                        "deadline_ns": lease.deadline_ns,
-                    }
-                    for lease in worker.leases
-                ],
-            }
-            for worker in self.book.workers.values()
-        ]
 
     # -- workers -----------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from supervisor.core.plan import Plan, ScheduleRow
+from supervisor.queue_stats import QueueStats
 from supervisor.wire.info import Info, Looked
 from supervisor.wire.messages import (
     ArgumentsRow,
@@ -20,10 +21,14 @@ from supervisor.wire.messages import (
     Submission,
     TaskRow,
 )
+from supervisor.wire.numbers import Condition, WorkerRow
 from supervisor.wire.talks import ItemSlice, Place, SaidSlice, Seen
 
 T = TypeVar("T")
 _SLACK_SECONDS = 2.0
+_STOPPING_SECONDS = 10.0
+"""How long it may take to stop what a drained queue has not ended."""
+ChangeRow = tuple[float, int, int, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,10 @@ _schedules = msgspec.msgpack.Decoder(list[ScheduleRow] | None).decode
 _dicts = msgspec.msgpack.Decoder(list[dict[str, Any]]).decode
 
 
+_stats = msgspec.msgpack.Decoder(QueueStats).decode
+_condition = msgspec.msgpack.Decoder(Condition).decode
+_workers = msgspec.msgpack.Decoder(list[WorkerRow]).decode
+_changes = msgspec.msgpack.Decoder(list[ChangeRow]).decode
 _info = msgspec.msgpack.Decoder(Info).decode
 _looked = msgspec.msgpack.Decoder(Looked | None).decode
 
@@ -237,11 +246,51 @@ def weigh(name: str, weight: float, timeout: float) -> Call[bool]:
     return Call("weigh", lambda left, again: (name, weight), _bool, timeout)
 
 
-def stats(timeout: float) -> Call[dict[str, Any]]:
+def hasten(task_id: bytes, timeout: float) -> Call[bool]:
+    """Have a task run before others, since a task waits for it; False when nobody has to wait for it."""
+    return Call("hasten", lambda left, again: (task_id,), _bool, timeout)
+
+
+def stats(timeout: float) -> Call[QueueStats]:
     """Read the queue's numbers."""
-    return Call("stats", lambda left, again: (), _dict, timeout)
+    return Call("stats", lambda left, again: (), _stats, timeout)
 
 
-def workers(timeout: float) -> Call[list[dict[str, Any]]]:
+def condition(timeout: float) -> Call[Condition]:
+    """Read whether it accepts, whether it is shutting down, and how much runs."""
+    return Call("condition", lambda left, again: (), _condition, timeout)
+
+
+def workers(timeout: float) -> Call[list[WorkerRow]]:
     """Read what the workers hold."""
-    return Call("workers", lambda left, again: (), _dicts, timeout)
+    return Call("workers", lambda left, again: (), _workers, timeout)
+
+
+def drain(timeout: float) -> Call[list[bytes]]:
+    """Close the queue, and wait for what runs; the ids of what had to be stopped."""
+    return Call("drain", lambda left, again: (max(0.0, left - _STOPPING_SECONDS),), _ids, timeout + _STOPPING_SECONDS)
+
+
+def reopen(timeout: float) -> Call[bool]:
+    """Take in and hand out again."""
+    return Call("open", lambda left, again: (), _bool, timeout)
+
+
+def configure(changed: dict[str, Any], reset: list[str], timeout: float) -> Call[dict[str, Any]]:
+    """Change settings; those in force."""
+    return Call("configure", lambda left, again: (changed, reset), _dict, timeout)
+
+
+def set_limit(key: str, most: int | None, timeout: float) -> Call[bool]:
+    """Set a limit, or have what the tasks say hold again."""
+    return Call("set_limit", lambda left, again: (key, most), _bool, timeout)
+
+
+def set_rate(key: str, rate: tuple[int, float] | None, timeout: float) -> Call[bool]:
+    """Set a rate, or have what the tasks say hold again."""
+    return Call("set_rate", lambda left, again: (key, rate), _bool, timeout)
+
+
+def changes(most: int, timeout: float) -> Call[list[ChangeRow]]:
+    """Read what was changed while the system ran."""
+    return Call("changes", lambda left, again: (most,), _changes, timeout)

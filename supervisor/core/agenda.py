@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -41,8 +40,6 @@ class Agenda:
         self.uniques = Uniques()
         self.dependencies = Dependencies()
         self.changes = Changes()
-        self.ended_counts: Counter[str] = Counter()
-        """Tasks that ended in each state since this agenda was opened."""
         self.closed = False
         """Nothing is taken in."""
         self._next_seq = 1
@@ -191,8 +188,12 @@ class Agenda:
 
     def _close(self, entry: Entry, state: State) -> None:
         entry.state = state
-        if not entry.kind.internal:
-            self.ended_counts[state.value] += 1
+        tally = entry.kind.tally
+        tally.unfinished -= 1
+        if state is State.SUCCEEDED:
+            tally.succeeded += 1
+        else:
+            tally.ended[state.value] += 1
         if entry.keys is not NO_KEYS:
             self.uniques.ended(entry)
         if entry.expires:
@@ -223,6 +224,7 @@ class Agenda:
     def hold(self, entry: Entry) -> None:
         """This task is unfinished, and counts."""
         self.tasks[entry.id] = entry
+        entry.kind.tally.unfinished += 1
         self.capacity.take(entry)
 
     def count_from(self, seq: int) -> None:
@@ -235,7 +237,7 @@ class Agenda:
         fault = self.dependencies.join(entry, ends)
         if entry.state is State.BLOCKED and (fault is not None or not bond.left):
             # It cannot be, for all of it was written at once; but nobody is to wait for ever.
-            self.waiting.blocked -= 1
+            self.waiting.unblock(entry)
             self._go_on_tied(entry, bond, fault, now)
             if fault is not None:
                 self._tell_children(entry, now)
@@ -271,12 +273,13 @@ class Agenda:
                 fault = self.dependencies.count(bond, parent.id, end)
                 if fault is None and bond.left:
                     continue
-                self.waiting.blocked -= 1
+                self.waiting.unblock(child)
                 self._go_on_tied(child, bond, fault, now)
                 if fault is not None:
                     fallen.append(child)
 
     def _record_unstarted(self, entry: Entry, cause: Cause, message: str, now: Moment) -> None:
+        entry.kind.tally.causes[cause.value] += 1
         attempt = Attempt(entry.seq, 0, 0, 0, 0, now.wall, now.wall, Failure(cause, message=message))
         self.changes.attempts.append(attempt)
 

@@ -11,6 +11,19 @@ from supervisor.core.ties import Bond, Ties
 from supervisor.wire.messages import Submission
 
 
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """One thing that somebody changed while the system ran. Values are JSON."""
+
+    what: str
+    before: str
+    after: str
+    pid: int
+    uid: int
+    value: str | None = None
+    """What is to be in force after a restart; None where the usual is, or where it is kept elsewhere."""
+
+
 @dataclass(slots=True)
 class Changes:
     """Collected by the book, written in one transaction, then dropped."""
@@ -45,9 +58,11 @@ class Changes:
     """What the contexts of new tasks begin with, by seq."""
     hooks: dict[str, str] = field(default_factory=dict)
     """What has to be known of hooks after a restart."""
+    configured: list[Configured] = field(default_factory=list)
+    """What was changed while the system ran."""
     wall: float = 0.0
     """When all this happened: wall-clock seconds."""
 
     def __bool__(self) -> bool:
-        rare = self.cancelling or self.queues or self.schedules or self.members or self.hooks
+        rare = self.cancelling or self.queues or self.schedules or self.members or self.hooks or self.configured
         return bool(self.touched or rare)

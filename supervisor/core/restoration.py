@@ -45,14 +45,18 @@ class Restoration:
         """The lease of a task that the journal calls running."""
         book, now = self._book, self._now
         book.leases[lease.number] = lease
-        book.workers.setdefault(worker.number, worker).leases.append(lease)
+        holder = book.workers.setdefault(worker.number, worker)
+        book.busy += not holder.leases
+        holder.leases.append(lease)
+        lease.entry.kind.tally.running += 1
         if lease.entry.keys is not NO_KEYS and lease.entry.asking is None:
             book.agenda.waiting.gates.enter(lease.entry, lease.number, min(now.mono, now.mono_at(lease.started_wall)))
 
     def queue(self, name: str, weight: float, *, paused: bool) -> None:
         """A named queue that is not as a new one is."""
-        queue = self._book.agenda.waiting.ready.queue(name)
-        queue.weight, queue.paused = weight, paused
+        ready = self._book.agenda.waiting.ready
+        ready.queue(name).weight = weight
+        ready.pause(name, paused=paused)
 
     def key(self, task_id: bytes, keys: Keys, created: float) -> None:
         """Who holds a unique key, by the journal's word on a task with keys, ended or not."""
@@ -69,5 +73,8 @@ class Restoration:
     def start(self, keys: Keys, started: float) -> None:
         """A task with these keys started then, on the wall clock."""
         rate, now = keys.rate, self._now
-        if rate is not None and now.wall - started < rate.seconds:
+        if rate is None:
+            return
+        _, seconds = self._book.agenda.waiting.gates.rates.get(rate.key, (rate.most, rate.seconds))
+        if now.wall - started < seconds:
             self._book.agenda.waiting.gates.remember_start(rate, min(now.mono, now.mono_at(started)))

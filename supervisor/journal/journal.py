@@ -96,7 +96,7 @@ class Journal:
 
     def write(self, changes: Changes, pieces: Pieces) -> None:
         """Commit one turn. When this returns, what the durability level promises holds for all of it."""
-        self._begin(durable=bool(changes.new or changes.revived or changes.members))
+        self._begin(durable=bool(changes.new or changes.revived or changes.members or changes.configured))
         try:
             for statement, rows in self._rows(changes, pieces):
                 if rows:
@@ -140,6 +140,10 @@ class Journal:
         yield "save_profile", pieces.profiles
         yield "save_context", changes.contexts
         yield "save_hook", list(changes.hooks.items())
+        yield "save_totals", pieces.totals
+        yield "delete_totals", pieces.old_totals
+        if changes.configured:
+            yield from _configured_rows(changes)
 
     def _begin(self, *, durable: bool) -> None:
         wanted = "FULL" if durable and self.durability is Durability.FULL else "NORMAL"
@@ -178,6 +182,18 @@ class Journal:
     def queues(self) -> list[tuple[str, float, int]]:
         """Named queues that are not as a new one is: (name, weight, paused)."""
         return self._connection.execute(SQL["queues"]).fetchall()
+
+    def totals(self) -> list[tuple[str, str, bytes]]:
+        """What was counted: (queue, name, counts), the latest first."""
+        return self._connection.execute(SQL["totals"]).fetchall()
+
+    def configured(self) -> dict[str, str]:
+        """What is in force in the place of the settings, as JSON."""
+        return dict(self._connection.execute(SQL["configured"]).fetchall())
+
+    def changes(self, most: int) -> list[_Row]:
+        """What was changed while the system ran: (at, pid, uid, what, before, after), the latest first."""
+        return self._connection.execute(SQL["changes"], (most,)).fetchall()
 
     def keyed(self) -> Iterator[tuple[bytes, Keys, float]]:
         """Every task with keys, ended ones too: (id, keys, created_at)."""
@@ -240,6 +256,15 @@ class Journal:
     def counts(self) -> dict[str, int]:
         """How many tasks there are in each state."""
         return dict(self._connection.execute(SQL["counts"]).fetchall())
+
+
+def _configured_rows(changes: Changes) -> Iterator[tuple[str, list[_Row]]]:
+    made = changes.configured
+    last = {each.what: each.value for each in made}
+    yield "delete_configured", [(what,) for what in last]
+    yield "save_configured", [(what, value) for what, value in last.items() if value is not None]
+    yield "insert_change", [(changes.wall, each.pid, each.uid, each.what, each.before, each.after) for each in made]
+    yield "forget_changes", [()]
 
 
 def _attempt_row(attempt: Attempt) -> _Row:

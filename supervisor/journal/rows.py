@@ -22,7 +22,7 @@ _decode_keys = msgspec.json.Decoder(Keys).decode
 
 @dataclass(slots=True)
 class Pieces:
-    """What running tasks say, to go into the same transaction."""
+    """What running tasks say, and what is counted, to go into the same transaction."""
 
     output: list[tuple[object, ...]] = field(default_factory=list)
     progress: list[tuple[object, ...]] = field(default_factory=list)
@@ -36,11 +36,15 @@ class Pieces:
     profiles: list[tuple[object, ...]] = field(default_factory=list)
     puts: list[tuple[int, Puts]] = field(default_factory=list)
     """What was put into contexts, by seq."""
+    totals: list[tuple[object, ...]] = field(default_factory=list)
+    """What is counted, once a second or so."""
+    old_totals: list[tuple[object, ...]] = field(default_factory=list)
     talked: set[bytes] = field(default_factory=set)
     """The ids of the tasks of which there is something new to read."""
 
     def __bool__(self) -> bool:
-        return bool(self.output or self.progress or self.items or self.profiles or self.puts)
+        told = self.progress or self.items or self.profiles or self.puts
+        return bool(self.output or told or self.totals)
 
 
 @dataclass(frozen=True, slots=True)

@@ -313,3 +313,31 @@ UPDATE tasks SET result = NULL, files = files & ~2 WHERE seq = ?;
 
 -- name: counts
 SELECT state, count(*) FROM tasks GROUP BY state;
+
+-- name: save_totals
+INSERT OR REPLACE INTO totals (queue, name, at, counts) VALUES (?, ?, ?, ?);
+
+-- name: delete_totals
+DELETE FROM totals WHERE queue = ? AND name = ?;
+
+-- name: totals
+SELECT queue, name, counts FROM totals ORDER BY at DESC;
+
+-- name: save_configured
+INSERT OR REPLACE INTO configured (what, value) VALUES (?, ?);
+
+-- name: delete_configured
+DELETE FROM configured WHERE what = ?;
+
+-- name: configured
+SELECT what, value FROM configured;
+
+-- name: insert_change
+INSERT INTO changes (at, pid, uid, what, before, after) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: forget_changes
+-- The latest ten thousand are kept.
+DELETE FROM changes WHERE number <= (SELECT max(number) FROM changes) - 10000;
+
+-- name: changes
+SELECT at, pid, uid, what, before, after FROM changes ORDER BY number DESC LIMIT ?;

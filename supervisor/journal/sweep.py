@@ -46,8 +46,8 @@ class Sweeper:
     ) -> None:
         self._archive = archive
         self._remover = remover
-        self._retention = retention
         self._dependencies = dependencies or Dependencies()
+        self.retention = retention
         self._slice = _LEAST_ROWS
         self._history = MOST_HISTORY
         self._after = 0
@@ -77,10 +77,10 @@ class Sweeper:
 
     @property
     def _rest(self) -> float:
-        return min(_LONGEST_REST, max(_SHORTEST_REST, self._retention.shortest / _RESTS_A_TTL))
+        return min(_LONGEST_REST, max(_SHORTEST_REST, self.retention.shortest / _RESTS_A_TTL))
 
     def _sweep_rows(self, now: Moment) -> bool:
-        keep, wall, wanted = self._retention, now.wall, self._slice
+        keep, wall, wanted = self.retention, now.wall, self._slice
         count, last = self._archive.span(self._after, wanted)
         due = self._archive.due(self._after + 1, last, _MOST_DUE, keep, wall)
         free = self._not_needed(due)

@@ -36,8 +36,8 @@ def prepare(spec: Spec) -> CpuPlan:
     os.environ[VARIABLE] = str(spec.settings.dir)  # a task that submits a task finds its own supervisor
     sys.path[:0] = [path for path in (spec.chdir, *spec.python_path) if path not in sys.path]
     allowed = frozenset(os.sched_getaffinity(0))
-    plan = plan_cpus(spec.settings.cpus, spec.settings.worker_count, allowed)
-    threads = 1 if plan.pinned else max(1, len(allowed) // max(1, spec.settings.worker_count))
+    plan = plan_cpus(spec.settings.cpus, spec.settings.most_workers, allowed)
+    threads = 1 if plan.pinned else max(1, len(allowed) // max(1, spec.settings.most_workers))
     for variable in _THREAD_VARIABLES:
         os.environ.setdefault(variable, str(threads))
     return plan

@@ -10,6 +10,9 @@ _CLASSES: dict[str, type[SupervisorError]] = {
     for found in (
         errors.QueueFullError,
         errors.QueueClosedError,
+        errors.QueueDrainingError,
+        errors.SettingsError,
+        errors.TaskOptionError,
         errors.JournalFullError,
         errors.UnknownTaskError,
         errors.KeyHeldError,
@@ -18,7 +21,6 @@ _CLASSES: dict[str, type[SupervisorError]] = {
         errors.DeadlockError,
         errors.MessageTooLargeError,
         errors.BadRequestError,
-        errors.TaskOptionError,
         errors.UnknownHandlerError,
         errors.PayloadRefusedError,
         errors.ScheduleError,

@@ -23,7 +23,7 @@ from supervisor.system.prctl import become_subreaper, die_with_parent
 from supervisor.template import application
 from supervisor.wire.channel import ForkWorker
 from supervisor.wire.messages import Hello
-from supervisor.worker import logs
+from supervisor.worker import blocked, logs
 from supervisor.worker.execute import Executor
 from supervisor.worker.link import Link
 from supervisor.worker.loop import Loop, Post
@@ -67,13 +67,8 @@ def live(birth: Birth, order: ForkWorker, descriptors: list[int]) -> None:
     _take_place(birth, order.seat)
     random.seed()
     _prepare_application(birth, talk)
-    directory = Directory(birth.spec.settings.dir)
-    link = Link(
-        directory,
-        Hello(order.worker, order.slot, os.getpid(), order.generation),
-        birth.spec.settings.connect_timeout,
-        birth.bell,
-    )
+    link = _link(birth, order)
+    blocked.settle(birth.board, slot, birth.wake)
     executor = Executor(birth.spec.settings, slot, talk, stack_file, link)
     loop = Loop(Post(slot, title, order.max_tasks, birth.wake), link, talk, executor)
     loop.listen_to_signals()
@@ -88,6 +83,12 @@ def live(birth: Birth, order: ForkWorker, descriptors: list[int]) -> None:
     loop.run()
     hooks.run_stops()
     sys.stdout.flush()
+
+
+def _link(birth: Birth, order: ForkWorker) -> Link:
+    hello = Hello(order.worker, order.slot, os.getpid(), order.generation)
+    settings = birth.spec.settings
+    return Link(Directory(settings.dir), hello, settings.connect_timeout, birth.bell)
 
 
 def _await_adoption(master: int) -> None:

@@ -35,7 +35,7 @@ def occupy(tree: RunningTree, path: Path, workers: int = 2) -> None:
     """Give every worker something to do until ``path`` is there."""
     for _ in range(workers):
         tree.queue.submit(tasks.wait_for_file, str(path))
-    until(lambda: tree.queue.stats()["unfinished"].get("running", 0) == workers, "every worker to be busy")
+    until(lambda: tree.queue.stats().unfinished.get("running", 0) == workers, "every worker to be busy")
 
 
 def test_a_task_that_waits_is_removed(shared: RunningTree, tmp_path: Path) -> None:

@@ -491,6 +491,26 @@ class BookMachine(RuleBasedStateMachine):
         assert len(self.book.agenda.waiting.ready) == states[State.QUEUED]
 
     @invariant()
+    def the_tallies_agree_with_the_book(self) -> None:
+        entries = self.book.agenda.tasks.values()
+        tallies = list(self.book.agenda.kinds.tallies)
+        for tally in tallies:
+            ours = [entry for entry in entries if entry.kind.name == tally.name]
+            states = Counter(entry.state for entry in ours)
+            assert tally.unfinished == len(ours)
+            assert tally.running == states[State.RUNNING]
+            assert tally.later == states[State.SCHEDULED] + states[State.RETRYING]
+            assert tally.depth == states[State.QUEUED]
+            waiting = [entry.since for entry in ours if entry.state is State.QUEUED]
+            assert tally.oldest() == min(waiting, default=None)
+        ended = Counter[str]()
+        for tally in tallies:
+            ended.update(tally.all_ended())
+        pending = Counter(entry.state.value for entry in self.book.agenda.changes.ended.values())
+        assert ended == Counter(seen.state.value for seen in self.known.ended.values()) + pending
+        assert self.book.busy == sum(bool(worker.leases) for worker in self.workers())
+
+    @invariant()
     def the_next_due_task_is_not_slept_through(self) -> None:
         waits = [entry for entry in self.book.agenda.tasks.values() if entry.state in (State.SCHEDULED, State.RETRYING)]
         assert all(entry.due > 0 for entry in waits)
