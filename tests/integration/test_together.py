@@ -14,7 +14,6 @@ from supervisor import (
     Cause,
     DependencyCycleError,
     GroupProgress,
-    Handle,
     QueueFullError,
     ResultExpiredError,
     ScheduleError,
@@ -39,6 +38,7 @@ from supervisor.ids import new_id, to_text
 from supervisor.payload_files import RESULT
 from tests.conftest import MakeTree
 from tests.support import together_tasks as tasks
+from tests.support.gates import Gated
 from tests.support.shared import ended, running
 from tests.support.tasks import kill_myself
 from tests.support.tree import RunningTree
@@ -63,37 +63,11 @@ def on(queue: TaskQueue, task: Task[Any, Any]) -> Task[Any, Any]:
     return task.on(queue)
 
 
-class Gated:
-    """Tasks that note that they run, and wait while their gate is closed."""
-
-    def __init__(self, queue: TaskQueue, folder: Path) -> None:
-        self.queue = queue
-        self.folder = folder
-
-    def close(self, name: str) -> str:
-        (self.folder / f"{name}.gate").touch()
-        return name
-
-    def open(self, name: str) -> None:
-        (self.folder / f"{name}.gate").unlink()
-
-    def submit(self, name: str, /, **options: Any) -> Handle[int]:
-        return tasks.note.on(self.queue).options(**options).delay(str(self.folder), name)
-
-    def runs(self, name: str) -> list[str]:
-        path = self.folder / name
-        return path.read_text().splitlines() if path.exists() else []
-
-    def began(self, name: str) -> None:
-        until(lambda: self.runs(name), f"the start of {name}", WAIT)
-
-
 @pytest.fixture
 def gated(queue: TaskQueue, tmp_path: Path) -> Iterator[Gated]:
     found = Gated(queue, tmp_path)
     yield found
-    for gate in tmp_path.glob("*.gate"):
-        gate.unlink()
+    found.open_all()
 
 
 # -- parents -----------------------------------------------------------------------------------------------------
