@@ -253,8 +253,7 @@ class Book:
     def _begin_work(self) -> None:
         self.busy += 1
         tallies = self.agenda.kinds.tallies
-        if self.busy > tallies.peak:
-            tallies.peak = self.busy
+        tallies.peak = max(tallies.peak, self.busy)
 
     def _failure(self, lease: Lease, death: Death) -> Failure:
         cause = lease.fenced or death.cause
