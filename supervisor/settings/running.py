@@ -49,7 +49,9 @@ TASKS = (
 CHANGEABLE = frozenset(WORKERS) | frozenset(TASKS)
 _IMPORT = "it is read when the tasks are imported: change it in the configuration and reload"
 _START = "it is read at the start: change it in the configuration and restart"
-_WHY_NOT = dict.fromkeys(("tasks", "cpus", "nice", "reload", "import_timeout", "ready_timeout"), _IMPORT)
+_WHY_NOT: dict[str, str] = dict.fromkeys(
+    ("tasks", "cpus", "nice", "reload", "import_timeout", "ready_timeout"), _IMPORT
+)
 
 
 def merge(base: Settings, values: Mapping[str, object]) -> Settings:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -45,7 +45,7 @@ def in_worker() -> bool:
 
 
 @contextmanager
-def blocked() -> Iterator[None]:
+def blocked() -> Generator[None]:
     """For as long as this block runs, the task waits for other tasks. Nothing but ``yield`` outside of a worker.
 
     Raises TooManyWaitingError where as many tasks wait as may.

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_the_length_of_queues_changes(tree: RunningTree) -> None:
     queue.configure(queue_limits={"short": 2})
     second = later.delay(1, 1)
     with pytest.raises(QueueFullError):
-        later.delay(1, 1)
+        _ = later.delay(1, 1)
     queue.configure(reset=["queue_limits"])
     for handle in (first, second, later.delay(1, 1)):
         handle.cancel()
@@ -82,9 +83,10 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_what_makes_no_sense_is_told_and_changes_nothing(tree: RunningTree, name: str) -> None:
     value, sentence = WRONG[name]
+    changed: dict[str, Any] = {"max_delay": 77, name: value}
     before, told = tree.queue.configure(), len(tree.queue.changes())
     with pytest.raises(SettingsError) as refused:
-        tree.queue.configure(max_delay=77, **{name: value})
+        tree.queue.configure(**changed)
     assert str(refused.value).startswith(sentence)
     assert tree.queue.configure() == before
     assert len(tree.queue.changes()) == told

@@ -120,7 +120,7 @@ def test_it_stays_drained_whatever_is_killed_and_until_it_is_opened(make_tree: M
     os.kill(broker, signal.SIGKILL)
     until(lambda: queue.stats().pid != broker, "another broker", WAIT)
     with pytest.raises(QueueDrainingError):
-        tasks.add.on(queue).delay(1, 1)
+        _ = tasks.add.on(queue).delay(1, 1)
     path.touch()
     assert runs.result(timeout=WAIT) == "seen", "what runs goes on"
     assert drained.ended() == [hangs.id]

@@ -61,7 +61,8 @@ def test_what_waits_and_runs_is_counted_as_it_is_now(tree: RunningTree, tmp_path
     pids = {int(written(path)) for path in paths}
     waiting = [tasks.add.on(queue).options(queue="deep").delay(1, 1) for _ in range(3)]
     delayed = tasks.add.on(queue).options(queue="deep", delay=600).delay(1, 1)
-    deep = until(lambda: (found := queue.stats().queues["deep"]).depth == 3 and found, "three to wait")
+    until(lambda: queue.stats().queues["deep"].depth == 3, "three to wait")
+    deep = queue.stats().queues["deep"]
     assert (deep.running, deep.delayed) == (2, 1)
     assert deep.oldest_age is not None
     assert 0 < deep.oldest_age < 60
@@ -78,10 +79,9 @@ def test_what_waits_and_runs_is_counted_as_it_is_now(tree: RunningTree, tmp_path
         assert 0 <= run.elapsed < 60
         assert run.started_at == pytest.approx(time.time(), abs=60)
     assert queue.active_count() == 2
-    for handle in [*long, *waiting, delayed]:
-        handle.cancel()
-    for handle in [*long, *waiting, delayed]:
-        ended(queue, handle.id)
+    for task_id in [each.id for each in long] + [each.id for each in [*waiting, delayed]]:
+        queue.cancel(task_id)
+        ended(queue, task_id)
     assert queue.stats().queues["deep"].ended == {"cancelled": 6}
     assert (queue.active(), queue.active_count()) == ([], 0)
 

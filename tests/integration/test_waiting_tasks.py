@@ -1,4 +1,4 @@
-"""Tasks that wait for tasks: there is a worker more for each that does, so none waits for ever; and fewer afterwards."""
+"""Tasks that wait for tasks: a worker more for each that does, so none waits for ever; and fewer afterwards."""
 
 from __future__ import annotations
 
