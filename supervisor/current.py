@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from supervisor.errors import NotInTaskError
 from supervisor.ids import to_text
@@ -19,7 +20,7 @@ class CurrentTask:
     talk: Talk
     deadline: float | None
     """Monotonic seconds."""
-    clock: float = field(default_factory=time.monotonic)
+    clock: Callable[[], float] = time.monotonic
 
     @property
     def id(self) -> str:
@@ -38,7 +39,7 @@ class CurrentTask:
 
     def time_left(self) -> float | None:
         """Seconds until the hard limit kills this attempt; None when it has none."""
-        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+        return None if self.deadline is None else max(0.0, self.deadline - self.clock())
 
     def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """Tell how far it is, in any unit. Cheap to call often: at most ten reports a second are sent."""

@@ -86,6 +86,18 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Mome
     return book
 
 
+def open_service(journal: Journal, settings: Settings, board: Scoreboard, now: Moment | None = None) -> Service:
+    """What answers the calls, on the book as the journal left it; ``now`` is the present unless given."""
+    now = now or Moment.now()
+    book = open_book(journal, settings, board, now)
+    service = Service(book, journal, board, OutputReader(book, board, settings.output_limit))
+    service.now = now
+    service.timetable.restore(journal.schedules())
+    service.info = {"durability": settings.durability, "pid": os.getpid(), "directory": str(settings.dir)}
+    service.admission = Admission(Info(settings.payloads, settings.inline_limit, settings.payload_limit))
+    return service
+
+
 def _keep_house(server: Server, service: Service, settings: Settings) -> Remover:
     """See to it that what has outlived its time goes."""
     remover = Remover(Directory(settings.dir).payloads)
@@ -127,11 +139,7 @@ def main(arguments: list[str]) -> int:
         log.critical("%s", error)
         return EXIT_FAILED
     board = Scoreboard.attach(chosen.board)
-    book = open_book(journal, settings, board)
-    service = Service(book, journal, board, OutputReader(book, board, settings.output_limit))
-    service.timetable.restore(journal.schedules())
-    service.info = {"durability": settings.durability, "pid": os.getpid(), "directory": str(directory)}
-    service.admission = Admission(Info(settings.payloads, settings.inline_limit, settings.payload_limit))
+    service = open_service(journal, settings, board)
     bell = chosen.bell
     line = MasterLine(Channel.inherited(chosen.channel), chosen.wake)
     server = Server(

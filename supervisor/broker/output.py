@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import select
-import time
 from dataclasses import dataclass, field
 
 from supervisor.core.book import Book
+from supervisor.core.moment import Moment
 from supervisor.journal.rows import Pieces
 from supervisor.scoreboard import Scoreboard
 from supervisor.wire.messages import ProgressData
@@ -59,7 +59,7 @@ class OutputReader:
         self.descriptor = self._epoll.fileno()
         self._by_fd: dict[int, _Pipes] = {}
         self._kept: dict[int, _Kept] = {}
-        self._flush_at = 0.0
+        self._flush_at = self._wall = 0.0
 
     def open(self, worker: int, slot: int, descriptors: list[int]) -> None:
         """Read these two pipes from now on."""
@@ -135,14 +135,15 @@ class OutputReader:
         kept = self._kept.get(lease)
         return kept.progress if kept else None
 
-    def collect(self, pieces: Pieces, ended: list[tuple[int, int]], now: float) -> None:
+    def collect(self, pieces: Pieces, ended: list[tuple[int, int]], now: Moment) -> None:
         """Move what is to be written to ``pieces``: all of the attempts that ended, and now and then of the others."""
+        self._wall = now.wall
         for lease, _ in ended:
             kept = self._kept.pop(lease, None)
             if kept is not None:
                 self._finish(lease, kept, pieces)
-        if self._kept and now >= self._flush_at:
-            self._flush_at = now + _FLUSH_SECONDS
+        if self._kept and now.mono >= self._flush_at:
+            self._flush_at = now.mono + _FLUSH_SECONDS
             for lease, kept in self._kept.items():
                 self._write(lease, kept, pieces)
 
@@ -159,7 +160,7 @@ class OutputReader:
         if not kept.pending:
             return
         # Numbered by the clock, so that a broker that takes over does not write over its predecessor's pieces.
-        wall = time.time()
+        wall = self._wall
         kept.piece = max(kept.piece + 1, int(wall * 1e6))
         pieces.output.append((kept.seq, lease, kept.piece, wall, "".join(kept.pending)))
         kept.pending.clear()

@@ -54,6 +54,8 @@ class Executor:
         """What a coroutine is being cancelled for."""
         self._told = 0
         """The lease that was told of its cancel already; the master repeats itself."""
+        self.clock: Callable[[], float] = time.monotonic
+        """What the deadline of a task is told by, to the task."""
         self._stale = False
         """A stack was written for a task that ended just in time after all."""
 
@@ -66,16 +68,17 @@ class Executor:
             return
         if self._slot.get(Word.CANCEL_LEASE) == grant.lease:
             self._told = grant.lease
-            self._raise(TaskCancelledError(to_text(grant.id)))
+            self.interrupt(TaskCancelledError(to_text(grant.id)))
 
     def on_alarm(self, signum: int, frame: FrameType | None) -> None:
         """The soft limit."""
         signal.setitimer(signal.ITIMER_REAL, 0)
         grant = self._grant
         if grant is not None and self._open and grant.soft_timeout is not None:
-            self._raise(SoftTimeoutError(grant.soft_timeout))
+            self.interrupt(SoftTimeoutError(grant.soft_timeout))
 
-    def _raise(self, error: BaseException) -> None:
+    def interrupt(self, error: BaseException) -> None:
+        """Raise this in the task's own code, which is running, where the caller is in the middle of it."""
         if self._coroutine is None:
             raise error
         # A coroutine is cancelled where it awaits: raising here might hit the event loop's own code.
@@ -89,7 +92,7 @@ class Executor:
         self._grant = grant
         self._policy = NO_POLICY
         self._talk.begin(grant.lease)
-        current.enter(CurrentTask(grant, self._talk, deadline_ns / 1e9 if deadline_ns else None))
+        current.enter(CurrentTask(grant, self._talk, deadline_ns / 1e9 if deadline_ns else None, self.clock))
         dump_in = (deadline_ns - started_ns) / 1e9 - _DUMP_BEFORE_SECONDS
         guarded = guarded and bool(deadline_ns) and dump_in > 0 and (grant.timeout or 0) > _GUARDED_TIMEOUT
         self._forget_stack()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+from collections.abc import Callable
 
 import msgspec
 
@@ -29,6 +30,8 @@ class Link:
         self._hello = hello
         self._connect_timeout = connect_timeout
         self._connection: Connection | None = None
+        self.open: Callable[[], Connection] = self._open
+        """Makes a connection to the broker."""
         self._unconfirmed: list[Report] = []
         self._bell = bell
         self._unheard = False
@@ -40,7 +43,7 @@ class Link:
         backoff = _FIRST_BACKOFF
         while self._connection is None:
             try:
-                connection = connect(self._directory.socket, self._directory.read_key(), self._connect_timeout)
+                connection = self.open()
                 connection.send((0, "hello", (self._hello,)))
                 connection.receive_reply()
                 self._connection = connection
@@ -48,6 +51,9 @@ class Link:
                 log.debug("no broker to connect to yet: %s", error)
                 select.select([], [], [], backoff)
                 backoff = min(2 * backoff, _LONGEST_BACKOFF)
+
+    def _open(self) -> Connection:
+        return connect(self._directory.socket, self._directory.read_key(), self._connect_timeout)
 
     def report(self, report: Report) -> None:
         """Say how an attempt ended, at once and without waiting for an answer."""

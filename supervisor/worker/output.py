@@ -44,9 +44,13 @@ class Talk:
                 os.write(self._outside, data)
                 return
             for frame in frames(Kind.OUTPUT, self.lease, data):
-                os.write(self._pipe, frame)
+                self.send(frame)
         except OSError:
             return
+
+    def send(self, frame: bytes) -> None:
+        """Write a frame into the pipe, in one piece; waits while it is full."""
+        os.write(self._pipe, frame)
 
     def progress(self, progress: ProgressData) -> None:
         """Tell how far the task is; at most ten times a second, but the last (done ≥ total) always."""
@@ -56,7 +60,7 @@ class Talk:
             return
         self._next_progress = now + _PROGRESS_SECONDS
         try:
-            os.write(self._pipe, progress_frame(self.lease, progress))
+            self.send(progress_frame(self.lease, progress))
         except OSError:
             return
 
