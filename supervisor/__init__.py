@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         SerializationError,
         SettingsError,
         SoftTimeoutError,
+        StandstillError,
         SupervisorError,
         TaskCancelledError,
         TaskExpiredError,
@@ -58,7 +59,8 @@ _ERRORS = (
     "AlreadyRunningError JournalFullError KeyHeldError LocalTreeError MessageTooLargeError"
     " NameTakenError PayloadRefusedError"
     " QueueClosedError QueueFullError QueueUnavailableError ResultExpiredError ScheduleDeclaredError"
-    " ScheduleError SerializationError SettingsError SoftTimeoutError SupervisorError TaskCancelledError"
+    " ScheduleError SerializationError SettingsError SoftTimeoutError StandstillError SupervisorError"
+    " TaskCancelledError"
     " TaskExpiredError TaskFailedError TaskOptionError TaskTimeoutError UnknownHandlerError"
     " UnknownScheduleError UnknownTaskError WaitTimeoutError WorkerLostError"
 )
@@ -108,6 +110,7 @@ __all__ = [
     "SerializationError",
     "SettingsError",
     "SoftTimeoutError",
+    "StandstillError",
     "State",
     "SupervisorError",
     "Task",

@@ -98,13 +98,12 @@ def open_service(journal: Journal, settings: Settings, board: Scoreboard, now: M
     return service
 
 
-def _keep_house(server: Server, service: Service, settings: Settings) -> Remover:
-    """See to it that what has outlived its time goes."""
+def keep_house(service: Service, settings: Settings) -> tuple[Sweeper, Remover]:
+    """What sees to it that what has outlived its time goes."""
     remover = Remover(Directory(settings.dir).payloads)
     retention = Retention(settings.result_ttl, settings.record_ttl, settings.dead_ttl)
     service.ended.remover, service.ended.retention = remover, retention
-    server.sweeper = Sweeper(service.journal.archive, remover, retention)
-    return remover
+    return Sweeper(service.journal.archive, remover, retention), remover
 
 
 def _nothing(signum: int, frame: FrameType | None) -> None:
@@ -147,7 +146,7 @@ def main(arguments: list[str]) -> int:
     )
     if settings.durability != Durability.OFF:
         server.checkpointer = Checkpointer(directory.journal)
-    remover = _keep_house(server, service, settings)
+    server.sweeper, remover = keep_house(service, settings)
     gc.collect()
     gc.freeze()  # a deep queue's records are never walked again
     server.serve()

@@ -244,9 +244,4 @@ class Server:
         del self._connections[connection.fd]
         connection.close()
         self._batches.drop(connection)
-        self._service.waiters.drop(connection)
-        worker = connection.worker
-        if worker is not None and self._service.links.get(worker.number, (None,))[0] is connection:
-            # Whether it is dead is for the master to say; it may only be reconnecting.
-            del self._service.links[worker.number]
-            self._service.book.leave(worker)
+        self._service.hung_up(connection)

@@ -112,6 +112,11 @@ class Executor:
             current.enter(None)
             self._grant = None
 
+    def close(self) -> None:
+        """Close the event loop, where there is one."""
+        if self._runner is not None:
+            self._runner.close()
+
     def _forget_stack(self) -> None:
         """Not before the next task begins: one that returns after its deadline is about to be killed, and its stack
         is the one to be shown.
