@@ -15,6 +15,7 @@ _TICKS = 1 << 20
 what is delayed by so many seconds is due, without fail, after a step of as many.
 """
 _BOOTED = 1000.0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock:
@@ -30,8 +31,8 @@ class Clock:
 
     @property
     def now(self) -> datetime:
-        """What it shows, in UTC."""
-        return datetime.fromtimestamp(self.moment().wall, UTC)
+        """What it shows, in UTC. Rounded down: what is delayed until some time after it is not due later than that."""
+        return _EPOCH + timedelta(microseconds=(self._start + self._ticks) * 1_000_000 // _TICKS)
 
     def time(self) -> float:
         """The same in seconds since 1970, as ``time.time`` gives it."""

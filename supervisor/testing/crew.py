@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -16,6 +16,8 @@ from supervisor.testing.clock import Clock
 from supervisor.testing.worker import InProcessWorker, running
 from supervisor.wire.channel import CancelRunning, Message
 from supervisor.wire.messages import Grant
+
+_GRACE_SECONDS = 5.0
 
 
 class Crew:
@@ -45,7 +47,7 @@ class Crew:
             return grant
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self) -> Generator[None]:
         if running.get() is not None:  # what a task waits for runs in its middle
             yield
         else:
@@ -77,9 +79,10 @@ class Crew:
         if count == self._names:
             return False
         self._names = count
-        idle, self._idle = self._idle, []
-        for worker in idle:
-            self._dismiss(worker)
+        with self._turn():
+            idle, self._idle = self._idle, []
+            for worker in idle:
+                self._dismiss(worker)
         return True
 
     def hear(self, word: Message) -> None:
@@ -88,7 +91,9 @@ class Crew:
             self._workers[word.worker].cancel(word.lease)
 
     def close(self) -> None:
-        """All leave."""
+        """All leave; what runs in another thread has a moment for its end."""
+        self._running.acquire(timeout=_GRACE_SECONDS)
+        self._idle.clear()
         for worker in list(self._workers.values()):
             self._dismiss(worker)
         if self._hired:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any
 
@@ -60,7 +60,7 @@ class _Tee:
 
 
 @contextmanager
-def taken_down(talk: Talk) -> Iterator[None]:
+def taken_down(talk: Talk) -> Generator[None]:
     """While this lasts, what is printed belongs to the attempt that talks."""
     before = sys.stdout, sys.stderr
     # A task that runs while another waits for it: what it prints is its own alone.

@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tell pytest of our marker."""
     config.addinivalue_line(
         "markers",
-        f"{_MARKER}(tasks=…, eager=…, at=…, **settings): how the fixtures supervisor_queue and supervisor_tree are made",
+        f"{_MARKER}(tasks=…, eager=…, at=…, **settings): what supervisor_queue and supervisor_tree are made with",
     )
 
 

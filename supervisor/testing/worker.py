@@ -107,6 +107,7 @@ class InProcessWorker:
         self._limits = [limit for limit in self._limits if limit[0] > now]
         if any(hard for _, hard in due):
             self._stack = _stack()
+            self._executor.abandon()
             raise Killed
         grant = self._grant
         if due and grant is not None and grant.soft_timeout is not None:

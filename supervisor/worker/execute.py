@@ -85,6 +85,10 @@ class Executor:
         self._interrupt = error
         self._coroutine.get_loop().call_soon_threadsafe(self._coroutine.cancel)
 
+    def abandon(self) -> None:
+        """The running task is as good as killed: whatever it still does, its code is not asked about its end."""
+        self._policy = NO_POLICY
+
     # -- running -----------------------------------------------------------------------------------------------
 
     def run(self, grant: Grant, deadline_ns: int, started_ns: int, *, guarded: bool) -> Report:
