@@ -12,7 +12,7 @@ INTRODUCTION = """\
 # API reference
 
 Written by `scripts/api-reference` from the docstrings of the sources; a test fails while it is out of date. All
-names are imported from `supervisor`, but for those of the last two sections. What is shown with `await` does the
+names are imported from `supervisor`, but for those of the last three sections. What is shown with `await` does the
 same as the call above it and never blocks the event loop. `supervisor.__version__` is the version.
 """
 SECTIONS: dict[str, tuple[str, ...]] = {
@@ -33,9 +33,11 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 ERRORS = "supervisor.errors"
 GUNICORN = "supervisor.gunicorn"
 ATTACHING = ("attach", "web_cpus")
+TESTING = "supervisor.testing"
+FOR_TESTS = {"in_process": f"{TESTING}.queue", "InProcessQueue": f"{TESTING}.queue", "Clock": f"{TESTING}.clock"}
 _ENUMS = {"IntEnum", "StrEnum"}
 _RECORDS = ("TaskConfig", "TaskRecord", "AttemptRecord", "ScheduleRecord", "ErrorInfo", "Progress")
-_MADE_BY_US = ("Task", "Handle", "CurrentTask")
+_MADE_BY_US = ("Task", "Handle", "CurrentTask", "InProcessQueue")
 """Their constructors are none of the caller's business."""
 
 
@@ -51,6 +53,7 @@ def page() -> str:
     parts.append(_section("Errors", [_errors(ours)]))
     parts.append(_section(f"More errors, in `{ERRORS}`", [_errors(name for name in errors if name not in homes)]))
     parts.append(_section(f"In `{GUNICORN}`", [_entry(GUNICORN, name) for name in ATTACHING]))
+    parts.append(_section(f"In `{TESTING}`", [_entry(home, name) for name, home in FOR_TESTS.items()]))
     return "\n".join([INTRODUCTION, *parts])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from typing import Any
 
 from supervisor import Reject, Retry, SoftTimeoutError, TaskTimeoutError, WorkerLostError, current_task, queue, task
@@ -64,7 +65,7 @@ def large(size: int) -> str:
 
 @task
 def unportable() -> object:
-    return (each for each in ())
+    return threading.Lock()
 
 
 @task(store_result=False)
