@@ -37,6 +37,8 @@ def test_the_examples_run(tmp_path: Path) -> None:
     (configuration,) = (block.text for block in blocks(GUIDE) if block.language == "toml")
     (tmp_path / "pyproject.toml").write_text(configuration + 'filterwarnings = ["error"]\n', encoding="utf-8")
     (script,) = (each.text for each in blocks(GUIDE) if each.language == "python" and each.text not in written.values())
-    said = run(tmp_path, "-m", "pytest", "-pno:cacheprovider", "-pno:hypothesispytest", "-pno:anyio", "--strict-markers")
+    said = run(
+        tmp_path, "-m", "pytest", "-pno:cacheprovider", "-pno:hypothesispytest", "-pno:anyio", "--strict-markers"
+    )
     assert "8 passed" in said
     run(tmp_path, "-W", "error", "-c", script)
