@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from supervisor.core.moment import Moment
 from supervisor.settings.kind import Duration
+from supervisor.testing.itself import Itself
 
 _TICKS = 1 << 20
 """Ticks a second. A power of two, so that each time is exact as a float; and a step is rounded up to the next tick. So
@@ -18,7 +19,7 @@ _BOOTED = 1000.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Clock:
+class Clock(Itself):
     """Shows ``at`` (with a time zone; default: the present) at first. Both of the supervisor's clocks move together."""
 
     def __init__(self, at: datetime | None = None) -> None:

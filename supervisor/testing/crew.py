@@ -18,6 +18,11 @@ from supervisor.wire.channel import CancelRunning, Message
 from supervisor.wire.messages import Grant
 
 _GRACE_SECONDS = 5.0
+_FOR_EVER = -1.0
+
+
+class BusyError(Exception):
+    """Another thread runs a task, and has not come to its end in time."""
 
 
 class Crew:
@@ -33,9 +38,12 @@ class Crew:
         self._hired = 0
         self._names = 0
 
-    def run_one(self, unless: Callable[[], bool] = lambda: False) -> Grant | None:
-        """Run the next task that is due, ``unless`` that is not wanted any more once it is our turn; None for none."""
-        with self._turn():
+    def run_one(self, unless: Callable[[], bool] = lambda: False, patience: float = _FOR_EVER) -> Grant | None:
+        """Run the next task that is due, ``unless`` that is not wanted any more once it is our turn; None for none.
+
+        BusyError when another thread runs one for more than so many seconds.
+        """
+        with self._turn(patience):
             if unless():
                 return None
             worker = self._idle.pop() if self._idle else self._hire()
@@ -47,12 +55,16 @@ class Crew:
             return grant
 
     @contextmanager
-    def _turn(self) -> Generator[None]:
+    def _turn(self, patience: float = _FOR_EVER) -> Generator[None]:
         if running.get() is not None:  # what a task waits for runs in its middle
             yield
-        else:
-            with self._running:
-                yield
+            return
+        if not self._running.acquire(timeout=patience):
+            raise BusyError
+        try:
+            yield
+        finally:
+            self._running.release()
 
     def run_all(self) -> int:
         """Run what is due until nothing is; how many attempts there were."""

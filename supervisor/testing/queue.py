@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from supervisor.testing.broker import InProcessBroker
 from supervisor.testing.clock import Clock
 from supervisor.testing.crew import Crew
 from supervisor.testing.ends import AsyncNearEnd, NearEnd
+from supervisor.testing.itself import Itself
 from supervisor.testing.worker import running
 from supervisor.wire.channel import Message
 
@@ -72,7 +74,7 @@ class _House:
         shutil.rmtree(self.place, ignore_errors=True)
 
 
-class InProcessQueue(TaskQueue):
+class InProcessQueue(Itself, TaskQueue):
     """A :class:`supervisor.TaskQueue` whose tasks run in this process, when they are told to. Made by
     :func:`in_process`; it is open from its first use, or ``with``, until :meth:`close`.
     """
@@ -84,6 +86,7 @@ class InProcessQueue(TaskQueue):
         self._settings = settings
         self._eager = eager
         self._house: _House | None = None
+        self._opening = threading.Lock()
 
     # -- running -----------------------------------------------------------------------------------------------
 
@@ -145,10 +148,11 @@ class InProcessQueue(TaskQueue):
         return self._ready()
 
     def _open(self) -> _House:
-        if self._house is None:
-            self._house = _House(self._settings, self.clock, self._timeout, eager=self._eager)
-            queue._instead.append(self._house.ends)
-        return self._house
+        with self._opening:
+            if self._house is None:
+                self._house = _House(self._settings, self.clock, self._timeout, eager=self._eager)
+                queue._instead.append(self._house.ends)
+            return self._house
 
     def close(self) -> None:
         """Forget all tasks. The ready queue is what it was before."""

@@ -145,6 +145,16 @@ async def take_async(seconds: float) -> str:
     return "in time"
 
 
+doors: dict[str, threading.Event] = {}
+
+
+@task
+def pass_through() -> str:
+    doors["entered"].set()
+    assert doors["gate"].wait(timeout=30)
+    return "through"
+
+
 def judge(task_id: str, error: BaseException, attempt: int) -> bool:
     seen.append((type(error), attempt))
     return not isinstance(error, TaskTimeoutError | WorkerLostError)

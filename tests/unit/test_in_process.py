@@ -27,6 +27,7 @@ from supervisor import (
     StandstillError,
     State,
     TaskCancelledError,
+    TaskConfig,
     TaskExpiredError,
     TaskFailedError,
     TaskTimeoutError,
@@ -378,6 +379,18 @@ def test_a_handler_is_asked_about_it(queue: InProcessQueue) -> None:
     assert handle.state() is State.TIMED_OUT
 
 
+def test_a_task_of_the_test_may_hold_its_queue(queue: InProcessQueue) -> None:
+    def slow(seconds: float) -> str:
+        queue.clock.advance(seconds)
+        return queue.submit(tasks.double, 3)
+
+    first = queue.wait(queue.submit(slow, 200, config=TaskConfig(timeout=201))).result
+    assert queue.wait(first).result == 6
+    late = queue.submit(slow, 200, config=TaskConfig(timeout=199, max_retries=0))
+    queue.run_until_idle()
+    assert queue.state(late) is State.TIMED_OUT
+
+
 def test_what_waits_is_cancelled(queue: InProcessQueue) -> None:
     handle = tasks.double.delay(1)
     assert handle.cancel()
@@ -470,6 +483,24 @@ def test_the_ready_queue_uses_it_from_any_thread(queue: InProcessQueue) -> None:
         assert list(pool.map(lambda handle: handle.result(timeout=30), handles)) == [2 * each for each in range(50)]
     assert sorted(seen) == list(range(50))
     assert supervisor.queue.directory == queue.directory
+
+
+def test_who_waits_while_another_thread_runs_a_task_has_only_so_much_patience(queue: InProcessQueue) -> None:
+    gate, entered = threading.Event(), threading.Event()
+    blocked = {"gate": gate, "entered": entered}
+    tasks.doors.update(blocked)
+    first, second = tasks.pass_through.delay(), tasks.double.delay(1)
+    with ThreadPoolExecutor(2) as pool:
+        ran = pool.submit(queue.run_until_idle)
+        assert entered.wait(timeout=30)
+        for handle in (first, second):
+            with pytest.raises(WaitTimeoutError):
+                handle.result(timeout=0.05)
+        waiting = pool.submit(second.result, 30)
+        gate.set()
+        assert waiting.result(timeout=30) == 2
+        assert ran.result(timeout=30) in (1, 2)
+    assert first.result() == "through"
 
 
 def test_afterwards_it_is_what_it_was_before() -> None:
