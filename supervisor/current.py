@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar, overload
@@ -28,6 +28,7 @@ class CurrentTask:
     talk: Talk
     deadline: float | None
     """Monotonic seconds at which the hard limit kills this attempt; None when it has none."""
+    clock: Callable[[], float] = time.monotonic
 
     @property
     def id(self) -> str:
@@ -51,7 +52,7 @@ class CurrentTask:
 
     def time_left(self) -> float | None:
         """Seconds until the hard limit kills this attempt; None when it has none."""
-        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+        return None if self.deadline is None else max(0.0, self.deadline - self.clock())
 
     # -- progress ----------------------------------------------------------------------------------------------
 

@@ -62,8 +62,8 @@ class TaskQueue(EndedCalls, GroupCalls, NumberCalls, ScheduleCalls, SeenCalls, T
         self._local: LocalTree | None = None
         self._begun: Path | None = None
         """The directory of the local supervisor that runs."""
-        self._instead: list[Path] = []
-        """Of the ready queue: the directories of local supervisors that run, the latest of which it uses."""
+        self._instead: list[Path | Ends] = []
+        """Of the ready queue: the local supervisors that run (and in-process ones), the latest of which it uses."""
 
     @classmethod
     def connect(cls, dir: str | os.PathLike[str] | None = None, timeout: float = 5.0) -> TaskQueue:  # noqa: A002
@@ -112,10 +112,12 @@ class TaskQueue(EndedCalls, GroupCalls, NumberCalls, ScheduleCalls, SeenCalls, T
     @property
     def _ends(self) -> Ends:
         chosen = self._instead[-1] if self._instead else self._chosen
+        if isinstance(chosen, Ends):
+            return chosen
         wanted = os.fspath(chosen or os.environ.get(VARIABLE) or DEFAULT)
         place = self._place
         if place is None or place[0] != wanted:
-            self._place = place = (wanted, Ends(Directory(wanted), self._timeout))
+            self._place = place = (wanted, Ends.to(Directory(wanted), self._timeout))
         return place[1]
 
     def _perform(self, call: Call[T]) -> T:

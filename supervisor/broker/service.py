@@ -153,6 +153,16 @@ class Service:
         if ident != NO_REPLY:
             self.turn.replies.append((connection, encode_reply(ident, kind, value)))
 
+    def hung_up(self, connection: Connection) -> None:
+        """A connection is gone, and with it the calls that wait on it."""
+        self.waiters.drop(connection)
+        self.listening.drop(connection)
+        worker = connection.worker
+        if worker is not None and self.links.get(worker.number, (None,))[0] is connection:
+            # Whether it is dead is for the master to say; it may only be reconnecting.
+            del self.links[worker.number]
+            self.book.leave(worker)
+
     # -- clients -----------------------------------------------------------------------------------------------
 
     def _dummy(self, connection: Connection, ident: int | None) -> object:
