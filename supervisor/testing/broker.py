@@ -46,9 +46,12 @@ class InProcessBroker:
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._line = MasterLine(self._end, self._wake)
         self._settler = Settler(self.service, self._line, lambda *_: None, lambda _: None)
-        self.tell(Roster([]))
 
     # -- turns -------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Serve from now on: no worker lives yet."""
+        self.tell(Roster([]))
 
     def request(self, inbox: Inbox, body: bytes) -> None:
         """Carry out a request; what is answered at once is in the inbox then."""

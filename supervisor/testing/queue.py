@@ -47,6 +47,7 @@ class _House:
             shutil.rmtree(self.place)
             raise
         self.crew = Crew(self.broker, self._spec.settings, clock)
+        self.broker.begin()
         near = NearEnd(self.broker, self.crew, str(self.place), eager=eager)
         self.ends = Ends(directory, timeout, near, AsyncNearEnd(near))
         self._clock = clock

@@ -225,7 +225,7 @@ def deaths(tree: RunningTree, task_id: str, count: int = 1) -> list[dict[str, An
 
 def quiet(tree: RunningTree) -> None:
     """Wait until nothing is left to be done."""
-    until(lambda: not tree.queue.stats()["unfinished"], "an empty queue", WAIT)
+    until(lambda: not tree.queue.stats().unfinished, "an empty queue", WAIT)
 
 
 @pytest.mark.parametrize(
@@ -286,10 +286,10 @@ def test_a_hook_that_fails_is_called_again_and_the_others_are_not(shared: Runnin
 def test_the_supervisors_own_tasks_are_in_nobodys_numbers(shared: RunningTree) -> None:
     queue = shared.queue
     quiet(shared)
-    before = queue.stats()["ended"]
+    before = queue.stats().total.ended
     handle = hook_tasks.die.on(queue).delay()
     deaths(shared, handle.id)
-    after = queue.stats()["ended"]
+    after = queue.stats().total.ended
     assert {state: after[state] - before.get(state, 0) for state in after if after[state] != before.get(state, 0)} == {
         "failed": 1
     }
@@ -377,6 +377,6 @@ def test_without_hooks_and_with_the_threshold_off_nothing_is_submitted(make_tree
         ended(tree.queue, task_id)
     handle = hook_tasks.die.on(tree.queue).delay()
     assert ended(tree.queue, handle.id).state is State.FAILED
-    assert tree.queue.stats()["unfinished"] == {}
+    assert tree.queue.stats().unfinished == {}
     assert not list(tree.folder.glob("deaths")), os.listdir(tree.folder)
     assert "wait in queue" not in tree.log.read_text()

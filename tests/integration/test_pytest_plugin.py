@@ -61,7 +61,7 @@ def test_a_queue_in_the_tests_own_process(project: pytest.Pytester) -> None:
             assert handle.result() == os.getpid()
 
         def test_each_test_has_its_own(supervisor_queue):
-            assert supervisor_queue.stats()["ended"] == {}
+            assert supervisor_queue.stats().total.ended == {}
             assert supervisor_queue.clock.now == datetime(2030, 1, 1, tzinfo=UTC)
 
         @pytest.mark.supervisor(eager=True)

@@ -80,7 +80,7 @@ def test_a_child_is_blocked_until_all_its_parents_have_succeeded(queue: TaskQueu
     gated.open("one")
     one.result(WAIT)
     assert child.state() is State.BLOCKED
-    assert queue.stats()["unfinished"]["blocked"] == 1
+    assert queue.stats().unfinished["blocked"] == 1
     assert not gated.runs("child")
     gated.open("two")
     assert child.result(WAIT) == 1
@@ -236,7 +236,7 @@ def test_steps_can_be_after_others(queue: TaskQueue, gated: Gated) -> None:
 
 
 def test_a_circle_is_refused_before_anything_is_submitted(queue: TaskQueue) -> None:
-    before = queue.stats()["ended"]
+    before = queue.stats().total.ended
     one, two, three = (on(queue, tasks.add).step(1, 2).options(name=name) for name in ("one", "two", "three"))
     other = on(queue, tasks.add).step(1, 2)
     one.after(two)
@@ -252,8 +252,8 @@ def test_a_circle_is_refused_before_anything_is_submitted(queue: TaskQueue) -> N
     first.after(second)
     with pytest.raises(DependencyCycleError):
         chain(first, second).delay()
-    assert queue.stats()["ended"] == before
-    assert not queue.stats()["unfinished"]
+    assert queue.stats().total.ended == before
+    assert not queue.stats().unfinished
 
 
 def test_what_cannot_be_put_together_is_told_in_a_sentence(queue: TaskQueue, tree: RunningTree) -> None:
@@ -367,7 +367,7 @@ def test_a_group_is_accepted_whole_or_not_at_all(make_tree: MakeTree, tmp_path: 
         add.options(parent=gate).delay(1, 2)
     with pytest.raises(QueueFullError):
         group.of(add, [(1, 2)] * 10).then(on(tree.queue, tasks.total).step()).delay()
-    assert sum(tree.queue.stats()["unfinished"].values()) == 10, "blocked tasks count"
+    assert sum(tree.queue.stats().unfinished.values()) == 10, "blocked tasks count"
     assert group.of(add, [(1, 2)] * 9).then(on(tree.queue, tasks.total).step()).delay().result(WAIT) == 27
     gated.open("gate")
 

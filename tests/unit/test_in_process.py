@@ -61,7 +61,7 @@ def eager() -> Iterator[InProcessQueue]:
 def test_nothing_runs_by_itself(queue: InProcessQueue) -> None:
     handle = tasks.double.delay(2)
     assert handle.state() is State.QUEUED
-    assert queue.stats()["unfinished"] == {"queued": 1}
+    assert queue.stats().unfinished == {"queued": 1}
     assert seen == []
     assert queue.run_until_idle() == 1
     assert handle.state() is State.SUCCEEDED
@@ -369,7 +369,7 @@ def test_past_the_hard_limit_it_ends_as_killed(queue: InProcessQueue) -> None:
     assert tasks.double.delay(1).result() == 2, "and others run"
     assert tasks.clean_up.delay(11).state() is State.QUEUED
     queue.run_until_idle()
-    assert queue.stats()["ended"]["timed_out"] == 2
+    assert queue.stats().total.ended["timed_out"] == 2
 
 
 def test_a_handler_is_asked_about_it(queue: InProcessQueue) -> None:
