@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, Unpack, overload
 
 from supervisor.config import Parent, TaskConfig, TaskOptions
+from supervisor.creation import Creation
 from supervisor.functions import name_of
 from supervisor.group_handle import GroupHandle
 from supervisor.handle import Handle
@@ -83,6 +84,10 @@ class Step(Generic[R]):
         if there:
             self.config = self.config.replace({"parent": [*self.config.parents, *there]})
         return self
+
+    def creation(self) -> Creation:
+        """What hooks are shown of it before it is submitted."""
+        return Creation.of(self.function, self.args, self.kwargs, self.config)
 
     def delay(self) -> Handle[R]:
         """Submit it, with the steps that it is after."""

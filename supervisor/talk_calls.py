@@ -7,8 +7,8 @@ from typing import Any
 
 from supervisor.client import calls
 from supervisor.client.following import Following, Restart, Streaming
-from supervisor.client.performing import Performing
 from supervisor.client.wait import failure_of, raise_for_end
+from supervisor.client.waiting import Waiting
 from supervisor.errors import UnknownTaskError
 from supervisor.packer import Packer
 from supervisor.records import LogLine, record_of
@@ -16,7 +16,7 @@ from supervisor.states import State
 from supervisor.wire.messages import TaskRow
 
 
-class TalkCalls(Performing):
+class TalkCalls(Waiting):
     """What tasks print, log and yield."""
 
     def _packer(self) -> Packer:
@@ -59,7 +59,9 @@ class TalkCalls(Performing):
         """
         following = Following(task_id, attempt, timeout)
         while not following.ended:
-            yield from following.take(self._perform(following.call(self._timeout)))
+            with self._waits_for(following.id):
+                found = self._perform(following.call(self._timeout))
+            yield from following.take(found)
 
     async def afollow(
         self, task_id: str, attempt: int | None = None, *, timeout: float | None = None
@@ -67,7 +69,9 @@ class TalkCalls(Performing):
         """:meth:`follow` for ``async for``, without blocking the event loop."""
         following = Following(task_id, attempt, timeout)
         while not following.ended:
-            for line in following.take(await self._aperform(following.call(self._timeout))):
+            with await self._awaits_for(following.id):
+                found = await self._aperform(following.call(self._timeout))
+            for line in following.take(found):
                 yield line
 
     # -- streams -----------------------------------------------------------------------------------------------
@@ -84,7 +88,9 @@ class TalkCalls(Performing):
         """
         streaming = Streaming(task_id, restart, timeout)
         while not streaming.ended:
-            for item in streaming.take(self._perform(streaming.call(self._timeout))):
+            with self._waits_for(streaming.id):
+                found = self._perform(streaming.call(self._timeout))
+            for item in streaming.take(found):
                 yield self._packer().item(streaming.id, *item)
         _check(self._perform(calls.task(streaming.id, self._timeout, with_result=False)), task_id)
 
@@ -94,7 +100,9 @@ class TalkCalls(Performing):
         """:meth:`stream` for ``async for``, without blocking the event loop."""
         streaming = Streaming(task_id, restart, timeout)
         while not streaming.ended:
-            for item in streaming.take(await self._aperform(streaming.call(self._timeout))):
+            with await self._awaits_for(streaming.id):
+                found = await self._aperform(streaming.call(self._timeout))
+            for item in streaming.take(found):
                 yield (await self._apacker()).item(streaming.id, *item)
         _check(await self._aperform(calls.task(streaming.id, self._timeout, with_result=False)), task_id)
 

@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from enum import Enum
 from functools import partial
@@ -36,7 +35,6 @@ from supervisor.seen_calls import SeenCalls
 from supervisor.states import State
 from supervisor.talk_calls import TalkCalls
 from supervisor.wire.messages import Submission
-from supervisor.worker.blocked import blocked, in_worker
 
 if TYPE_CHECKING:
     from supervisor.steps import Step
@@ -270,14 +268,20 @@ class TaskQueue(EndedCalls, GroupCalls, NumberCalls, ScheduleCalls, SeenCalls, T
 
     def submit_draft(self, draft: Draft) -> dict[Step[Any], str]:
         """Submit what belongs together; the id of the task that stands for each step. Used by chains and groups."""
-        submissions = draft.pack(self._packer())
+        new = {step: step.creation().announce() for step in draft.nodes} if task_hooks.creating() else {}
+        submissions = draft.pack(self._packer(), new)
         found = self._send(calls.submit_many(submissions, self._timeout), *submissions)
+        for each, submission, task_id in zip(new.values(), submissions, found, strict=False):
+            each.accept(submission.id, task_id)
         return draft.ids(found)
 
     async def asubmit_draft(self, draft: Draft) -> dict[Step[Any], str]:
         """:meth:`submit_draft` without blocking the event loop."""
-        submissions = draft.pack(await self._apacker())
+        new = {step: await step.creation().aannounce() for step in draft.nodes} if task_hooks.creating() else {}
+        submissions = draft.pack(await self._apacker(), new)
         found = await self._asend(calls.submit_many(submissions, self._timeout), *submissions)
+        for each, submission, task_id in zip(new.values(), submissions, found, strict=False):
+            await each.aaccept(submission.id, task_id)
         return draft.ids(found)
 
     def _put_many(self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig) -> list[str]:
@@ -455,8 +459,7 @@ class TaskQueue(EndedCalls, GroupCalls, NumberCalls, ScheduleCalls, SeenCalls, T
         lasts there is a worker more; above the setting ``max_waiting`` it raises TooManyWaitingError.
         """
         waiting = Wait(task_id, timeout)
-        wanted = in_worker() and self._perform(calls.hasten(id_of(task_id), self._timeout))
-        with blocked() if wanted else nullcontext():
+        with self._waits_for(id_of(task_id)):
             while True:
                 ended = waiting.ended(self._perform(waiting.call()))
                 if ended is not None:
@@ -465,8 +468,7 @@ class TaskQueue(EndedCalls, GroupCalls, NumberCalls, ScheduleCalls, SeenCalls, T
     async def await_(self, task_id: str, timeout: float | None = None) -> TaskRecord:
         """:meth:`wait` without blocking the event loop (``wait`` with an ``a`` is a keyword, hence the underscore)."""
         waiting = Wait(task_id, timeout)
-        wanted = in_worker() and await self._aperform(calls.hasten(id_of(task_id), self._timeout))
-        with blocked() if wanted else nullcontext():
+        with await self._awaits_for(id_of(task_id)):
             while True:
                 ended = waiting.ended(await self._aperform(waiting.call()))
                 if ended is not None:

@@ -19,6 +19,8 @@ from supervisor import (
     TaskConfig,
     TaskOptionError,
     TaskQueue,
+    chain,
+    group,
     on_backlog,
     on_death,
     on_post_create,
@@ -130,6 +132,24 @@ def test_a_hook_may_change_what_is_submitted_in_every_way(queue: TaskQueue) -> N
     with queue.task_context(hook_tasks.note, "first") as task_id:
         assert queue.wait(task_id, WAIT).result == wanted
     assert accepted == [*ids, *by_name, task_id]
+
+
+@pytest.mark.usefixtures("clean")
+def test_hooks_see_each_step_of_what_belongs_together(queue: TaskQueue) -> None:
+    accepted: list[str] = []
+    on_post_create(lambda task: accepted.append(task.id))
+
+    @on_pre_create
+    def change(task: NewTask) -> None:
+        task.kwargs["by"] = "a hook"
+
+    note = hook_tasks.note.on(queue)
+    last = chain(note.step("first"), note.step("second")).delay()
+    first: Any = [["first"], {"by": "a hook"}]
+    assert last.result(timeout=WAIT) == [[first, "second"], {"by": "a hook"}]
+    several = asyncio.run(group.of(note, [("a",), ("b",)]).adelay())
+    assert several.results(timeout=WAIT) == [[["a"], {"by": "a hook"}], [["b"], {"by": "a hook"}]]
+    assert accepted[1:] == [last.id, *(handle.id for handle in several.handles)]
 
 
 @pytest.mark.usefixtures("clean")
