@@ -38,9 +38,9 @@ from supervisor.ids import new_id, to_text
 from supervisor.payload_files import RESULT
 from tests.conftest import MakeTree
 from tests.support import together_tasks as tasks
-from tests.support.tasks import kill_myself
 from tests.support.gates import Gated
 from tests.support.shared import ended, running
+from tests.support.tasks import kill_myself
 from tests.support.tree import RunningTree
 from tests.support.waiting import until
 
@@ -131,14 +131,21 @@ def test_what_becomes_of_a_child_when_its_parent_fails(
     assert record.error.message == f"its parent the parent ({parent.id}) failed"
     with pytest.raises(error, match="its parent the parent"):
         child.result(WAIT)
-    with pytest.raises(TaskCancelledError, match=rf"its parent the child \({child.id}\) {'was cancelled' if state is State.CANCELLED else 'failed'}"):
+    with pytest.raises(
+        TaskCancelledError,
+        match=rf"its parent the child \({child.id}\) {'was cancelled' if state is State.CANCELLED else 'failed'}",
+    ):
         grandchild.result(WAIT)
     assert not gated.runs("child")
     assert child.id in [letter.id for letter in queue.dead_letters(name="the child")] or state is State.CANCELLED
 
 
-@pytest.mark.parametrize(("choice", "state"), [("cancel", State.CANCELLED), ("fail", State.FAILED), ("run", State.SUCCEEDED)])
-def test_what_becomes_of_a_child_when_its_parent_is_cancelled(queue: TaskQueue, gated: Gated, choice: str, state: State) -> None:
+@pytest.mark.parametrize(
+    ("choice", "state"), [("cancel", State.CANCELLED), ("fail", State.FAILED), ("run", State.SUCCEEDED)]
+)
+def test_what_becomes_of_a_child_when_its_parent_is_cancelled(
+    queue: TaskQueue, gated: Gated, choice: str, state: State
+) -> None:
     gate = gated.submit(gated.close("gate"))
     parent = gated.submit("parent", parent=gate)
     child = gated.submit("child", parent=parent, on_parent_cancel=choice, on_parent_failure="fail")
@@ -150,7 +157,9 @@ def test_what_becomes_of_a_child_when_its_parent_is_cancelled(queue: TaskQueue, 
     gated.open("gate")
 
 
-def test_a_blocked_task_can_be_cancelled_can_expire_and_be_given_another_priority(queue: TaskQueue, gated: Gated) -> None:
+def test_a_blocked_task_can_be_cancelled_can_expire_and_be_given_another_priority(
+    queue: TaskQueue, gated: Gated
+) -> None:
     gate = gated.submit(gated.close("gate"))
     late = gated.submit("late", parent=gate, expires=0.3)
     behind = gated.submit("behind", parent=late)
@@ -179,7 +188,7 @@ def test_a_delay_begins_when_the_parents_have_ended(queue: TaskQueue, gated: Gat
 def test_what_makes_no_sense_is_refused(queue: TaskQueue) -> None:
     unknown = to_text(new_id())
     with pytest.raises(UnknownTaskError, match=unknown):
-        on(queue, tasks.add).options(parent=unknown).delay(1, 2)
+        on(queue, tasks.add).options(parent=unknown).delay(1, 2).id
     for option in ({"parent": "no id"}, {"parent": 3}, {"on_parent_failure": "explode"}, {"on_parent_cancel": None}):
         with pytest.raises(TaskOptionError, match=next(iter(option))):
             tasks.add.options(**option)  # type: ignore[arg-type]
@@ -238,7 +247,7 @@ def test_a_circle_is_refused_before_anything_is_submitted(queue: TaskQueue) -> N
     assert caught.value.members == ["one", "two", "three"]
     alone = on(queue, tasks.add).step(1, 2).options(name="self")
     with pytest.raises(DependencyCycleError, match="self waits for self"):
-        alone.after(alone).delay()
+        alone.after(alone).delay().id
     first, second = on(queue, tasks.add).step(1, 2), on(queue, tasks.add).step(1)
     first.after(second)
     with pytest.raises(DependencyCycleError):
@@ -251,7 +260,7 @@ def test_what_cannot_be_put_together_is_told_in_a_sentence(queue: TaskQueue, tre
     step, wrong = on(queue, tasks.add).step(1, 2), object()
     pair = group(on(queue, tasks.add).step(1, 2), on(queue, tasks.add).step(3, 4))
     with pytest.raises(ValueError, match="used twice"):
-        group(step, step).delay()
+        group(step, step).delay().id
     with pytest.raises(TypeError, match="put a step between"):
         chain(pair, pair)
     with pytest.raises(TypeError, match="a group consists of steps and chains"):
@@ -263,9 +272,9 @@ def test_what_cannot_be_put_together_is_told_in_a_sentence(queue: TaskQueue, tre
     with pytest.raises(TypeError, match="not after a Group"):
         step.after(pair)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="without members"):
-        group().delay()
+        group().delay().id
     with pytest.raises(ValueError, match="one queue"):
-        group(step, tasks.add.on(TaskQueue(tree.folder)).step(1, 2)).delay()
+        group(step, tasks.add.on(TaskQueue(tree.folder)).step(1, 2)).delay().id
 
 
 # -- groups ------------------------------------------------------------------------------------------------------
@@ -340,7 +349,11 @@ def test_members_that_die_are_in_the_list_of_a_callback_that_runs_all_the_same(q
 
 def test_ten_thousand_members_and_a_callback(queue: TaskQueue) -> None:
     begun = time.monotonic()
-    handle = group.of(on(queue, tasks.add), [(number, 0) for number in range(10_000)]).then(on(queue, tasks.total).step()).delay()
+    handle = (
+        group.of(on(queue, tasks.add), [(number, 0) for number in range(10_000)])
+        .then(on(queue, tasks.total).step())
+        .delay()
+    )
     assert handle.result(90) == sum(range(10_000))
     assert time.monotonic() - begun < 60, "no quadratic cost"
 
@@ -351,9 +364,9 @@ def test_a_group_is_accepted_whole_or_not_at_all(make_tree: MakeTree, tmp_path: 
     gate = gated.submit(gated.close("gate"))
     add = on(tree.queue, tasks.add)
     for _ in range(9):
-        add.options(parent=gate).delay(1, 2)
+        add.options(parent=gate).delay(1, 2).id
     with pytest.raises(QueueFullError):
-        group.of(add, [(1, 2)] * 10).then(on(tree.queue, tasks.total).step()).delay()
+        group.of(add, [(1, 2)] * 10).then(on(tree.queue, tasks.total).step()).delay().id
     assert sum(tree.queue.stats()["unfinished"].values()) == 10, "blocked tasks count"
     assert group.of(add, [(1, 2)] * 9).then(on(tree.queue, tasks.total).step()).delay().result(WAIT) == 27
     gated.open("gate")
@@ -455,7 +468,9 @@ def test_what_holds_the_unique_key_of_a_step_stands_for_it(queue: TaskQueue, gat
 # -- waiting inside tasks ------------------------------------------------------------------------------------------
 
 
-def test_waiting_for_what_waits_for_oneself_is_an_error_at_once(queue: TaskQueue, tree: RunningTree, tmp_path: Path) -> None:
+def test_waiting_for_what_waits_for_oneself_is_an_error_at_once(
+    queue: TaskQueue, tree: RunningTree, tmp_path: Path
+) -> None:
     began = time.monotonic()
     told = on(queue, tasks.wait_for_my_child).delay(str(tree.dir)).result(WAIT)
     assert told.startswith("DeadlockError: task ")
@@ -491,12 +506,17 @@ def test_option_names_never_swallow_the_arguments_of_a_task(queue: TaskQueue) ->
     assert group(greedy.step(**own)).delay().results(WAIT) == [wanted]
     assert group.of(greedy, [tuple(own.values())]).delay().results(WAIT) == [wanted]
     assert bound.map([tuple(own.values())])[0].result(WAIT) == wanted
-    assert queue.wait(queue.submit_call(tasks.greedy, (), own, TaskConfig.of({"parent": parent})), WAIT).result == wanted
+    assert (
+        queue.wait(queue.submit_call(tasks.greedy, (), own, TaskConfig.of({"parent": parent})), WAIT).result == wanted
+    )
     named = queue.enqueue(tasks.greedy.name, own, parent=parent, on_parent_cancel="run", timeout=20)
     assert queue.wait(named, WAIT).result == wanted
 
     async def elsewhere() -> list[str]:
-        found = [await (await bound.adelay(**own)).aresult(WAIT), await (await bound.step(**own).adelay()).aresult(WAIT)]
+        found = [
+            await (await bound.adelay(**own)).aresult(WAIT),
+            await (await bound.step(**own).adelay()).aresult(WAIT),
+        ]
         queued = await queue.aenqueue(tasks.greedy.name, own, parent=parent)
         return [*found, (await queue.await_(queued, WAIT)).result]
 
@@ -525,7 +545,12 @@ def test_with_json_only_it_is_the_same(make_tree: MakeTree) -> None:
     tree = make_tree(tasks=MODULES, payloads="json", inline_limit="1K")
     add, tell, total, double = (on(tree.queue, each) for each in (tasks.add, tasks.tell, tasks.total, tasks.double))
     assert chain(add.step(1, 2), group.of(add, [(1,), (2,)]), total.step(), double.step()).delay().result(WAIT) == 18
-    (told,) = group(add.step(1, 2), on(tree.queue, tasks.fail).step()).then(tell.step().options(on_parent_failure="run")).delay().result(WAIT)
+    (told,) = (
+        group(add.step(1, 2), on(tree.queue, tasks.fail).step())
+        .then(tell.step().options(on_parent_failure="run"))
+        .delay()
+        .result(WAIT)
+    )
     assert told.startswith("[3, TaskFailedError: ")
     text = on(tree.queue, tasks.tell).step("y" * 2000)
     assert chain(text, tell.step()).delay().result(WAIT) == [str([repr("y" * 2000)])]
