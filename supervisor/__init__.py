@@ -61,8 +61,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ERRORS = (
-    "AlreadyRunningError DeadlockError DependencyCycleError JournalFullError KeyHeldError LocalTreeError MessageTooLargeError"
-    " NameTakenError PayloadRefusedError"
+    "AlreadyRunningError DeadlockError DependencyCycleError JournalFullError KeyHeldError LocalTreeError"
+    " MessageTooLargeError NameTakenError PayloadRefusedError"
     " QueueClosedError QueueFullError QueueUnavailableError ResultExpiredError ScheduleDeclaredError"
     " ScheduleError SerializationError SettingsError SoftTimeoutError SupervisorError TaskCancelledError"
     " TaskExpiredError TaskFailedError TaskNeededError TaskOptionError TaskTimeoutError"
