@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, assert_type
 
-from supervisor import Handle, task
+from supervisor import Chain, Group, GroupHandle, Handle, Step, chain, group, task
 
 
 @task
@@ -39,6 +39,15 @@ async def known() -> list[object]:
         assert_type(await (await later.adelay(1)).aresult(), str),
         assert_type(await later.amap([(1,)]), list[Handle[str]]),
         assert_type(await running, str),
+        assert_type(plain.step(1, "x"), Step[list[int]]),
+        assert_type(plain.step("x"), Step[list[int]]),  # its first argument comes from the step before
+        assert_type(later.step(), Step[str]),
+        assert_type(chain(plain.step(1), later.step()), Chain[str]),
+        assert_type(chain(plain.step(1), plain.step(), later.step()).delay(), Handle[str]),
+        assert_type(chain(plain.step(1), group(later.step(), later.step())), Group[str]),
+        assert_type(group(plain.step(1), plain.step(2)).delay().results(), list[list[int]]),
+        assert_type(group(plain.step(1), plain.step(2)).then(later.step()).delay(), Handle[str]),
+        assert_type(group.of(later, [(1,)]).delay(), GroupHandle[str]),
     ]
 
 
@@ -52,6 +61,11 @@ def refused() -> list[object]:
         later.delay("x"),  # type: ignore[call-overload]
         plain("x"),  # type: ignore[arg-type]
         plain.options(timout=3),  # type: ignore[call-arg]
+        plain.step(1, 2, 3),  # type: ignore[call-overload]
+        plain.step(wrong=1),  # type: ignore[call-overload]
+        later.step("x", 2),  # type: ignore[call-overload]
+        group(1),  # type: ignore[arg-type]
+        chain(plain.step(1), 2),  # type: ignore[call-overload]
     ]
 
 
