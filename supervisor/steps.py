@@ -224,8 +224,8 @@ class Grouping:
 
 
 group = Grouping()
-"""Makes groups: ``group(a.step(1), b.step(2))`` has steps and chains run side by side, ``group.of(a, [(1,), (2,)])`` a call
-of one task for each tuple of arguments.
+"""Makes groups: ``group(a.step(1), b.step(2))`` of steps and chains that are to run side by side,
+``group.of(a, [(1,), (2,)])`` of calls of one task, one for each tuple of arguments.
 """
 
 

@@ -50,7 +50,7 @@ class Handed:
                 return found
 
     def _outcome(self, grant: Grant, row: TaskRow | None) -> object:
-        """What a parent returned; where it ended otherwise, and the task runs for all that, the error that stands for it."""
+        """What a parent returned; where it ended otherwise, and the task runs all the same, the error in its place."""
         if row is None:
             raise UnknownTaskError(f"that task {to_text(grant.id)} is to be given the result of")
         record = self._packer.record(row)
