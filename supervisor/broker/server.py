@@ -170,7 +170,7 @@ class Server:
         handouts = book.assign(now) if self._line.welcomed else []
         changes = book.agenda.take_changes(now)
         pieces = Pieces()
-        service.output.followed = len(service.listening) > 0
+        service.output.followed = bool(service.listening)
         service.output.collect(pieces, service.turn.late, now.mono)
         service.streams.collect(pieces, service.turn.late)
         if changes or pieces:
