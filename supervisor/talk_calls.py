@@ -57,17 +57,21 @@ class TalkCalls(Waiting):
         misses what is over the limit, as in :meth:`logs`. ``timeout`` is how many seconds may pass without a line
         (None: any time). Raises WaitTimeoutError when they have, UnknownTaskError, and QueueUnavailableError.
         """
-        following = Following(task_id, attempt, timeout)
+        return self._follow(Following(task_id, attempt, timeout))
+
+    def _follow(self, following: Following) -> Iterator[LogLine]:
         while not following.ended:
             with self._waits_for(following.id):
                 found = self._perform(following.call(self._timeout))
             yield from following.take(found)
 
-    async def afollow(
+    def afollow(
         self, task_id: str, attempt: int | None = None, *, timeout: float | None = None
     ) -> AsyncGenerator[LogLine]:
         """:meth:`follow` for ``async for``, without blocking the event loop."""
-        following = Following(task_id, attempt, timeout)
+        return self._afollow(Following(task_id, attempt, timeout))
+
+    async def _afollow(self, following: Following) -> AsyncGenerator[LogLine]:
         while not following.ended:
             with await self._awaits_for(following.id):
                 found = await self._aperform(following.call(self._timeout))
@@ -86,25 +90,27 @@ class TalkCalls(Waiting):
         It ends as the task does: normally when it has succeeded, else with the error that :meth:`Handle.result`
         raises. Also raises WaitTimeoutError, UnknownTaskError, and QueueUnavailableError.
         """
-        streaming = Streaming(task_id, restart, timeout)
+        return self._stream(Streaming(task_id, restart, timeout))
+
+    def _stream(self, streaming: Streaming) -> Iterator[Any]:
         while not streaming.ended:
             with self._waits_for(streaming.id):
                 found = self._perform(streaming.call(self._timeout))
             for item in streaming.take(found):
                 yield self._packer().item(streaming.id, *item)
-        _check(self._perform(calls.task(streaming.id, self._timeout, with_result=False)), task_id)
+        _check(self._perform(calls.task(streaming.id, self._timeout, with_result=False)), streaming.text)
 
-    async def astream(
-        self, task_id: str, *, restart: Restart = "skip", timeout: float | None = None
-    ) -> AsyncGenerator[Any]:
+    def astream(self, task_id: str, *, restart: Restart = "skip", timeout: float | None = None) -> AsyncGenerator[Any]:
         """:meth:`stream` for ``async for``, without blocking the event loop."""
-        streaming = Streaming(task_id, restart, timeout)
+        return self._astream(Streaming(task_id, restart, timeout))
+
+    async def _astream(self, streaming: Streaming) -> AsyncGenerator[Any]:
         while not streaming.ended:
             with await self._awaits_for(streaming.id):
                 found = await self._aperform(streaming.call(self._timeout))
             for item in streaming.take(found):
                 yield (await self._apacker()).item(streaming.id, *item)
-        _check(await self._aperform(calls.task(streaming.id, self._timeout, with_result=False)), task_id)
+        _check(await self._aperform(calls.task(streaming.id, self._timeout, with_result=False)), streaming.text)
 
 
 def _check(row: TaskRow | None, task_id: str) -> None:

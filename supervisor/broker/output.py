@@ -19,7 +19,7 @@ from supervisor.broker.tasklog import TaskLog
 from supervisor.broker.told import Told
 from supervisor.core.book import Book
 from supervisor.core.moment import Moment
-from supervisor.core.transcript import LOG, RAW, STDERR, STDOUT, Line, Mark
+from supervisor.core.transcript import LOG, RAW, STDERR, STDOUT, Mark
 from supervisor.journal.rows import Pieces
 from supervisor.log import log
 from supervisor.scoreboard import Scoreboard
@@ -140,7 +140,6 @@ class OutputReader:
             last = self._last_piece(entry.seq, number) if number in self._inherited else 0
             worker = self._book.workers.get(lease.worker)
             kept = self._kept[number] = Kept(entry, worker.pid if worker else 0, self._half, last)
-            kept.shown = self._log.limit if self._log is not None else 0
         return kept
 
     def _print(self, lease: int, data: bytes, stream: str, wall: float) -> None:
@@ -186,16 +185,16 @@ class OutputReader:
             self._told.pop(lease, None)
             kept = self._kept.pop(lease, None)
             if kept is not None:
-                self._show(kept, kept.finish(lease, now.wall, pieces))
+                texts = kept.finish(lease, now.wall, pieces)
+                if self._log is not None and (texts or kept.shown is not None):
+                    self._log.tell(kept, texts, ended=True)
         if self._kept and now.mono >= self._flush_at:
             self._flush_at = now.mono + (_FOLLOWED_SECONDS if self.followed else _FLUSH_SECONDS)
             for lease, kept in self._kept.items():
                 if kept.pending:
-                    self._show(kept, kept.write(lease, now.wall, pieces))
-
-    def _show(self, kept: Kept, lines: list[Line]) -> None:
-        if lines and self._log is not None and kept.shown > 0:
-            kept.shown = self._log.tell(kept.entry, kept.pid, lines, kept.shown)
+                    texts = kept.write(lease, now.wall, pieces)
+                    if self._log is not None:
+                        self._log.tell(kept, texts)
 
     @property
     def next_flush(self) -> float | None:

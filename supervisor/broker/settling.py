@@ -72,7 +72,7 @@ class Settler:
         service.draining.tick()
         changes = book.agenda.take_changes(now)
         pieces = Pieces()
-        service.output.followed = len(service.listening) > 0
+        service.output.followed = bool(service.listening)
         service.output.collect(pieces, service.turn.late, now)
         service.streams.collect(pieces, service.turn.late)
         if now.mono >= self._count_at:

@@ -93,7 +93,7 @@ class Streaming:
         if restart not in ("skip", "raise"):
             raise ValueError(f'restart={restart!r} makes no sense: expected "skip" or "raise"')
         self.id = id_of(task_id)
-        self._text = task_id
+        self.text = task_id
         self._restart = restart
         self._patience = _Patience(task_id, timeout)
         self._seen = Seen()
@@ -110,7 +110,7 @@ class Streaming:
         """
         before = self._seen
         if self._restart == "raise" and before.number and found.lease != before.lease:
-            raise StreamRestartedError(self._text, before.number)
+            raise StreamRestartedError(self.text, before.number)
         self._seen = Seen(before.number + len(found.items), found.lease)
         self.ended = found.ended
         if found.items:
