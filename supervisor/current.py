@@ -112,7 +112,8 @@ def _logger(name: str) -> logging.Logger:
 
 
 _current: CurrentTask | None = None
-_notes: Context | None = None
+_contexts: dict[int, Context] = {}
+"""The context of the lease that runs, once it was asked for. A dict, since several threads may be the first to ask."""
 
 
 def current_task() -> CurrentTask:
@@ -129,20 +130,22 @@ def running_task() -> bytes | None:
 
 def _context() -> Context:
     """The context of the task that runs, opened when it is first asked for: most never ask."""
-    global _notes  # noqa: PLW0603  see enter
-    task, found = current_task(), _notes
+    task = current_task()
+    talk, lease, extra = task.talk, task.grant.lease, task.grant.extra
+    found = _contexts.get(lease)
     if found is None:
-        talk, extra = task.talk, task.grant.extra
-        found = _notes = Context(extra.context if extra else b"", lambda data: talk.send(Kind.CONTEXT, data))
+        new = Context(extra.context if extra else b"", lambda data: talk.send(Kind.CONTEXT, data))
+        found = _contexts.setdefault(lease, new)
     return found
 
 
 def enter(task: CurrentTask | None) -> None:
     """This task runs from now on (None: no task)."""
-    global _current, _notes  # noqa: PLW0603  one task a process, by design; a context variable would hide it from threads
-    if _notes is not None:
-        _notes.commit()
-        _notes = None
+    global _current  # noqa: PLW0603  one task a process, by design; a context variable would hide it from its threads
+    if _contexts:
+        for context in _contexts.values():
+            context.commit()
+        _contexts.clear()
     _current = task
 
 
