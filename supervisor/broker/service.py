@@ -184,10 +184,10 @@ class Service:
         """The ids of the tasks that stand for these submissions: their own, or those of who holds their unique keys.
         All of them are accepted, or none.
         """
-        if self.book.agenda.closed:
-            raise RemoteError(QueueDrainingError)
         admitted = [self.admission.check(each) for each in submissions]
         standing = [self._standing(each) for each in admitted]
+        if self.book.agenda.closed and None in standing:  # those that were accepted before are not refused now
+            raise RemoteError(QueueDrainingError)
         self.want_room([each.options.queue for each, held in zip(admitted, standing, strict=True) if held is None])
         if any(each.ties is not None for each in admitted):
             return self.together.accept(admitted, standing, self._take_in)
