@@ -52,6 +52,21 @@ def files(page: Path, *without: str) -> dict[str, str]:
     return {match[1]: text for match, text in named if match}
 
 
+def assembled(page: Path) -> dict[str, str]:
+    """The files of a page whose blocks build them up, each made of all blocks that begin with its name."""
+    found: dict[str, str] = {}
+    for block in blocks(page):
+        match = _FILE.match(block.text)
+        if match and block.language == "python":
+            found[match[1]] = found.get(match[1], "") + block.text
+    return found
+
+
+def scripts(page: Path) -> list[str]:
+    """The Python blocks of a page that belong to no file."""
+    return [block.text for block in blocks(page) if block.language == "python" and not _FILE.match(block.text)]
+
+
 def links(page: Path) -> list[tuple[str, str]]:
     """Where a page's links lead within the repository: (file, or empty for the page itself; heading, or empty)."""
     return _LINK.findall(page.read_text(encoding="utf-8"))

@@ -1,0 +1,40 @@
+"""The pages of docs/coming-from, walked as they stand there: their files served by a real Gunicorn, their scripts run
+beside it, their commands typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.documents import DOCS, Session, assembled, blocks, scripts, steps
+from tests.support.site import Site, perform
+
+PAGES = DOCS / "coming-from"
+FACTORY = "myapp.web:create_app()"
+
+
+@contextmanager
+def walked(name: str, folder: Path, *arguments: str) -> Iterator[Site]:
+    """Serve a page's files, run its scripts and type its commands; then whatever the test adds."""
+    page = PAGES / name
+    # Tasks of the lowest niceness would starve where the machine is busy with other tests.
+    site = Site(folder, {**assembled(page), "myapp/__init__.py": ""}, SUPERVISOR_CPUS="off")
+    try:
+        site.start("--workers", "1", *arguments)
+        site.script("".join(scripts(page)))
+        session = Session()
+        for block in blocks(page):
+            if block.language == "console":
+                for step in steps(block.text):
+                    perform(site, session, step)
+        yield site
+        assert site.stop() == 0, site.log.read_text()
+    finally:
+        site.close()
+
+
+def test_eagle(tmp_path: Path) -> None:
+    with walked("eagle.md", tmp_path, FACTORY):
+        pass
