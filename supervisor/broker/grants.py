@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from supervisor.core.book import HANDLER_SECONDS
 from supervisor.core.dependencies import Dependencies
 from supervisor.core.entry import Lease
@@ -15,7 +17,7 @@ def grant(lease: Lease, journal: Journal, dependencies: Dependencies) -> Grant:
     """The words that go with a lease. What they are about is in the journal by now."""
     entry, kind, bond = lease.entry, lease.entry.kind, lease.entry.bond
     asked = _kill(lease, journal)
-    return Grant(
+    granted = Grant(
         lease=lease.number,
         seq=entry.seq,
         id=entry.id,
@@ -31,8 +33,10 @@ def grant(lease: Lease, journal: Journal, dependencies: Dependencies) -> Grant:
         retries_left=max(0, kind.max_retries - entry.failures),
         store_result=kind.options.store_result or dependencies.want_result(entry.id),
         asked=asked,
-        takes=Takes.NOTHING if bond is None or asked is not None else _takes(bond.ties),
     )
+    if bond is None or asked is not None:
+        return granted
+    return msgspec.structs.replace(granted, takes=_takes(bond.ties))
 
 
 def _takes(ties: Ties) -> Takes:

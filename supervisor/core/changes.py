@@ -12,6 +12,16 @@ from supervisor.wire.messages import Submission
 
 
 @dataclass(slots=True)
+class NewTies:
+    """What binds tasks that came in."""
+
+    bonds: dict[int, Bond] = field(default_factory=dict)
+    """By the seq of the task."""
+    members: list[tuple[Ties, int, bytes]] = field(default_factory=list)
+    """Of groups: the ties that make it so, the seq and the id of the task."""
+
+
+@dataclass(slots=True)
 class Changes:
     """Collected by the book, written in one transaction, then dropped."""
 
@@ -37,12 +47,16 @@ class Changes:
     """Schedules that have come further, or were changed; None for one that is gone."""
     revived: list[int] = field(default_factory=list)
     """Tasks, by seq, that had ended and were taken up again."""
-    bonds: dict[int, Bond] = field(default_factory=dict)
-    """Ties that the journal has not seen, by the seq of the task."""
-    members: list[tuple[Ties, int, bytes]] = field(default_factory=list)
-    """New members of groups: the ties that make them so, the seq and the id of the task."""
+    ties: NewTies | None = None
+    """Ties that the journal has not seen; None, as a rule, for none."""
     wall: float = 0.0
     """When all this happened: wall-clock seconds."""
 
     def __bool__(self) -> bool:
-        return bool(self.touched or self.cancelling or self.queues or self.schedules or self.members)
+        return bool(self.touched or self.cancelling or self.queues or self.schedules or self.ties)
+
+    def new_ties(self) -> NewTies:
+        """Where new ties are collected."""
+        if self.ties is None:
+            self.ties = NewTies()
+        return self.ties
