@@ -57,6 +57,8 @@ class Server:
         self._again = False
         """The book changed after this turn's commit: the next turn comes at once."""
         self._next_beat = 0.0
+        self._pieces = Pieces()
+        """What is to be written of what tasks say; as a rule there is nothing, turn after turn."""
         self.checkpointer: Checkpointer | None = None
         self.sweeper: Sweeper | None = None
 
@@ -169,10 +171,12 @@ class Server:
         service.timetable.tick()
         handouts = book.assign(now) if self._line.welcomed else []
         changes = book.agenda.take_changes(now)
-        pieces = Pieces()
-        service.output.followed = bool(service.listening)
+        pieces = self._pieces
+        service.output.followed = bool(service.listening.parked)
         service.output.collect(pieces, service.turn.late, now.mono)
         service.streams.collect(pieces, service.turn.late)
+        if pieces:
+            self._pieces = Pieces()
         if changes or pieces:
             service.journal.write(changes, pieces)
         turn, service.turn = service.turn, Turn()
@@ -207,7 +211,8 @@ class Server:
         service = self._service
         for waiter in service.waiters.expired(now):
             self._answer_waiter(waiter)
-        service.listening.expire(now, self._send)
+        if service.output.followed:
+            service.listening.expire(now, self._send)
         for connection in self._batches.overdue(now):
             self._look_after(connection, now)
         if self.sweeper is not None and now >= self.sweeper.next_time:
@@ -251,10 +256,11 @@ class Server:
             service.book.agenda.next_due(service.now),
             service.timetable.next_due(),
             service.waiters.next_time(),
-            service.listening.next_time(),
             service.output.next_flush,
             self._batches.next_time(),
         ]
+        if service.output.followed:
+            times.append(service.listening.next_time())
         if self.sweeper is not None:
             times.append(self.sweeper.next_time)
         return max(0.0, min(when for when in times if when is not None) - time.monotonic())
