@@ -192,14 +192,14 @@ def test_hooks_run_around_each_attempt(shared: RunningTree) -> None:
     runs = lines(shared, "runs", handle.id)
     assert [(line["at"], line.get("attempt")) for line in runs[::2]] == [("begin", 1), ("begin", 2)]
     assert [line["error"] for line in runs[1::2]] == ["ValueError('attempt 1')", "ValueError('attempt 2')"]
-    assert {line["workspace"] for line in runs[1::2]} == {"w7"}
+    assert {line["workspace"] for line in runs[1::2]} == {"w7!"}
 
 
 def test_what_a_hook_sets_is_set_in_the_task_and_not_in_the_next(queue: TaskQueue) -> None:
     where = hook_tasks.where.on(queue)
-    assert where.options(context={"workspace": "w7"}).delay().result(WAIT) == ["w7", "blue"]
+    assert where.options(context={"workspace": "w7"}).delay().result(WAIT) == ["w7!", "blue"]
     for _ in range(4):
-        assert where.delay().result(WAIT) == ["none", "blue"]
+        assert where.delay().result(WAIT) == ["none!", "blue"]
 
 
 def test_a_hook_that_fails_before_the_task_fails_the_attempt(shared: RunningTree) -> None:
@@ -215,7 +215,7 @@ def test_a_hook_that_fails_before_the_task_fails_the_attempt(shared: RunningTree
 
 def test_a_hook_that_fails_after_the_task_changes_nothing(shared: RunningTree) -> None:
     handle = hook_tasks.where.on(shared.queue).options(context={"spoil": True}).delay()
-    assert handle.result(WAIT) == ["none", "blue"]
+    assert handle.result(WAIT) == ["none!", "blue"]
     assert "RuntimeError: spoilt by a hook" in handle.record().output
     assert "hook tests.support.hook_tasks.end failed after task" in handle.record().output, "logged"
 
