@@ -138,6 +138,13 @@ def test_a_task_waits_for_tasks_that_it_submits(queue: InProcessQueue, nested: A
     assert len(queue.workers()) == 11
 
 
+def test_a_coroutine_may_wait_as_blocking_code_does(queue: InProcessQueue) -> None:
+    async def blocking() -> int:
+        return tasks.later.delay(1).result(timeout=30) + tasks.double.delay(2).result(timeout=30)
+
+    assert queue.wait(queue.submit(blocking)).result == 6
+
+
 # -- the real serialiser and the real core -------------------------------------------------------------------------
 
 
@@ -370,6 +377,13 @@ def test_past_the_hard_limit_it_ends_as_killed(queue: InProcessQueue) -> None:
     assert tasks.clean_up.delay(11).state() is State.QUEUED
     queue.run_until_idle()
     assert queue.stats().total.ended["timed_out"] == 2
+
+
+def test_so_does_a_coroutine(queue: InProcessQueue) -> None:
+    handle = tasks.take_async.delay(11)
+    queue.run_until_idle()
+    assert handle.state() is State.TIMED_OUT
+    assert tasks.later.delay(1).result() == 2, "on a loop that works"
 
 
 def test_a_handler_is_asked_about_it(queue: InProcessQueue) -> None:
