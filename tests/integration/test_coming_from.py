@@ -38,3 +38,13 @@ def walked(name: str, folder: Path, *arguments: str) -> Iterator[Site]:
 def test_eagle(tmp_path: Path) -> None:
     with walked("eagle.md", tmp_path, FACTORY):
         pass
+
+
+def test_catzilla(tmp_path: Path) -> None:
+    with walked("catzilla.md", tmp_path):
+        pass
+
+
+def test_pacificpy(tmp_path: Path) -> None:
+    with walked("pacificpy.md", tmp_path):
+        pass
