@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         SerializationError,
         SettingsError,
         SoftTimeoutError,
+        StandstillError,
         StreamForkError,
         StreamRestartedError,
         SupervisorError,
@@ -88,10 +89,10 @@ _ERRORS = (
     " JournalFullError KeyHeldError LocalTreeError MessageTooLargeError NameTakenError NotInTaskError"
     " PayloadRefusedError QueueClosedError QueueDrainingError QueueFullError QueueUnavailableError"
     " ResultExpiredError ScheduleDeclaredError ScheduleError SerializationError SettingsError"
-    " SoftTimeoutError StreamForkError StreamRestartedError SupervisorError TaskCancelledError"
-    " TaskExpiredError TaskFailedError TaskNeededError TaskOptionError TaskTimeoutError"
-    " TooManyWaitingError UnknownGroupError UnknownHandlerError UnknownScheduleError UnknownTaskError"
-    " WaitTimeoutError WorkerLostError"
+    " SoftTimeoutError StandstillError StreamForkError StreamRestartedError SupervisorError"
+    " TaskCancelledError TaskExpiredError TaskFailedError TaskNeededError TaskOptionError"
+    " TaskTimeoutError TooManyWaitingError UnknownGroupError UnknownHandlerError UnknownScheduleError"
+    " UnknownTaskError WaitTimeoutError WorkerLostError"
 )
 _HOMES = {
     "supervisor.captured": "capture",
@@ -167,6 +168,7 @@ __all__ = [
     "SerializationError",
     "SettingsError",
     "SoftTimeoutError",
+    "StandstillError",
     "State",
     "Step",
     "StreamForkError",

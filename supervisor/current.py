@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar, overload
@@ -28,6 +28,7 @@ class CurrentTask:
     talk: Talk
     deadline: float | None
     """Monotonic seconds at which the hard limit kills this attempt; None when it has none."""
+    clock: Callable[[], float] = time.monotonic
 
     @property
     def id(self) -> str:
@@ -51,7 +52,7 @@ class CurrentTask:
 
     def time_left(self) -> float | None:
         """Seconds until the hard limit kills this attempt; None when it has none."""
-        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+        return None if self.deadline is None else max(0.0, self.deadline - self.clock())
 
     # -- progress ----------------------------------------------------------------------------------------------
 
@@ -111,7 +112,8 @@ def _logger(name: str) -> logging.Logger:
 
 
 _current: CurrentTask | None = None
-_notes: Context | None = None
+_contexts: dict[int, Context] = {}
+"""The context of the lease that runs, once it was asked for. A dict, since several threads may be the first to ask."""
 
 
 def current_task() -> CurrentTask:
@@ -128,20 +130,22 @@ def running_task() -> bytes | None:
 
 def _context() -> Context:
     """The context of the task that runs, opened when it is first asked for: most never ask."""
-    global _notes  # noqa: PLW0603  see enter
-    task, found = current_task(), _notes
+    task = current_task()
+    talk, lease, extra = task.talk, task.grant.lease, task.grant.extra
+    found = _contexts.get(lease)
     if found is None:
-        talk, extra = task.talk, task.grant.extra
-        found = _notes = Context(extra.context if extra else b"", lambda data: talk.send(Kind.CONTEXT, data))
+        new = Context(extra.context if extra else b"", lambda data: talk.send(Kind.CONTEXT, data))
+        found = _contexts.setdefault(lease, new)
     return found
 
 
 def enter(task: CurrentTask | None) -> None:
     """This task runs from now on (None: no task)."""
-    global _current, _notes  # noqa: PLW0603  one task a process, by design; a context variable would hide it from threads
-    if _notes is not None:
-        _notes.commit()
-        _notes = None
+    global _current  # noqa: PLW0603  one task a process, by design; a context variable would hide it from its threads
+    if _contexts:
+        for context in _contexts.values():
+            context.commit()
+        _contexts.clear()
     _current = task
 
 

@@ -368,6 +368,17 @@ class HooksFailedError(SupervisorError):
         super().__init__(f"hooks failed: {', '.join(names)}; what they raised is in the output")
 
 
+class StandstillError(WaitTimeoutError):
+    """In the in-process mode for tests: nothing that is due at this moment of the clock ends what is waited for."""
+
+    def __init__(self, task_id: str, state: str) -> None:
+        super().__init__(task_id, 0.0)
+        self.args = (
+            f"task {task_id} is {state}, and nothing is due now that would end it: move the clock on, with"
+            " clock.advance(…) or run_due(…), or resume the queue that it waits in",
+        )
+
+
 class NotInTaskError(SupervisorError):
     """``current_task()`` was called outside a running task."""
 

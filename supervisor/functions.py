@@ -22,7 +22,7 @@ import cloudpickle
 
 from supervisor import captured
 from supervisor.errors import SerializationError, UnknownFunctionError
-from supervisor.hidden import HIDDEN_REASON
+from supervisor.hidden import HIDDEN_REASON, is_secret
 from supervisor.policy import NO_POLICY, Policy
 from supervisor.wire.call_kind import BY_REFERENCE, BY_VALUE
 
@@ -136,8 +136,7 @@ def _explain(call: Call, name: str, error: Exception, hidden: Collection[str] = 
         fault = _fault(value)
         if fault:
             what = f"argument {label!r} of task {name} (a {type(value).__name__})"
-            # A positional argument whose name nobody knows may be the one that is hidden.
-            return SerializationError(what, HIDDEN_REASON if hidden and (label in hidden or label.isdigit()) else fault)
+            return SerializationError(what, HIDDEN_REASON if is_secret(label, value, hidden) else fault)
     for variable, value in (call.variables or {}).items():
         if fault := _fault(value):
             what = f"the context variable {variable!r}, captured for task {name} (a {type(value).__name__})"
@@ -159,10 +158,15 @@ def _fault(value: object) -> str:
 
 def _named(call: Call) -> list[tuple[str, object]]:
     try:
-        bound = inspect.signature(call.function).bind(*call.args, **call.kwargs)
+        signature = inspect.signature(call.function)
+        bound = signature.bind(*call.args, **call.kwargs)
     except (TypeError, ValueError):
         return [*((str(number), value) for number, value in enumerate(call.args)), *call.kwargs.items()]
-    return list(bound.arguments.items())
+    found: list[tuple[str, object]] = []
+    for name, value in bound.arguments.items():
+        named = signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
+        found += value.items() if named else [(name, value)]
+    return found
 
 
 def call_of(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], rest: list[Any], own: Policy) -> Call:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from supervisor.client import calls
-from supervisor.client.performing import Performing
 from supervisor.client.wait import Wait
+from supervisor.client.waiting import Waiting
 from supervisor.errors import UnknownGroupError, UnknownTaskError
 from supervisor.group_handle import GroupHandle, GroupProgress, GroupWait, progress_of
 from supervisor.ids import from_text, id_of, to_text
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MOST_IDS = 500
 
 
-class GroupCalls(Performing):
+class GroupCalls(Waiting):
     """Finding groups again, and what their handles ask for."""
 
     def get_group(self, group_id: str) -> GroupHandle[Any]:
@@ -52,8 +52,9 @@ class GroupCalls(Performing):
                 return progress_of(row)
             for task_id in unfinished:
                 member = Wait(task_id, waiting.left)
-                while member.ended(self._perform(member.call())) is None:
-                    pass
+                with self._waits_for(id_of(task_id)):
+                    while member.ended(self._perform(member.call())) is None:
+                        pass
 
     async def await_group(self, group_id: str, timeout: float | None = None) -> GroupProgress:
         """:meth:`wait_group` without blocking the event loop."""
@@ -65,8 +66,9 @@ class GroupCalls(Performing):
                 return progress_of(row)
             for task_id in unfinished:
                 member = Wait(task_id, waiting.left)
-                while member.ended(await self._aperform(member.call())) is None:
-                    pass
+                with await self._awaits_for(id_of(task_id)):
+                    while member.ended(await self._aperform(member.call())) is None:
+                        pass
 
     def cancel_group(self, group_id: str) -> int:
         """Cancel what is unfinished of a group; how many tasks that were. Raises UnknownGroupError."""

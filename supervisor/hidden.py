@@ -71,9 +71,21 @@ def _bind(function: Callable[..., Any] | None, args: Sequence[Any], kwargs: Mapp
     return found
 
 
+def is_secret(name: str, value: object, hidden: Collection[str]) -> bool:
+    """Whether an error about this argument is not to tell of it. One that goes by its number may be any."""
+    return bool(hidden) and (name in hidden or name.isdigit() or _has(value, hidden))
+
+
+def _has(value: object, hidden: Collection[str]) -> bool:
+    """Whether there is something hidden among the items of this."""
+    if isinstance(value, tuple):
+        return any(_has(each, hidden) for each in value)
+    return isinstance(value, Mapping) and any(key in hidden for key in value)
+
+
 def _mask(name: str, value: object, hidden: Collection[str]) -> object:
     if name in hidden:
         return HIDDEN
-    if isinstance(value, Mapping) and any(key in hidden for key in value):
+    if isinstance(value, Mapping) and _has(value, hidden):
         return {key: HIDDEN if key in hidden else each for key, each in value.items()}
     return value

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from supervisor.errors import SerializationError
-from supervisor.hidden import HIDDEN_REASON
+from supervisor.hidden import HIDDEN_REASON, is_secret
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -53,9 +53,7 @@ def _explain(name: str, told: Arguments, hidden: Collection[str], error: Excepti
         try:
             dump(value, f"{part} of task {name} (a {type(value).__name__})")
         except SerializationError as fault:
-            # A positional argument may be the one that is hidden.
-            secret = hidden and (label in hidden or label.isdigit())
-            return SerializationError(fault.what, HIDDEN_REASON) if secret else fault
+            return SerializationError(fault.what, HIDDEN_REASON) if is_secret(label, value, hidden) else fault
     return SerializationError(f"the arguments of task {name}", HIDDEN_REASON if hidden else str(error))
 
 

@@ -121,9 +121,9 @@ class Declarations:
                 name,
             )
 
-    def plans(self, info: Info) -> list[Plan]:
-        """All that was declared, for the broker; what comes later is too late."""
-        self._told = True
+    def plans(self, info: Info, *, last: bool = True) -> list[Plan]:
+        """All that was declared, for the broker; what comes later is too late, unless this is not the ``last`` time."""
+        self._told = self._told or last
         return [each.plan(info) for each in self._declared.values()]
 
 

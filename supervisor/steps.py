@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, Unpack, overload
 
 from supervisor.config import Parent, TaskConfig, TaskOptions
+from supervisor.creation import Creation
 from supervisor.functions import name_of
 from supervisor.group_handle import GroupHandle
 from supervisor.handle import Handle
@@ -83,6 +84,10 @@ class Step(Generic[R]):
         if there:
             self.config = self.config.replace({"parent": [*self.config.parents, *there]})
         return self
+
+    def creation(self) -> Creation:
+        """What hooks are shown of it before it is submitted."""
+        return Creation.of(self.function, self.args, self.kwargs, self.config)
 
     def delay(self) -> Handle[R]:
         """Submit it, with the steps that it is after."""
@@ -219,8 +224,8 @@ class Grouping:
 
 
 group = Grouping()
-"""Makes groups: ``group(a.step(1), b.step(2))`` has steps and chains run side by side, ``group.of(a, [(1,), (2,)])`` a call
-of one task for each tuple of arguments.
+"""Makes groups: ``group(a.step(1), b.step(2))`` of steps and chains that are to run side by side,
+``group.of(a, [(1,), (2,)])`` of calls of one task, one for each tuple of arguments.
 """
 
 

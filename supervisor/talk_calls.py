@@ -7,8 +7,8 @@ from typing import Any
 
 from supervisor.client import calls
 from supervisor.client.following import Following, Restart, Streaming
-from supervisor.client.performing import Performing
 from supervisor.client.wait import failure_of, raise_for_end
+from supervisor.client.waiting import Waiting
 from supervisor.errors import UnknownTaskError
 from supervisor.packer import Packer
 from supervisor.records import LogLine, record_of
@@ -16,7 +16,7 @@ from supervisor.states import State
 from supervisor.wire.messages import TaskRow
 
 
-class TalkCalls(Performing):
+class TalkCalls(Waiting):
     """What tasks print, log and yield."""
 
     def _packer(self) -> Packer:
@@ -57,17 +57,25 @@ class TalkCalls(Performing):
         misses what is over the limit, as in :meth:`logs`. ``timeout`` is how many seconds may pass without a line
         (None: any time). Raises WaitTimeoutError when they have, UnknownTaskError, and QueueUnavailableError.
         """
-        following = Following(task_id, attempt, timeout)
-        while not following.ended:
-            yield from following.take(self._perform(following.call(self._timeout)))
+        return self._follow(Following(task_id, attempt, timeout))
 
-    async def afollow(
+    def _follow(self, following: Following) -> Iterator[LogLine]:
+        while not following.ended:
+            with self._waits_for(following.id):
+                found = self._perform(following.call(self._timeout))
+            yield from following.take(found)
+
+    def afollow(
         self, task_id: str, attempt: int | None = None, *, timeout: float | None = None
     ) -> AsyncGenerator[LogLine]:
         """:meth:`follow` for ``async for``, without blocking the event loop."""
-        following = Following(task_id, attempt, timeout)
+        return self._afollow(Following(task_id, attempt, timeout))
+
+    async def _afollow(self, following: Following) -> AsyncGenerator[LogLine]:
         while not following.ended:
-            for line in following.take(await self._aperform(following.call(self._timeout))):
+            with await self._awaits_for(following.id):
+                found = await self._aperform(following.call(self._timeout))
+            for line in following.take(found):
                 yield line
 
     # -- streams -----------------------------------------------------------------------------------------------
@@ -82,21 +90,27 @@ class TalkCalls(Performing):
         It ends as the task does: normally when it has succeeded, else with the error that :meth:`Handle.result`
         raises. Also raises WaitTimeoutError, UnknownTaskError, and QueueUnavailableError.
         """
-        streaming = Streaming(task_id, restart, timeout)
-        while not streaming.ended:
-            for item in streaming.take(self._perform(streaming.call(self._timeout))):
-                yield self._packer().item(streaming.id, *item)
-        _check(self._perform(calls.task(streaming.id, self._timeout, with_result=False)), task_id)
+        return self._stream(Streaming(task_id, restart, timeout))
 
-    async def astream(
-        self, task_id: str, *, restart: Restart = "skip", timeout: float | None = None
-    ) -> AsyncGenerator[Any]:
-        """:meth:`stream` for ``async for``, without blocking the event loop."""
-        streaming = Streaming(task_id, restart, timeout)
+    def _stream(self, streaming: Streaming) -> Iterator[Any]:
         while not streaming.ended:
-            for item in streaming.take(await self._aperform(streaming.call(self._timeout))):
+            with self._waits_for(streaming.id):
+                found = self._perform(streaming.call(self._timeout))
+            for item in streaming.take(found):
+                yield self._packer().item(streaming.id, *item)
+        _check(self._perform(calls.task(streaming.id, self._timeout, with_result=False)), streaming.text)
+
+    def astream(self, task_id: str, *, restart: Restart = "skip", timeout: float | None = None) -> AsyncGenerator[Any]:
+        """:meth:`stream` for ``async for``, without blocking the event loop."""
+        return self._astream(Streaming(task_id, restart, timeout))
+
+    async def _astream(self, streaming: Streaming) -> AsyncGenerator[Any]:
+        while not streaming.ended:
+            with await self._awaits_for(streaming.id):
+                found = await self._aperform(streaming.call(self._timeout))
+            for item in streaming.take(found):
                 yield (await self._apacker()).item(streaming.id, *item)
-        _check(await self._aperform(calls.task(streaming.id, self._timeout, with_result=False)), task_id)
+        _check(await self._aperform(calls.task(streaming.id, self._timeout, with_result=False)), streaming.text)
 
 
 def _check(row: TaskRow | None, task_id: str) -> None:

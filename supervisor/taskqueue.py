@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from enum import Enum
 from functools import partial
@@ -36,7 +35,6 @@ from supervisor.seen_calls import SeenCalls
 from supervisor.states import State
 from supervisor.talk_calls import TalkCalls
 from supervisor.wire.messages import Submission
-from supervisor.worker.blocked import blocked, in_worker
 
 if TYPE_CHECKING:
     from supervisor.steps import Step
@@ -62,8 +60,8 @@ class TaskQueue(EndedCalls, GroupCalls, NumberCalls, ScheduleCalls, SeenCalls, T
         self._local: LocalTree | None = None
         self._begun: Path | None = None
         """The directory of the local supervisor that runs."""
-        self._instead: list[Path] = []
-        """Of the ready queue: the directories of local supervisors that run, the latest of which it uses."""
+        self._instead: list[Path | Ends] = []
+        """Of the ready queue: the local supervisors that run (and in-process ones), the latest of which it uses."""
 
     @classmethod
     def connect(cls, dir: str | os.PathLike[str] | None = None, timeout: float = 5.0) -> TaskQueue:  # noqa: A002
@@ -112,10 +110,12 @@ class TaskQueue(EndedCalls, GroupCalls, NumberCalls, ScheduleCalls, SeenCalls, T
     @property
     def _ends(self) -> Ends:
         chosen = self._instead[-1] if self._instead else self._chosen
+        if isinstance(chosen, Ends):
+            return chosen
         wanted = os.fspath(chosen or os.environ.get(VARIABLE) or DEFAULT)
         place = self._place
         if place is None or place[0] != wanted:
-            self._place = place = (wanted, Ends(Directory(wanted), self._timeout))
+            self._place = place = (wanted, Ends.to(Directory(wanted), self._timeout))
         return place[1]
 
     def _perform(self, call: Call[T]) -> T:
@@ -268,14 +268,20 @@ class TaskQueue(EndedCalls, GroupCalls, NumberCalls, ScheduleCalls, SeenCalls, T
 
     def submit_draft(self, draft: Draft) -> dict[Step[Any], str]:
         """Submit what belongs together; the id of the task that stands for each step. Used by chains and groups."""
-        submissions = draft.pack(self._packer())
+        new = {step: step.creation().announce() for step in draft.nodes} if task_hooks.creating() else {}
+        submissions = draft.pack(self._packer(), new)
         found = self._send(calls.submit_many(submissions, self._timeout), *submissions)
+        for each, submission, task_id in zip(new.values(), submissions, found, strict=False):
+            each.accept(submission.id, task_id)
         return draft.ids(found)
 
     async def asubmit_draft(self, draft: Draft) -> dict[Step[Any], str]:
         """:meth:`submit_draft` without blocking the event loop."""
-        submissions = draft.pack(await self._apacker())
+        new = {step: await step.creation().aannounce() for step in draft.nodes} if task_hooks.creating() else {}
+        submissions = draft.pack(await self._apacker(), new)
         found = await self._asend(calls.submit_many(submissions, self._timeout), *submissions)
+        for each, submission, task_id in zip(new.values(), submissions, found, strict=False):
+            await each.aaccept(submission.id, task_id)
         return draft.ids(found)
 
     def _put_many(self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig) -> list[str]:
@@ -453,22 +459,24 @@ class TaskQueue(EndedCalls, GroupCalls, NumberCalls, ScheduleCalls, SeenCalls, T
         lasts there is a worker more; above the setting ``max_waiting`` it raises TooManyWaitingError.
         """
         waiting = Wait(task_id, timeout)
-        wanted = in_worker() and self._perform(calls.hasten(id_of(task_id), self._timeout))
-        with blocked() if wanted else nullcontext():
+        with self._waits_for(id_of(task_id)):
             while True:
                 ended = waiting.ended(self._perform(waiting.call()))
                 if ended is not None:
                     return raise_for_end(self._packer().record(ended))
+                if wanted:  # it may have been delayed until now
+                    self._perform(calls.hasten(id_of(task_id), self._timeout))
 
     async def await_(self, task_id: str, timeout: float | None = None) -> TaskRecord:
         """:meth:`wait` without blocking the event loop (``wait`` with an ``a`` is a keyword, hence the underscore)."""
         waiting = Wait(task_id, timeout)
-        wanted = in_worker() and await self._aperform(calls.hasten(id_of(task_id), self._timeout))
-        with blocked() if wanted else nullcontext():
+        with await self._awaits_for(id_of(task_id)):
             while True:
                 ended = waiting.ended(await self._aperform(waiting.call()))
                 if ended is not None:
                     return raise_for_end((await self._apacker()).record(ended))
+                if wanted:
+                    await self._aperform(calls.hasten(id_of(task_id), self._timeout))
 
     # -- cancelling --------------------------------------------------------------------------------------------
 

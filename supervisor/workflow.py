@@ -13,6 +13,8 @@ from supervisor.errors import DependencyCycleError
 from supervisor.ids import id_of, new_id, to_text
 
 if TYPE_CHECKING:
+    from supervisor.config import TaskConfig
+    from supervisor.creation import Creation
     from supervisor.packer import Packer
     from supervisor.steps import Step
     from supervisor.taskqueue import TaskQueue
@@ -116,18 +118,23 @@ class Draft:
             raise ValueError(several if found else "a group without members has nothing to submit")
         return found.pop()
 
-    def pack(self, packer: Packer) -> list[Submission]:
-        """The submissions, parents before their children."""
+    def pack(self, packer: Packer, new: Mapping[Step[Any], Creation]) -> list[Submission]:
+        """The submissions, parents before their children; ``new``: where hooks have seen them, as they are after it."""
         ids: dict[Step[Any], bytes] = {}
         packed: list[Submission] = []
         callers: dict[tuple[int, int], Any] = {}
         for step, node in self.nodes.items():
-            kind = id(step.function), id(step.config)
-            if kind not in callers:
-                callers[kind] = packer.caller(step.function, step.config)
-            submission = callers[kind](step.args, step.kwargs)
+            if new:
+                seen = new[step]
+                config = seen.config
+                submission = packer.call(step.function, seen.task.args, seen.task.kwargs, config)
+            else:
+                kind, config = (id(step.function), id(step.config)), step.config
+                if kind not in callers:
+                    callers[kind] = packer.caller(step.function, config)
+                submission = callers[kind](step.args, step.kwargs)
             ids[step] = submission.id
-            packed.append(msgspec.structs.replace(submission, ties=_ties(node, ids)))
+            packed.append(msgspec.structs.replace(submission, ties=_ties(node, config, ids)))
         return packer.lighten(packed)
 
     def ids(self, accepted: Iterable[bytes]) -> dict[Step[Any], str]:
@@ -135,8 +142,8 @@ class Draft:
         return dict(zip(self.nodes, map(to_text, accepted), strict=True))
 
 
-def _ties(node: Node, ids: Mapping[Step[Any], bytes]) -> Ties | None:
-    config, feed = node.step.config, node.feed
+def _ties(node: Node, config: TaskConfig, ids: Mapping[Step[Any], bytes]) -> Ties | None:
+    feed = node.feed
     parents = [*(ids[step] for step in node.before), *map(id_of, config.parents)]
     if not parents and not node.group and not feed.listed:
         return None

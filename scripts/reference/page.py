@@ -12,7 +12,7 @@ INTRODUCTION = """\
 # API reference
 
 Written by `scripts/api-reference` from the docstrings of the sources; a test fails while it is out of date. All
-names are imported from `supervisor`, but for those of the last two sections. What is shown with `await` does the
+names are imported from `supervisor`, but for those of the last three sections. What is shown with `await` does the
 same as the call above it and never blocks the event loop. `supervisor.__version__` is the version.
 """
 SECTIONS: dict[str, tuple[str, ...]] = {
@@ -45,13 +45,25 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 ERRORS = "supervisor.errors"
 GUNICORN = "supervisor.gunicorn"
 ATTACHING = ("attach", "web_cpus")
+TESTING = "supervisor.testing"
+FOR_TESTS = {"in_process": f"{TESTING}.queue", "InProcessQueue": f"{TESTING}.queue", "Clock": f"{TESTING}.clock"}
 _ENUMS = {"IntEnum", "StrEnum"}
 _RECORDS = (
     *("TaskConfig", "TaskRecord", "TaskProgress", "AttemptRecord", "LogLine", "ScheduleRecord", "ErrorInfo"),
     *("Progress", "GroupProgress", "Profile", "NewTask", "DeadTask"),
     *("QueueStats", "Figures", "Times", "WorkerRecord", "ActiveTask", "ChangeRecord"),
 )
-_MADE_BY_US = ("Task", "Handle", "StreamHandle", "CurrentTask", "Step", "Chain", "Group", "GroupHandle")
+_MADE_BY_US = (
+    "Task",
+    "Handle",
+    "StreamHandle",
+    "CurrentTask",
+    "Step",
+    "Chain",
+    "Group",
+    "GroupHandle",
+    "InProcessQueue",
+)
 """Their constructors are none of the caller's business."""
 
 
@@ -67,6 +79,7 @@ def page() -> str:
     parts.append(_section("Errors", [_errors(ours)]))
     parts.append(_section(f"More errors, in `{ERRORS}`", [_errors(name for name in errors if name not in homes)]))
     parts.append(_section(f"In `{GUNICORN}`", [_entry(GUNICORN, name) for name in ATTACHING]))
+    parts.append(_section(f"In `{TESTING}`", [_entry(home, name) for name, home in FOR_TESTS.items()]))
     return "\n".join([INTRODUCTION, *parts])
 
 

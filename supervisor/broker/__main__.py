@@ -88,12 +88,22 @@ def _restore_ties(journal: Journal, book: Book, restoration: Restoration, board:
         restoration.ties(task_id, bond, journal.ties.ends(over))
 
 
-def open_service(journal: Journal, base: Settings, board: Scoreboard, task_log: TaskLog | None = None) -> Service:
-    """The service with all that the journal knows; ``base`` are the settings of this start."""
+def open_service(
+    journal: Journal,
+    base: Settings,
+    board: Scoreboard,
+    task_log: TaskLog | None = None,
+    now: Moment | None = None,
+) -> Service:
+    """The service with all that the journal knows; ``base`` are the settings of this start, ``now`` is the present
+    unless given.
+    """
+    now = now or Moment.now()
     settings, configured = stored_settings(base, journal.configured())
-    book = open_book(journal, settings, board)
+    book = open_book(journal, settings, board, now)
     output = OutputReader(book, board, settings.output_limit, journal.last_piece, task_log)
     service = Service(book, journal, board, output)
+    service.now = now
     service.timetable.restore(journal.schedules())
     service.hooks.restore(journal.hooks(), settings.backlog_threshold)
     service.configuring.begin(base, configured)
@@ -104,15 +114,14 @@ def open_service(journal: Journal, base: Settings, board: Scoreboard, task_log: 
     return service
 
 
-def _keep_house(server: Server, service: Service, settings: Settings) -> Remover:
-    """See to it that what has outlived its time goes."""
+def keep_house(service: Service, settings: Settings) -> tuple[Sweeper, Remover]:
+    """What sees to it that what has outlived its time goes."""
     remover = Remover(Directory(settings.dir).payloads)
     retention = Retention(settings.result_ttl, settings.record_ttl, settings.dead_ttl)
-    service.ended.remover = remover
-    dependencies = service.book.agenda.dependencies
-    server.sweeper = service.ended.sweeper = Sweeper(service.journal.archive, remover, retention, dependencies)
+    sweeper = Sweeper(service.journal.archive, remover, retention, service.book.agenda.dependencies)
+    service.ended.remover, service.ended.sweeper = remover, sweeper
     service.ended.keep(retention)
-    return remover
+    return sweeper, remover
 
 
 def _nothing(signum: int, frame: FrameType | None) -> None:
@@ -156,7 +165,7 @@ def main(arguments: list[str]) -> int:
     )
     if settings.durability != Durability.OFF:
         server.checkpointer = Checkpointer(directory.journal)
-    remover = _keep_house(server, service, service.configuring.settings)
+    server.sweeper, remover = keep_house(service, service.configuring.settings)
     gc.collect()
     gc.freeze()  # a deep queue's records are never walked again
     server.serve()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from supervisor.core.histogram import Histogram
 from supervisor.core.internal import INTERNAL
 from supervisor.core.retention import DEAD
-from supervisor.core.tally import MINUTE, Tally
+from supervisor.core.tally import MINUTE, Spread, Tally
 from supervisor.queue_stats import Figures, Times
 from supervisor.states import State
 
@@ -44,35 +44,42 @@ class Counted:
 
 def figures(found: list[Tally], mono: float, since: float) -> Figures:
     """The numbers of these tallies together."""
-    ended: Counter[str] = Counter()
-    causes: Counter[str] = Counter()
-    wait, run = Histogram(), Histogram()
-    for tally in found:
-        ended.update(tally.all_ended())
-        causes.update(tally.causes)
-        tally.wait.add_to(wait)
-        tally.run.add_to(run)
-    oldest = min((at for at in (tally.oldest() for tally in found) if at is not None), default=None)
-    failed = sum(ended[state.value] for state in DEAD)
-    succeeded = ended[State.SUCCEEDED.value]
+    ended = _sum(tally.all_ended() for tally in found)
+    failed = sum(ended.get(state.value, 0) for state in DEAD)
+    succeeded = ended.get(State.SUCCEEDED.value, 0)
     lately = sum(tally.lately(mono) for tally in found)
     return Figures(
         depth=sum(tally.depth for tally in found),
         delayed=sum(tally.later for tally in found),
         running=sum(tally.running for tally in found),
-        oldest_age=None if oldest is None else max(0.0, mono - oldest),
+        oldest_age=_oldest_age(found, mono),
         succeeded=succeeded,
         failed=failed,
-        ended=dict(ended),
-        causes=dict(causes),
+        ended=ended,
+        causes=_sum(tally.causes for tally in found),
         executed=sum(tally.executed for tally in found),
         last_minute=lately,
         throughput=lately / min(MINUTE, max(1.0, mono - since)),
         error_rate=failed / (failed + succeeded) if failed else 0.0,
-        wait=_times(wait),
-        run=_times(run),
+        wait=_times(tally.wait for tally in found),
+        run=_times(tally.run for tally in found),
     )
 
 
-def _times(found: Histogram) -> Times:
-    return Times(found.count, found.mean, *found.quantiles(0.5, 0.95, 0.99))
+def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    whole: Counter[str] = Counter()
+    for each in counts:
+        whole.update(each)
+    return dict(whole)
+
+
+def _oldest_age(tallies: Iterable[Tally], mono: float) -> float | None:
+    known = [since for since in (tally.oldest() for tally in tallies) if since is not None]
+    return max(0.0, mono - min(known)) if known else None
+
+
+def _times(spreads: Iterable[Spread]) -> Times:
+    whole = Histogram()
+    for each in spreads:
+        each.add_to(whole)
+    return Times(whole.count, whole.mean, *whole.quantiles(0.5, 0.95, 0.99))

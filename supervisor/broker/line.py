@@ -135,7 +135,7 @@ class MasterLine:
 
     def _bury(self, service: Service, gone: Gone) -> None:
         held = service.book.workers.get(gone.worker)
-        service.output.close(gone.worker)
+        service.output.close(gone.worker, service.now)
         seqs = [(lease.number, lease.entry.seq) for lease in held.leases] if held else []
         service.book.die(gone.worker, gone.lease, Death(Cause(gone.cause), gone.message, gone.stack), service.now)
         service.turn.late += seqs

@@ -41,8 +41,8 @@ class Listening:
         self._service = service
         self._parked: Waiters[_Listener] = Waiters()
 
-    def __len__(self) -> int:
-        return len(self._parked)
+    def __bool__(self) -> bool:
+        return bool(self._parked)
 
     # -- calls -------------------------------------------------------------------------------------------------
 

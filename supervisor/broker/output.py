@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import select
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -19,7 +18,8 @@ from supervisor.broker.kept import Kept
 from supervisor.broker.tasklog import TaskLog
 from supervisor.broker.told import Told
 from supervisor.core.book import Book
-from supervisor.core.transcript import LOG, RAW, STDERR, STDOUT, Line, Mark
+from supervisor.core.moment import Moment
+from supervisor.core.transcript import LOG, RAW, STDERR, STDOUT, Mark
 from supervisor.journal.rows import Pieces
 from supervisor.log import log
 from supervisor.scoreboard import Scoreboard
@@ -86,9 +86,9 @@ class OutputReader:
             self._by_fd[descriptor] = pipes
             self._epoll.register(descriptor, select.EPOLLIN)
 
-    def close(self, worker: int) -> None:
+    def close(self, worker: int, now: Moment) -> None:
         """The worker is dead. A process that it left may hold the pipe open: we do not wait for its end."""
-        self.read()
+        self.read(now)
         for descriptor in [fd for fd, pipes in self._by_fd.items() if pipes.worker == worker]:
             self._forget(descriptor)
 
@@ -97,7 +97,7 @@ class OutputReader:
         self._epoll.unregister(descriptor)
         os.close(descriptor)
 
-    def read(self) -> None:
+    def read(self, now: Moment) -> None:
         """Read all there is, once for each ready pipe."""
         for descriptor, _ in self._epoll.poll(0):
             pipes = self._by_fd[descriptor]
@@ -112,12 +112,11 @@ class OutputReader:
                     self._forget(descriptor)
                     break
                 if descriptor == pipes.talk:
-                    self._hear(pipes, data)
+                    self._hear(pipes, data, now.wall)
                 elif running is not None:
-                    self._print(running.lease, data, RAW, time.time())
+                    self._print(running.lease, data, RAW, now.wall)
 
-    def _hear(self, pipes: _Pipes, data: bytes) -> None:
-        wall = time.time()
+    def _hear(self, pipes: _Pipes, data: bytes, wall: float) -> None:
         for said in pipes.frames.feed(data):
             stream = _PRINTED.get(said.kind)
             if stream is not None:
@@ -141,7 +140,6 @@ class OutputReader:
             last = self._last_piece(entry.seq, number) if number in self._inherited else 0
             worker = self._book.workers.get(lease.worker)
             kept = self._kept[number] = Kept(entry, worker.pid if worker else 0, self._half, last)
-            kept.shown = self._log.limit if self._log is not None else 0
         return kept
 
     def _print(self, lease: int, data: bytes, stream: str, wall: float) -> None:
@@ -177,7 +175,7 @@ class OutputReader:
         told = self._told.get(lease)
         return told.progress if told else None
 
-    def collect(self, pieces: Pieces, ended: list[tuple[int, int]], now: float) -> None:
+    def collect(self, pieces: Pieces, ended: list[tuple[int, int]], now: Moment) -> None:
         """Move what is to be written to ``pieces``: all of the attempts that ended, and now and then of the others."""
         if self._news:
             for told in self._news.values():
@@ -187,17 +185,16 @@ class OutputReader:
             self._told.pop(lease, None)
             kept = self._kept.pop(lease, None)
             if kept is not None:
-                self._show(kept, kept.finish(lease, time.time(), pieces))
-        if self._kept and now >= self._flush_at:
-            self._flush_at = now + (_FOLLOWED_SECONDS if self.followed else _FLUSH_SECONDS)
-            wall = time.time()
+                texts = kept.finish(lease, now.wall, pieces)
+                if self._log is not None and (texts or kept.shown is not None):
+                    self._log.tell(kept, texts, ended=True)
+        if self._kept and now.mono >= self._flush_at:
+            self._flush_at = now.mono + (_FOLLOWED_SECONDS if self.followed else _FLUSH_SECONDS)
             for lease, kept in self._kept.items():
                 if kept.pending:
-                    self._show(kept, kept.write(lease, wall, pieces))
-
-    def _show(self, kept: Kept, lines: list[Line]) -> None:
-        if lines and self._log is not None and kept.shown > 0:
-            kept.shown = self._log.tell(kept.entry, kept.pid, lines, kept.shown)
+                    texts = kept.write(lease, now.wall, pieces)
+                    if self._log is not None:
+                        self._log.tell(kept, texts)
 
     @property
     def next_flush(self) -> float | None:

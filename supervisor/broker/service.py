@@ -153,6 +153,16 @@ class Service:
         if ident != NO_REPLY:
             self.turn.replies.append((connection, encode_reply(ident, kind, value)))
 
+    def hung_up(self, connection: Connection) -> None:
+        """A connection is gone, and with it the calls that wait on it."""
+        self.waiters.drop(connection)
+        self.listening.drop(connection)
+        worker = connection.worker
+        if worker is not None and self.links.get(worker.number, (None,))[0] is connection:
+            # Whether it is dead is for the master to say; it may only be reconnecting.
+            del self.links[worker.number]
+            self.book.leave(worker)
+
     # -- clients -----------------------------------------------------------------------------------------------
 
     def _dummy(self, connection: Connection, ident: int | None) -> object:
@@ -174,10 +184,10 @@ class Service:
         """The ids of the tasks that stand for these submissions: their own, or those of who holds their unique keys.
         All of them are accepted, or none.
         """
-        if self.book.agenda.closed:
-            raise RemoteError(QueueDrainingError)
         admitted = [self.admission.check(each) for each in submissions]
         standing = [self._standing(each) for each in admitted]
+        if self.book.agenda.closed and None in standing:  # those that were accepted before are not refused now
+            raise RemoteError(QueueDrainingError)
         self.want_room([each.options.queue for each, held in zip(admitted, standing, strict=True) if held is None])
         if any(each.ties is not None for each in admitted):
             return self.together.accept(admitted, standing, self._take_in)

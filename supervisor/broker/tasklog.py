@@ -11,22 +11,24 @@ import threading
 import time
 from queue import SimpleQueue
 
-from supervisor.core.entry import Entry
-from supervisor.core.transcript import Line
+from supervisor.broker.kept import Kept, Shown, Text
+from supervisor.core.transcript import Lines
 from supervisor.ids import to_text
 from supervisor.log import task_log, write_ready
 
 _LEVELS = {name.lower(): number for name, number in logging.getLevelNamesMapping().items()}
 _MOST_WAITING = 4 << 20
 _JOIN_SECONDS = 2.0
+_NO_MORE = "… (what else it says is not shown here)"
 
 
 class TaskLog:
     """Takes lines at once, and writes them when it can."""
 
     def __init__(self, limit: int) -> None:
-        self.limit = max(1, limit)
+        self._limit = max(1, limit)
         """How many characters of an attempt are shown."""
+        self._least = task_log.getEffectiveLevel()
         self._texts: SimpleQueue[str | None] = SimpleQueue()
         self._waiting = 0
         """Characters that are not written yet. Approximately, for two threads count them."""
@@ -35,28 +37,30 @@ class TaskLog:
         self._thread = threading.Thread(target=self._run, name="task log", daemon=True)
         self._thread.start()
 
-    def tell(self, entry: Entry, pid: int, lines: list[Line], room: int) -> int:
-        """A task has said this; how many characters it may still say."""
-        least = task_log.getEffectiveLevel()
+    def tell(self, kept: Kept, texts: list[Text], *, ended: bool = False) -> None:
+        """An attempt has said this."""
+        if self._least > logging.INFO and all(mark.level == "info" for _, marks in texts for mark in marks):
+            return  # as a rule: it was printed, and that is not to be shown
+        shown = kept.shown = kept.shown or Shown(Lines(), self._limit)
+        if shown.room <= 0:
+            return
+        lines = [line for text, marks in texts for line in shown.lines.feed(text, marks)]
+        if ended:
+            lines += shown.lines.finish()
         found: list[str] = []
-        who = f"supervisor task {to_text(entry.id)} {entry.kind.name}"
+        who = f"supervisor task {to_text(kept.entry.id)} {kept.entry.kind.name}"
         for line in lines:
-            if room <= 0:
-                break
-            level = _LEVELS.get(line.level, logging.INFO)
-            if level < least:
+            if _LEVELS.get(line.level, logging.INFO) < self._least:
                 continue
-            room -= len(line.message) + 1
-            if room > 0:
-                # What has several lines is moved in, so that no task can write a line that seems to be another's.
-                message = f"{line.logger}: {line.message}" if line.logger else line.message
-                message = message.replace("\n", "\n    ")
-            else:
-                message = "… (what else it says is not shown here)"
-            found.append(f"[{self._stamp(line.at)}] [{pid}] [{line.level.upper()}] {who}: {message}")
+            shown.room -= len(line.message) + 1
+            # What has several lines is moved in, so that no task can write a line that seems to be another's.
+            message = f"{line.logger}: {line.message}" if line.logger else line.message
+            message = message.replace("\n", "\n    ") if shown.room > 0 else _NO_MORE
+            found.append(f"[{self._stamp(line.at)}] [{kept.pid}] [{line.level.upper()}] {who}: {message}")
+            if shown.room <= 0:
+                break
         if found:
             self._put("\n".join(found))
-        return room
 
     def _stamp(self, at: float) -> str:
         second, text = self._second

@@ -42,6 +42,9 @@ class Together:
 
         Parents come before their children. What stands for a parent, since it holds its unique key, is the parent.
         """
+        if any(each.again and held == each.id for each, held in zip(submissions, standing, strict=True)):
+            # All of it was accepted at the first try. What is unknown of it, another stood for, and may be over by now.
+            return [held or self._stood(each) for each, held in zip(submissions, standing, strict=True)]
         self._want_parents(submissions)
         stands: dict[bytes, bytes] = {}
         found: list[bytes] = []
@@ -57,6 +60,12 @@ class Together:
                     self._add_member(ties, task_id)
             found.append(task_id)
         return found
+
+    def _stood(self, submission: Submission) -> bytes:
+        """The task that stood for a member of a group when that was accepted."""
+        ties = submission.ties
+        found = self._ties.member(ties.group, ties.position) if ties is not None and ties.group else None
+        return found or submission.id
 
     def _want_parents(self, submissions: list[Submission]) -> None:
         """Raise UnknownTaskError for a parent that nobody knows, or that comes after its child."""

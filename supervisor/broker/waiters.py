@@ -40,6 +40,9 @@ class Waiters(Generic[W]):
     def __len__(self) -> int:
         return sum(map(len, self._by_connection.values()))
 
+    def __bool__(self) -> bool:
+        return bool(self._by_connection)
+
     def add(self, waiter: W) -> None:
         """Remember a call."""
         self._by_task.setdefault(waiter.task_id, []).append(waiter)

@@ -48,7 +48,7 @@ class Following:
     """The lines of a task from the first on."""
 
     def __init__(self, task_id: str, attempt: int | None, timeout: float | None) -> None:
-        self._id = id_of(task_id)
+        self.id = id_of(task_id)
         self._attempt = attempt
         self._patience = _Patience(task_id, timeout)
         self._place = Place()
@@ -59,7 +59,7 @@ class Following:
 
     def call(self, timeout: float, *, wait: bool = True) -> Call[SaidSlice]:
         """The next slice; ``timeout`` is what any call may take. Raises WaitTimeoutError."""
-        return calls.said(self._id, self._place, self._patience.left() if wait else 0.0, timeout)
+        return calls.said(self.id, self._place, self._patience.left() if wait else 0.0, timeout)
 
     def take(self, found: SaidSlice, *, to_the_end: bool = False) -> Iterator[LogLine]:
         """The lines that are complete now; the rest as well when this was all (of what there is, ``to_the_end``)."""
@@ -93,7 +93,7 @@ class Streaming:
         if restart not in ("skip", "raise"):
             raise ValueError(f'restart={restart!r} makes no sense: expected "skip" or "raise"')
         self.id = id_of(task_id)
-        self._text = task_id
+        self.text = task_id
         self._restart = restart
         self._patience = _Patience(task_id, timeout)
         self._seen = Seen()
@@ -110,7 +110,7 @@ class Streaming:
         """
         before = self._seen
         if self._restart == "raise" and before.number and found.lease != before.lease:
-            raise StreamRestartedError(self._text, before.number)
+            raise StreamRestartedError(self.text, before.number)
         self._seen = Seen(before.number + len(found.items), found.lease)
         self.ended = found.ended
         if found.items:

@@ -41,6 +41,8 @@ class Histogram:
 
     def merge(self, other: Histogram) -> None:
         """Count all that was counted there as well."""
+        if not other.count:
+            return
         self.buckets = [ours + theirs for ours, theirs in zip(self.buckets, other.buckets, strict=True)]
         self.count += other.count
         self.total += other.total

@@ -79,21 +79,20 @@ class Transcript:
             start = 0 if self._fresh else text.find("\n") + 1
             if self._fresh or 0 < start < len(text):
                 self._mark(Mark(self.size + start, at, stream))
-        self._add(text)
+        self._texts.append(text)
+        self.size += len(text)
+        self._fresh = text[-1] == "\n"
 
     def record(self, text: str, mark: Mark) -> None:
         """Add a log record, or a note; the start of its mark is found here."""
         self._mark(msgspec.structs.replace(mark, start=self.size))
-        self._add(text)
+        self._texts.append(text)
+        self.size += len(text)
+        self._fresh = True
 
     def _mark(self, mark: Mark) -> None:
         self._marks.append(mark)
         self._last = mark
-
-    def _add(self, text: str) -> None:
-        self._texts.append(text)
-        self.size += len(text)
-        self._fresh = text[-1:] == "\n"
 
     def keep_last(self, count: int) -> int:
         """Drop what is before the last ``count`` characters; how many were dropped."""

@@ -54,10 +54,14 @@ class Durability(StrEnum):
 
 
 class Journal:
-    """Open ``path`` for writing, made and migrated as needed; JournalError when it cannot be used."""
+    """Open ``path`` for writing, made and migrated as needed; JournalError when it cannot be used.
 
-    def __init__(self, path: Path, durability: Durability) -> None:
+    ``threads``: calls may come from several threads, one at a time.
+    """
+
+    def __init__(self, path: Path, durability: Durability, *, threads: bool = False) -> None:
         self.path = path
+        self._threads = threads
         self.durability = durability
         self._connection = self._open()
         self._payloads = PayloadCache(self._fetch_payloads)
@@ -73,7 +77,12 @@ class Journal:
         try:
             if not off:
                 os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            connection = sqlite3.connect(":memory:" if off else self.path, isolation_level=None, cached_statements=64)
+            connection = sqlite3.connect(
+                ":memory:" if off else self.path,
+                isolation_level=None,
+                cached_statements=64,
+                check_same_thread=not self._threads,
+            )
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA wal_autocheckpoint = 0")  # done by the helper, off the broker's loop
             connection.execute("PRAGMA busy_timeout = 5000")

@@ -95,7 +95,11 @@ INSERT OR REPLACE INTO members (family, position, seq, id, size) VALUES (?, ?, ?
 SELECT ties FROM ties WHERE seq = ?;
 
 -- name: tied
-SELECT t.id, d.ties, d.delay, d.eta FROM ties d CROSS JOIN tasks t ON t.seq = d.seq WHERE t.ended_at IS NULL ORDER BY d.seq;
+SELECT t.id, d.ties, d.delay, d.eta FROM tasks t INDEXED BY tasks_unfinished CROSS JOIN ties d ON d.seq = t.seq
+WHERE t.ended_at IS NULL AND EXISTS (SELECT 1 FROM ties) ORDER BY t.seq;
+
+-- name: member
+SELECT id FROM members WHERE family = ? AND position = ?;
 
 -- name: end_of
 SELECT name, state FROM tasks WHERE id = ?;

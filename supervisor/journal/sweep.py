@@ -54,6 +54,8 @@ class Sweeper:
         self._files: Iterator[os.DirEntry[str]] | None = None
         self.next_time = 0.0
         """Monotonic time of the next step."""
+        self.rests = False
+        """The last step was the end of a walk."""
 
     def step(self, now: Moment) -> None:
         """Look at the next slice. What cannot be deleted now, as when the disk is full, is left for the next walk."""
@@ -64,6 +66,7 @@ class Sweeper:
             log.warning("what has outlived its time cannot be cleared away: %s", error)
             self._after, self._files, done = 0, None, True
         took = time.monotonic() - started
+        self.rests = done
         self._fit(took)
         self.next_time = now.mono + took + (self._rest if done else _pause(took))
 

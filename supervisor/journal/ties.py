@@ -40,7 +40,7 @@ class TiesReader:
 
     def unfinished(self) -> Iterator[tuple[bytes, Bond]]:
         """The ties of all unfinished tasks, by the id of the task."""
-        for task_id, ties, delay, eta in self._connection.execute(SQL["tied"]).fetchall():
+        for task_id, ties, delay, eta in self._connection.execute(SQL["tied"]):
             yield task_id, Bond(_decode(ties), delay, eta)
 
     def find(self, task_id: bytes) -> End | None:
@@ -53,6 +53,11 @@ class TiesReader:
         return {each: self.find(each) or GONE for each in parents}
 
     # -- groups ------------------------------------------------------------------------------------------------
+
+    def member(self, group: bytes, position: int) -> bytes | None:
+        """The id of one member."""
+        row = self._connection.execute(SQL["member"], (group, position)).fetchone()
+        return row[0] if row else None
 
     def members(self, group: bytes, *, inner: bool = False) -> list[tuple[bytes, str, int]]:
         """Id and state of each member in order and the size of the group; with ``inner`` also what leads to one."""

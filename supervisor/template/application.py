@@ -51,11 +51,11 @@ def load(modules: Iterable[str]) -> None:
         importlib.import_module(module)
 
 
-def declared(spec: Spec) -> Declared:
-    """What the modules have declared as they were imported."""
+def declared(spec: Spec, *, last: bool = True) -> Declared:
+    """What the modules have declared as they were imported; ``last``: what comes after it is too late."""
     settings = spec.settings
     terms = Info(settings.payloads, settings.inline_limit, settings.payload_limit)
-    return Declared(registry.table(), schedule.plans(terms), task_hooks.wanted())
+    return Declared(registry.table(), schedule.plans(terms, last=last), task_hooks.wanted())
 
 
 def obstacles(own: Iterable[int]) -> list[str]:

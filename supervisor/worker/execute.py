@@ -56,7 +56,7 @@ class Executor:
         self._pid = os.getpid()
         self._opener = Opener(json_only=settings.payloads == JSON_ONLY)
         self._store = PayloadStore(settings)
-        self._handed = Handed(settings)
+        self.handed = Handed(settings)
         self._grant: Grant | None = None
         self._open = False
         """Whether the task's own code runs, and may be interrupted."""
@@ -69,6 +69,8 @@ class Executor:
         """What a coroutine is being cancelled for."""
         self._told = 0
         """The lease that was told of its cancel already; the master repeats itself."""
+        self.clock: Callable[[], float] = time.monotonic
+        """What the deadline of a task is told by, to the task."""
         self._stale = False
         """A stack was written for a task that ended just in time after all."""
         self._stream: Stream | None = None
@@ -84,17 +86,18 @@ class Executor:
         if grant is None or not self._open or self._told == grant.lease:
             return
         if self._slot.get(Word.CANCEL_LEASE) == grant.lease:
-            self._raise(TaskCancelledError(to_text(grant.id)))
+            self.interrupt(TaskCancelledError(to_text(grant.id)))
 
     def on_alarm(self, signum: int, frame: FrameType | None) -> None:
         """The soft limit."""
         grant = self._grant
         if grant is not None and self._open and grant.soft_timeout is not None:
-            self._raise(SoftTimeoutError(grant.soft_timeout))
+            self.interrupt(SoftTimeoutError(grant.soft_timeout))
         else:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
-    def _raise(self, error: BaseException) -> None:
+    def interrupt(self, error: BaseException) -> None:
+        """Raise this in the task's own code, which is running, where the caller is in the middle of it."""
         stream = self._stream
         if stream is not None and stream.hold(error):
             return  # it is raised where the generator goes on, and the signal comes again until it was
@@ -105,6 +108,10 @@ class Executor:
         self._interrupt = error
         self._coroutine.get_loop().call_soon_threadsafe(self._coroutine.cancel)
 
+    def abandon(self) -> None:
+        """The running task is as good as killed: whatever it still does, its code is not asked about its end."""
+        self._policy = NO_POLICY
+
     # -- running -----------------------------------------------------------------------------------------------
 
     def run(self, grant: Grant, deadline_ns: int, started_ns: int, *, guarded: bool) -> Report:
@@ -112,7 +119,7 @@ class Executor:
         self._grant = grant
         self._policy = NO_POLICY
         self._talk.begin(grant.lease)
-        current.enter(CurrentTask(grant, self._talk, deadline_ns / 1e9 if deadline_ns else None))
+        current.enter(CurrentTask(grant, self._talk, deadline_ns / 1e9 if deadline_ns else None, self.clock))
         dump_in = (deadline_ns - started_ns) / 1e9 - _DUMP_BEFORE_SECONDS
         guarded = guarded and bool(deadline_ns) and dump_in > 0 and (grant.timeout or 0) > _GUARDED_TIMEOUT
         self._forget_stack()
@@ -132,6 +139,11 @@ class Executor:
             current.enter(None)
             self._grant = None
             self._unsent = None
+
+    def close(self) -> None:
+        """Close the event loop, where there is one."""
+        if self._runner is not None:
+            self._runner.close()
 
     def _forget_stack(self) -> None:
         """Not before the next task begins: one that returns after its deadline is about to be killed, and its stack
@@ -164,7 +176,7 @@ class Executor:
         self._policy = call.policy
         extra = grant.extra
         if extra is not None and extra.takes:
-            call = replace(call, args=(*self._handed.arguments(grant), *call.args))
+            call = replace(call, args=(*self.handed.arguments(grant), *call.args))
         if self._slot.get(Word.CANCEL_LEASE) == grant.lease:
             raise TaskCancelledError(to_text(grant.id))  # before it began
         soft = grant.soft_timeout

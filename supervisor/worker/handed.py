@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from supervisor.client import calls
+from supervisor.client.calls import Call
 from supervisor.client.manager import QueueProxy
 from supervisor.client.wait import raise_for_end
 from supervisor.directory import Directory
@@ -13,19 +16,22 @@ from supervisor.packer import Packer
 from supervisor.records import TaskRecord
 from supervisor.settings import Settings
 from supervisor.wire.info import Info
-from supervisor.wire.messages import Grant, Takes, TaskRow
+from supervisor.wire.messages import Grant, MemberSlice, Takes, TaskRow
 
 _CALL_SECONDS = 5.0
 
 
 class Handed:
-    """Over a connection of its own: the worker's link is not listened to while it has several tasks."""
+    """Over a connection of its own: the worker's link is not listened to while it has several tasks.
 
-    def __init__(self, settings: Settings) -> None:
+    ``perform`` makes the calls; by default over the socket.
+    """
+
+    def __init__(self, settings: Settings, perform: Callable[[Call[MemberSlice]], MemberSlice] | None = None) -> None:
         directory = Directory(settings.dir)
         terms = Info(settings.payloads, settings.inline_limit, settings.payload_limit)
         self._packer = Packer(directory, terms)
-        self._proxy = QueueProxy(directory, _CALL_SECONDS)
+        self._perform = perform or QueueProxy(directory, _CALL_SECONDS).perform
 
     def arguments(self, grant: Grant) -> tuple[object, ...]:
         """What comes before the task's own arguments. Raises ResultExpiredError, UnknownTaskError."""
@@ -36,7 +42,7 @@ class Handed:
         found: list[TaskRow | None] = []
         while True:
             try:
-                part = self._proxy.perform(calls.handed(task_id, len(found), _CALL_SECONDS))
+                part = self._perform(calls.handed(task_id, len(found), _CALL_SECONDS))
             except QueueUnavailableError:
                 continue  # the broker is being replaced; how long we may wait is the hard limit's business
             found += part.rows
@@ -44,7 +50,7 @@ class Handed:
                 return found
 
     def _outcome(self, grant: Grant, row: TaskRow | None) -> object:
-        """What a parent returned; where it ended otherwise, and the task runs for all that, the error that stands for it."""
+        """What a parent returned; where it ended otherwise, and the task runs all the same, the error in its place."""
         if row is None:
             raise UnknownTaskError(f"that task {to_text(grant.id)} is to be given the result of")
         record = self._packer.record(row)

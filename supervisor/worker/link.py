@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 from collections import deque
+from collections.abc import Callable
 
 import msgspec
 
@@ -31,6 +32,8 @@ class Link:
         self._hello = hello
         self._connect_timeout = connect_timeout
         self._connection: Connection | None = None
+        self.open: Callable[[], Connection] = self._open
+        """Makes a connection to the broker."""
         self._unconfirmed: list[Report] = []
         self._bell = bell
         self._unheard = False
@@ -48,7 +51,7 @@ class Link:
     def _try_to_connect(self) -> bool:
         self.close()
         try:
-            connection = connect(self._directory.socket, self._directory.read_key(), self._connect_timeout)
+            connection = self.open()
             connection.send((0, "hello", (self._hello,)))
             connection.receive_reply()
         except (OSError, SupervisorError) as error:
@@ -56,6 +59,9 @@ class Link:
             return False
         self._connection = connection
         return True
+
+    def _open(self) -> Connection:
+        return connect(self._directory.socket, self._directory.read_key(), self._connect_timeout)
 
     def report(self, report: Report) -> None:
         """Say how an attempt ended, at once and without waiting for an answer."""

@@ -54,7 +54,7 @@ class Talk:
                 os.write(self._outside, data)
                 return
             for frame in frames(kind, self.lease, data):
-                os.write(self._pipe, frame)
+                self.put(frame)
         except OSError:
             return
 
@@ -62,9 +62,13 @@ class Talk:
         """Say what a task has logged."""
         try:
             for frame in record_letter(self.lease, record):
-                os.write(self._pipe, frame)
+                self.put(frame)
         except OSError:
             return
+
+    def put(self, frame: bytes) -> None:
+        """Write a frame into the pipe, in one piece; waits while it is full."""
+        os.write(self._pipe, frame)
 
     def progress(self, progress: ProgressData) -> None:
         """Tell how far the task is; at most ten times a second, but the last (done ≥ total) always."""
@@ -83,7 +87,7 @@ class Talk:
             speed = self._speed = Speed()
         told = msgspec.structs.replace(progress, rate=speed.add(now, progress.done), at=time.time())
         try:
-            os.write(self._pipe, progress_frame(self.lease, told))
+            self.put(progress_frame(self.lease, told))
         except OSError:
             return
 
@@ -91,7 +95,7 @@ class Talk:
         """Tell something that makes sense only as a whole."""
         try:
             for frame in letter(kind, self.lease, data):
-                os.write(self._pipe, frame)
+                self.put(frame)
         except OSError:
             return
 

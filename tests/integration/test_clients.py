@@ -19,7 +19,7 @@ import pytest
 
 from supervisor import QueueUnavailableError, State, TaskQueue, UnknownTaskError, WaitTimeoutError
 from supervisor.client.calls import submit
-from supervisor.client.manager import QueueManager
+from supervisor.client.manager import QueueManager, QueueProxy
 from supervisor.functions import Packing
 from supervisor.ids import from_text, new_id, to_text
 from supervisor.system import proc
@@ -467,7 +467,7 @@ def test_a_wait_without_a_limit_outlives_a_restart_of_the_supervisor(make_tree: 
 def test_a_stock_manager_client_with_our_serializer(tree: RunningTree) -> None:
     manager = QueueManager(tree.queue._ends.directory)
     manager.connect()
-    proxy = tree.queue._ends.sync
+    proxy = QueueProxy(tree.queue._ends.directory)
     assert proxy._callmethod("stats")["limit"] == 1_000_000
     task_id = tree.queue.submit(tasks.add, 1, 2)
     tree.queue.wait(task_id, timeout=WAIT)
@@ -475,6 +475,7 @@ def test_a_stock_manager_client_with_our_serializer(tree: RunningTree) -> None:
     assert row[0] == from_text(task_id)
     with pytest.raises(UnknownTaskError):
         proxy._callmethod("wait", (b"0" * 16, 0.0, False))
+    proxy.close()
 
 
 def test_idle_connections_are_reused(tmp_path: Path, tree: RunningTree) -> None:

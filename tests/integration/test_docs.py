@@ -104,8 +104,7 @@ def test_every_environment_variable_that_is_written_is_a_setting(page: Path) -> 
 def test_every_cause_and_every_state_is_explained() -> None:
     durability, life = (DOCS / name for name in ("durability.md", "how-it-works.md"))
     assert {cause.value for cause in Cause} <= set(rows(durability))
-    assert {state.value for state in State} - {"blocked"} <= set(rows(life))
-    assert "`blocked` is a state that no task reaches" in life.read_text(encoding="utf-8")
+    assert {state.value for state in State} <= set(rows(life))
 
 
 def test_the_defaults_that_the_budgets_name_are_those_of_the_settings() -> None:

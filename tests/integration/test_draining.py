@@ -98,6 +98,23 @@ def test_what_has_not_ended_in_time_is_put_back_uncounted(tree: RunningTree, tmp
     until(lambda: not queue.stats().unfinished, "their end")
 
 
+def test_that_it_is_shutting_down_can_be_read(make_tree: MakeTree, tmp_path: Path) -> None:
+    tree = make_tree(cpus="off", workers=1)
+    path = tmp_path / "go"
+    handle = tasks.wait_for_file.on(tree.queue).delay(str(path), 60.0)
+    until(lambda: tree.queue.active_count() == 1, "it to run")
+    assert not tree.queue.is_shutting_down()
+    tree.signal(signal.SIGTERM)
+    until(tree.queue.is_shutting_down, "it to stop")
+    assert tree.queue.is_accepting(), "what is submitted now waits for the next start"
+    later = tasks.add.on(tree.queue).delay(1, 1)
+    path.touch()
+    assert handle.result(timeout=WAIT) == "seen"
+    assert tree.stop() == 0
+    tree.start()
+    assert later.result(timeout=WAIT) == 2
+
+
 def test_asyncio_has_it_too(tree: RunningTree) -> None:
     async def drained() -> tuple[list[str], bool, bool]:
         stopped = await tree.queue.adrain(1.0)

@@ -19,6 +19,8 @@ from supervisor import (
     TaskConfig,
     TaskOptionError,
     TaskQueue,
+    chain,
+    group,
     on_backlog,
     on_death,
     on_post_create,
@@ -133,6 +135,24 @@ def test_a_hook_may_change_what_is_submitted_in_every_way(queue: TaskQueue) -> N
 
 
 @pytest.mark.usefixtures("clean")
+def test_hooks_see_each_step_of_what_belongs_together(queue: TaskQueue) -> None:
+    accepted: list[str] = []
+    on_post_create(lambda task: accepted.append(task.id))
+
+    @on_pre_create
+    def change(task: NewTask) -> None:
+        task.kwargs["by"] = "a hook"
+
+    note = hook_tasks.note.on(queue)
+    last = chain(note.step("first"), note.step("second")).delay()
+    first: Any = [["first"], {"by": "a hook"}]
+    assert last.result(timeout=WAIT) == [[first, "second"], {"by": "a hook"}]
+    several = asyncio.run(group.of(note, [("a",), ("b",)]).adelay())
+    assert several.results(timeout=WAIT) == [[["a"], {"by": "a hook"}], [["b"], {"by": "a hook"}]]
+    assert accepted[1:] == [last.id, *(handle.id for handle in several.handles)]
+
+
+@pytest.mark.usefixtures("clean")
 def test_a_hook_may_refuse_a_submit(queue: TaskQueue) -> None:
     accepted: list[str] = []
     on_post_create(lambda task: accepted.append(task.id))
@@ -225,7 +245,7 @@ def deaths(tree: RunningTree, task_id: str, count: int = 1) -> list[dict[str, An
 
 def quiet(tree: RunningTree) -> None:
     """Wait until nothing is left to be done."""
-    until(lambda: not tree.queue.stats()["unfinished"], "an empty queue", WAIT)
+    until(lambda: not tree.queue.stats().unfinished, "an empty queue", WAIT)
 
 
 @pytest.mark.parametrize(
@@ -286,10 +306,10 @@ def test_a_hook_that_fails_is_called_again_and_the_others_are_not(shared: Runnin
 def test_the_supervisors_own_tasks_are_in_nobodys_numbers(shared: RunningTree) -> None:
     queue = shared.queue
     quiet(shared)
-    before = queue.stats()["ended"]
+    before = queue.stats().total.ended
     handle = hook_tasks.die.on(queue).delay()
     deaths(shared, handle.id)
-    after = queue.stats()["ended"]
+    after = queue.stats().total.ended
     assert {state: after[state] - before.get(state, 0) for state in after if after[state] != before.get(state, 0)} == {
         "failed": 1
     }
@@ -377,6 +397,6 @@ def test_without_hooks_and_with_the_threshold_off_nothing_is_submitted(make_tree
         ended(tree.queue, task_id)
     handle = hook_tasks.die.on(tree.queue).delay()
     assert ended(tree.queue, handle.id).state is State.FAILED
-    assert tree.queue.stats()["unfinished"] == {}
+    assert tree.queue.stats().unfinished == {}
     assert not list(tree.folder.glob("deaths")), os.listdir(tree.folder)
     assert "wait in queue" not in tree.log.read_text()

@@ -283,7 +283,7 @@ def test_a_profile_of_a_task_that_is_cancelled(shared: RunningTree, tmp_path: Pa
     assert ended(shared.queue, handle.id).state is State.CANCELLED
     (attempt,) = shared.queue.attempts(handle.id)
     assert attempt.profile is not None
-    assert "wait_for_file" in attempt.profile.text
+    assert "burn" in attempt.profile.text
 
 
 def test_of_an_attempt_that_is_killed_what_was_known_is_kept(queue: TaskQueue) -> None:
@@ -387,6 +387,11 @@ def test_no_error_tells_of_a_hidden_value(shared: RunningTree, plain: RunningTre
             tree.queue.submit(seen_tasks.log_in, "ann", Locked())
         assert "xyzzy" not in str(caught.value)
         assert caught.value.__cause__ is None
+        with pytest.raises(SerializationError, match="it is hidden") as caught:
+            tree.queue.enqueue("sign_up", {"user": "ann", "password": Locked()})
+        assert "xyzzy" not in str(caught.value)
+        with pytest.raises(SerializationError, match="it is hidden") as caught:
+            tree.queue.submit(seen_tasks.log_in, user="ann", password=Locked())
         assert "it is hidden, so the reason is not told" in str(caught.value)
     with pytest.raises(SerializationError, match=r"argument 'left'.*xyzzy"):
         shared.queue.submit(tasks.add, Locked(), 2)

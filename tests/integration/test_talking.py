@@ -275,7 +275,7 @@ def test_a_follower_that_does_not_read_costs_the_broker_nothing(queue: TaskQueue
     following = queue.follow(task_id, timeout=WAIT)
     next(following)
     assert queue.wait(task_id, WAIT).state is State.SUCCEEDED
-    assert queue.stats()["waiting_calls"] == 0
+    assert queue.stats().waiting_calls == 0
     assert messages(list(following))[-1] == "line 4999"
 
 

@@ -54,6 +54,12 @@ def test_many_that_wait_do_not_take_all_workers_before_what_they_wait_for_runs(t
     settled(tree)
 
 
+def test_a_task_may_wait_for_a_group_and_read_a_stream(tree: RunningTree) -> None:
+    assert nested_tasks.ask_many.on(tree.queue).delay(10).result(timeout=WAIT) == 45
+    assert nested_tasks.add_up.on(tree.queue).delay(100).result(timeout=WAIT) == 4950
+    settled(tree)
+
+
 def test_a_task_that_waits_is_killed_at_its_limit(tree: RunningTree) -> None:
     queue = tree.queue
     never = tasks.add.on(queue).options(delay=3600).delay(1, 1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from supervisor import TaskQueue, task
+from collections.abc import Iterator
+
+from supervisor import TaskQueue, group, task
 
 
 @task(max_retries=0)
@@ -32,3 +34,20 @@ def answer(number: int) -> int:
 def wait_for_ever(task_id: str) -> None:
     """Waits for a task that does not end; is killed at its limit."""
     TaskQueue().wait(task_id)
+
+
+@task
+def ask_many(count: int) -> int:
+    """Waits for a group."""
+    return sum(group.of(answer, [(number,) for number in range(count)]).delay().results(timeout=60))
+
+
+@task
+def numbers(count: int) -> Iterator[int]:
+    yield from range(count)
+
+
+@task
+def add_up(count: int) -> int:
+    """Reads a stream."""
+    return sum(numbers.delay(count))

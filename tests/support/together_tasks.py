@@ -83,9 +83,9 @@ def gathered(values: list[int], folder: str, name: str) -> int:
 
 
 @task
-def greedy(parent: str, timeout: int, config: str, on_parent_failure: str, options: str, name: str, group: str) -> str:
+def greedy(parent: str, timeout: int, config: str, on_parent_failure: str, options: str, name: str) -> str:
     """Its arguments are called as options are."""
-    return f"{parent} {timeout} {config} {on_parent_failure} {options} {name} {group}"
+    return f"{parent} {timeout} {config} {on_parent_failure} {options} {name}"
 
 
 @task

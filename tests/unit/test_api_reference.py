@@ -10,7 +10,7 @@ import pytest
 
 import supervisor
 from scripts.reference.page import page
-from supervisor import errors, gunicorn
+from supervisor import errors, gunicorn, testing
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "api.md"
 NAMES = [*supervisor.__all__, *(name for name, _ in inspect.getmembers(errors, inspect.isclass))]
@@ -49,6 +49,12 @@ def test_every_public_method_is_there(name: str) -> None:
 @pytest.mark.parametrize("name", ["attach", "web_cpus"])
 def test_what_gunicorns_config_file_calls_is_there(name: str) -> None:
     assert callable(getattr(gunicorn, name))
+    assert f"### `{name}`" in page()
+
+
+@pytest.mark.parametrize("name", testing.__all__)
+def test_what_tests_of_applications_use_is_there(name: str) -> None:
+    assert getattr(testing, name).__name__ == name
     assert f"### `{name}`" in page()
 
 

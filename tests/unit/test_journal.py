@@ -137,6 +137,7 @@ class JournaledBook(BookMachine):
                 assert entry.due - self.now.mono == pytest.approx(entry.due_wall - self.now.wall, abs=0.05)
             assert self.journal.payload(entry.seq) == entry.kind.name.encode()
         self.known.returned.clear()
+        self.known.hastened.clear()
         self.known.fresh = {entry.id for entry in self.book.agenda.tasks.values() if entry.state is State.QUEUED}
 
     def teardown(self) -> None:
