@@ -48,3 +48,13 @@ def test_catzilla(tmp_path: Path) -> None:
 def test_pacificpy(tmp_path: Path) -> None:
     with walked("pacificpy.md", tmp_path):
         pass
+
+
+def test_fastedgy(tmp_path: Path) -> None:
+    with walked("fastedgy.md", tmp_path):
+        pass
+
+
+def test_intracker(tmp_path: Path) -> None:
+    with walked("intracker.md", tmp_path):
+        pass
