@@ -54,7 +54,7 @@ class GroupCalls(Waiting):
                 member = Wait(task_id, waiting.left)
                 with self._waits_for(id_of(task_id)):
                     while member.ended(self._perform(member.call())) is None:
-                        pass
+                        self._hurry(id_of(task_id))
 
     async def await_group(self, group_id: str, timeout: float | None = None) -> GroupProgress:
         """:meth:`wait_group` without blocking the event loop."""
@@ -68,7 +68,7 @@ class GroupCalls(Waiting):
                 member = Wait(task_id, waiting.left)
                 with await self._awaits_for(id_of(task_id)):
                     while member.ended(await self._aperform(member.call())) is None:
-                        pass
+                        await self._ahurry(id_of(task_id))
 
     def cancel_group(self, group_id: str) -> int:
         """Cancel what is unfinished of a group; how many tasks that were. Raises UnknownGroupError."""

@@ -464,8 +464,7 @@ class TaskQueue(EndedCalls, GroupCalls, NumberCalls, ScheduleCalls, SeenCalls, T
                 ended = waiting.ended(self._perform(waiting.call()))
                 if ended is not None:
                     return raise_for_end(self._packer().record(ended))
-                if wanted:  # it may have been delayed until now
-                    self._perform(calls.hasten(id_of(task_id), self._timeout))
+                self._hurry(id_of(task_id))
 
     async def await_(self, task_id: str, timeout: float | None = None) -> TaskRecord:
         """:meth:`wait` without blocking the event loop (``wait`` with an ``a`` is a keyword, hence the underscore)."""
@@ -475,8 +474,7 @@ class TaskQueue(EndedCalls, GroupCalls, NumberCalls, ScheduleCalls, SeenCalls, T
                 ended = waiting.ended(await self._aperform(waiting.call()))
                 if ended is not None:
                     return raise_for_end((await self._apacker()).record(ended))
-                if wanted:
-                    await self._aperform(calls.hasten(id_of(task_id), self._timeout))
+                await self._ahurry(id_of(task_id))
 
     # -- cancelling --------------------------------------------------------------------------------------------
 

@@ -14,7 +14,9 @@ from supervisor.states import State
 
 
 class Counted:
-    """The tallies at one moment, but for those of our own tasks; ``since`` is the monotonic time from which on they were counted."""
+    """The tallies at one moment, but for those of our own tasks; ``since`` is the monotonic time from which on they
+    were counted.
+    """
 
     def __init__(self, tallies: Iterable[Tally], mono: float, since: float) -> None:
         self._tallies = [tally for tally in tallies if tally.name not in INTERNAL]

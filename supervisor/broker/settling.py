@@ -61,23 +61,8 @@ class Settler:
     def settle(self) -> None:
         """Hand out, commit, and only then answer."""
         service = self._service
-        book, now = service.book, service.now
-        book.agenda.tick(now)
-        service.timetable.tick()
-        service.hooks.tick()
-        handouts = book.assign(now) if self._line.welcomed else []
-        backlog = book.backlog()
-        if backlog != self._backlog:
-            self._tell_backlog(backlog)
-        service.draining.tick()
-        changes = book.agenda.take_changes(now)
-        pieces = Pieces()
-        service.output.followed = bool(service.listening)
-        service.output.collect(pieces, service.turn.late, now)
-        service.streams.collect(pieces, service.turn.late)
-        if now.mono >= self._count_at:
-            self._count_at = now.mono + _COUNT_SECONDS
-            service.desk.count(pieces)
+        handouts = self._decide()
+        changes, pieces = service.book.agenda.take_changes(service.now), self._collect()
         if changes or pieces:
             service.journal.write(changes, pieces)
         turn, service.turn = service.turn, Turn()
@@ -92,9 +77,33 @@ class Settler:
                 self._answer(waiter)
         if service.output.followed:
             service.listening.wake(pieces.talked.union(changes.ended), self._send)
-        for waiter in service.waiters.expired(now.mono):
+        for waiter in service.waiters.expired(service.now.mono):
             self._answer(waiter)
-        service.listening.expire(now.mono, self._send)
+        service.listening.expire(service.now.mono, self._send)
+
+    def _decide(self) -> list[Handout]:
+        """See to what is due; what is handed out."""
+        service = self._service
+        book, now = service.book, service.now
+        book.agenda.tick(now)
+        service.timetable.tick()
+        service.hooks.tick()
+        handouts = book.assign(now) if self._line.welcomed else []
+        self._tell_backlog(book.backlog())
+        service.draining.tick()
+        return handouts
+
+    def _collect(self) -> Pieces:
+        """What running tasks have said, and now and then what was counted."""
+        service, now = self._service, self._service.now
+        pieces = Pieces()
+        service.output.followed = bool(service.listening)
+        service.output.collect(pieces, service.turn.late, now)
+        service.streams.collect(pieces, service.turn.late)
+        if now.mono >= self._count_at:
+            self._count_at = now.mono + _COUNT_SECONDS
+            service.desk.count(pieces)
+        return pieces
 
     def next_due(self) -> float | None:
         """The monotonic time at which a turn is due even if nobody asks for anything."""
@@ -105,6 +114,8 @@ class Settler:
     def _tell_backlog(self, backlog: int) -> None:
         """On the scoreboard; the master is woken for it only when it may have more workers."""
         before, self._backlog = self._backlog, backlog
+        if backlog == before:
+            return
         self._board.put(Header.BACKLOG, backlog)
         if not before and self._board.get(Header.GROWS):
             self._line.wake()

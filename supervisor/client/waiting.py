@@ -16,10 +16,18 @@ class Waiting(Performing):
         """For as long as this block runs, the task that runs here waits for another that has not ended: that one goes
         before all others of its queue. Nothing outside of a worker. Raises TooManyWaitingError.
         """
-        wanted = in_worker() and self._perform(calls.hasten(task_id, self._timeout))
-        return blocked() if wanted else nullcontext()
+        return blocked() if self._hurry(task_id) else nullcontext()
+
+    def _hurry(self, task_id: bytes) -> bool:
+        """Have that task go before the others, from time to time: it may have been delayed until now. Whether a task
+        waits for it.
+        """
+        return in_worker() and self._perform(calls.hasten(task_id, self._timeout))
 
     async def _awaits_for(self, task_id: bytes) -> AbstractContextManager[None]:
         """:meth:`_waits_for` without blocking the event loop."""
-        wanted = in_worker() and await self._aperform(calls.hasten(task_id, self._timeout))
-        return blocked() if wanted else nullcontext()
+        return blocked() if await self._ahurry(task_id) else nullcontext()
+
+    async def _ahurry(self, task_id: bytes) -> bool:
+        """:meth:`_hurry` without blocking the event loop."""
+        return in_worker() and await self._aperform(calls.hasten(task_id, self._timeout))

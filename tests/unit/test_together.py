@@ -30,7 +30,7 @@ from supervisor.journal.sweep import Sweeper
 from supervisor.scoreboard import Scoreboard
 from supervisor.settings import Settings
 from supervisor.states import State
-from supervisor.wire.messages import ErrorData, Hello, Outcome, Report, Submission, Takes
+from supervisor.wire.messages import ErrorData, Hello, Outcome, Report, Submission
 from supervisor.wire.options import Options
 from supervisor.wire.remote import RemoteError, rebuild
 from supervisor.workflow import Draft
@@ -190,7 +190,7 @@ def test_nobody_stores_for_a_child_that_takes_nothing(desk: Desk) -> None:
     ((lease,),) = (handout.leases for handout in desk.book.assign(desk.now))
     desk.commit()
     granted = grant(lease, desk.journal, desk.book.agenda.dependencies)
-    assert (granted.store_result, granted.takes) == (False, Takes.NOTHING)
+    assert (granted.store_result, granted.extra) == (False, None)
 
 
 def test_members_stay_together_until_the_last_has_ended(desk: Desk) -> None:
