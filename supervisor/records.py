@@ -116,6 +116,8 @@ class TaskRecord:
     """Whether it succeeded, and what it returned was kept and is not any more; told by the same."""
     context: dict[str, Any] = field(default_factory=dict)
     """What was put into its context."""
+    parents: tuple[str, ...] = ()
+    """The ids of the tasks that it waits for, or has waited for."""
 
     @property
     def status(self) -> State:
@@ -252,6 +254,7 @@ def record_of(row: TaskRow, result: object = None, *, result_expired: bool = Fal
         result=result,
         result_expired=result_expired,
         context=msgspec.json.decode(row.context) if row.context else {},
+        parents=tuple(map(to_text, row.parents)),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from supervisor.core.keys import NO_KEYS, Keys
+from supervisor.core.ties import Ties
 from supervisor.journal import contexts
 from supervisor.journal.statements import SQL
 from supervisor.wire.messages import ErrorData, Files, ProgressData, TaskRow
@@ -18,6 +19,7 @@ from supervisor.wire.talk import Puts
 
 read_options = msgspec.json.Decoder(Options).decode
 _decode_keys = msgspec.json.Decoder(Keys).decode
+_decode_ties = msgspec.msgpack.Decoder(Ties).decode
 
 
 @dataclass(slots=True)
@@ -92,7 +94,7 @@ def read_task(
     if row is None:
         return None
     seq, _, name, state, priority, ended_attempts, lease, created, due, started, ended, pid, options, files, *rest = row
-    asking, retried = rest
+    asking, retried, ties = rest
     attempt = None if state == "succeeded" else connection.execute(SQL["last_attempt"], {"seq": seq}).fetchone()
     result = connection.execute(SQL["result"], (seq,)).fetchone()[0] if with_result and state == "succeeded" else None
     # What ends so counts on no budget, but was an attempt all the same; lease 0 is a cancel of what did not run.
@@ -124,4 +126,5 @@ def read_task(
         result=result,
         retried=retried,
         context=contexts.read(connection, seq) if with_context else b"",
+        parents=tuple(_decode_ties(ties).parents) if ties else (),
     )

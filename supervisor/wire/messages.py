@@ -209,6 +209,7 @@ class TaskRow(Struct, frozen=True, array_like=True, gc=False):
     """How often it was taken up again after it had ended."""
     context: bytes = b""
     """As JSON; empty for none."""
+    parents: tuple[bytes, ...] = ()
 
 
 class AttemptRow(Struct, frozen=True, array_like=True, gc=False):

@@ -81,9 +81,11 @@ def test_a_child_is_blocked_until_all_its_parents_have_succeeded(queue: TaskQueu
     one.result(WAIT)
     assert child.state() is State.BLOCKED
     assert queue.stats().unfinished["blocked"] == 1
+    assert child.record().parents == (one.id, two.id)
     assert not gated.runs("child")
     gated.open("two")
     assert child.result(WAIT) == 1
+    assert child.record().parents == (one.id, two.id)
     assert (one.record().ended_at or 0) <= (child.record().started_at or 0)
     assert (two.record().ended_at or 0) <= (child.record().started_at or 0)
 
