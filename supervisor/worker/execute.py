@@ -107,6 +107,11 @@ class Executor:
         self._interrupt = error
         self._coroutine.get_loop().call_soon_threadsafe(self._coroutine.cancel)
 
+    @property
+    def awaits(self) -> bool:
+        """Whether a coroutine runs, which can be interrupted from another thread."""
+        return self._open and self._coroutine is not None
+
     def abandon(self) -> None:
         """The running task is as good as killed: whatever it still does, its code is not asked about its end."""
         self._policy = NO_POLICY

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -548,6 +550,22 @@ def test_nothing_is_left_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) == before
     assert threading.active_count() == threads
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nor_is_anything_where_nobody_closes_it(tmp_path: Path) -> None:
+    code = """
+import os
+from supervisor.testing import in_process
+queue = in_process()
+queue.wait(queue.submit(pow, 2, 3))
+if not os.fork():
+    raise SystemExit
+os.wait()
+assert queue.directory.exists(), "it is not for a fork to clear away"
+"""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-W", "error", "-c", code], env=environment, check=True, timeout=60)
     assert list(tmp_path.iterdir()) == []
 
 
