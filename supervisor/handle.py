@@ -117,7 +117,8 @@ class Handle(Generic[R]):
 class StreamHandle(Handle[R], Generic[T, R]):
     """Of a task that is a generator: ``for item in handle`` and ``async for item in handle`` give what it yields.
 
-    Each loop reads from the first item on. :meth:`result` gives what it returns in the end.
+    Each loop reads from the first item on. :meth:`result` gives what it returns in the end. It has all that a
+    :class:`Handle` has.
     """
 
     __slots__ = ()

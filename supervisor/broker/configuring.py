@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from supervisor.broker.connection import Connection, peer
+from supervisor.broker.connection import Connection
 from supervisor.core.changes import Configured
 from supervisor.core.dealer import BatchPolicy
 from supervisor.core.kind import Defaults
@@ -145,7 +145,7 @@ class Configuring:
 
     def note(self, connection: Connection, what: str, before: object, after: object, value: str | None = None) -> None:
         """Have a change written down, and what of it is to be in force after a restart."""
-        pid, uid = peer(connection.socket)
+        pid, uid = connection.peer()
         made = Configured(what, json.dumps(before), json.dumps(after), pid, uid, value)
         self._service.book.agenda.changes.configured.append(made)
         log.info("%s: %s instead of %s, says process %d", what, made.after, made.before, pid)

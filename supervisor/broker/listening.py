@@ -39,10 +39,8 @@ class Listening:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._parked: Waiters[_Listener] = Waiters()
-
-    def __bool__(self) -> bool:
-        return bool(self._parked)
+        self.parked: Waiters[_Listener] = Waiters()
+        """The calls that wait."""
 
     # -- calls -------------------------------------------------------------------------------------------------
 
@@ -91,7 +89,7 @@ class Listening:
         found = listener.ask(listener.until <= self._service.now.mono)
         if found is not None:
             return found
-        self._parked.add(listener)
+        self.parked.add(listener)
         return PARKED
 
     # -- waking ------------------------------------------------------------------------------------------------
@@ -99,22 +97,22 @@ class Listening:
     def wake(self, task_ids: Iterable[bytes], send: Send) -> None:
         """There is something new of these tasks, and it is committed."""
         for task_id in task_ids:
-            for listener in self._parked.ended(task_id):
+            for listener in self.parked.ended(task_id):
                 found = listener.ask(False)
                 if found is None:
-                    self._parked.add(replace(listener, done=False))
+                    self.parked.add(replace(listener, done=False))
                 else:
                     send(listener.connection, encode_reply(listener.ident, RETURN, found))
 
     def expire(self, now: float, send: Send) -> None:
         """Answer those whose time is up."""
-        for listener in self._parked.expired(now):
+        for listener in self.parked.expired(now):
             send(listener.connection, encode_reply(listener.ident, RETURN, listener.ask(True)))
 
     def drop(self, connection: Connection) -> None:
         """The connection is gone, and its calls with it."""
-        self._parked.drop(connection)
+        self.parked.drop(connection)
 
     def next_time(self) -> float | None:
         """When :meth:`expire` will find somebody."""
-        return self._parked.next_time()
+        return self.parked.next_time()

@@ -55,7 +55,6 @@ class Server:
         self._again = False
         """The book changed after this turn's commit: the next turn comes at once."""
         self._next_beat = 0.0
-        """As it was told last."""
         self.checkpointer: Checkpointer | None = None
         self.sweeper: Sweeper | None = None
 
@@ -214,10 +213,11 @@ class Server:
             self._next_beat,
             self._settler.next_due(),
             service.waiters.next_time(),
-            service.listening.next_time(),
             service.output.next_flush,
             self._batches.next_time(),
         ]
+        if service.output.followed:
+            times.append(service.listening.next_time())
         if self.sweeper is not None:
             times.append(self.sweeper.next_time)
         return max(0.0, min(when for when in times if when is not None) - time.monotonic())

@@ -189,15 +189,16 @@ class Service:
         if self.book.agenda.closed and None in standing:  # those that were accepted before are not refused now
             raise RemoteError(QueueDrainingError)
         self.want_room([each.options.queue for each, held in zip(admitted, standing, strict=True) if held is None])
-        if any(each.ties is not None for each in admitted):
-            return self.together.accept(admitted, standing, self._take_in)
+        for each in admitted:
+            if each.ties is not None:
+                return self.together.accept(admitted, standing, self._take_in)
         return [held or self._take_in(each) for each, held in zip(admitted, standing, strict=True)]
 
     def _standing(self, submission: Submission) -> bytes | None:
         """The id of the task that is here already and stands for this submission."""
-        if submission.id in self.book.agenda.tasks or submission.id in self.book.agenda.changes.ended:
+        if submission.id in self.book.agenda.tasks:
             return submission.id
-        if submission.again and self.journal.state_of(submission.id) is not None:
+        if submission.again and self.together.is_known(submission.id):
             return submission.id  # the first try was accepted, only its answer was lost; it may even be over
         return None if submission.keys is None else self.book.agenda.holder(submission, self.now)
 

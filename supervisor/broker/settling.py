@@ -55,6 +55,8 @@ class Settler:
         self._line = line
         self._handed_out = handed_out
         self._blocked = blocked
+        self._pieces = Pieces()
+        """What is to be written of what tasks say; as a rule there is nothing, turn after turn."""
         self._backlog = -1
         self._count_at = 0.0
 
@@ -77,9 +79,9 @@ class Settler:
                 self._answer(waiter)
         if service.output.followed:
             service.listening.wake(pieces.talked.union(changes.ended), self._send)
+            service.listening.expire(service.now.mono, self._send)
         for waiter in service.waiters.expired(service.now.mono):
             self._answer(waiter)
-        service.listening.expire(service.now.mono, self._send)
 
     def _decide(self) -> list[Handout]:
         """See to what is due; what is handed out."""
@@ -96,13 +98,15 @@ class Settler:
     def _collect(self) -> Pieces:
         """What running tasks have said, and now and then what was counted."""
         service, now = self._service, self._service.now
-        pieces = Pieces()
-        service.output.followed = bool(service.listening)
+        pieces = self._pieces
+        service.output.followed = bool(service.listening.parked)
         service.output.collect(pieces, service.turn.late, now)
         service.streams.collect(pieces, service.turn.late)
         if now.mono >= self._count_at:
             self._count_at = now.mono + _COUNT_SECONDS
             service.desk.count(pieces)
+        if pieces:
+            self._pieces = Pieces()
         return pieces
 
     def next_due(self) -> float | None:

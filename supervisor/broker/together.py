@@ -47,19 +47,26 @@ class Together:
             return [held or self._stood(each) for each, held in zip(submissions, standing, strict=True)]
         self._want_parents(submissions)
         stands: dict[bytes, bytes] = {}
-        found: list[bytes] = []
-        for submission, held in zip(submissions, standing, strict=True):
-            ties = submission.ties
-            if stands and ties is not None:
-                ties = msgspec.structs.replace(ties, parents=[stands.get(each, each) for each in ties.parents])
-                submission = msgspec.structs.replace(submission, ties=ties)  # noqa: PLW2901
-            task_id = held or take_in(submission)
-            if task_id != submission.id:
-                stands[submission.id] = task_id
-                if ties is not None and ties.group:
-                    self._add_member(ties, task_id)
-            found.append(task_id)
-        return found
+        return [self._take(each, held, stands, take_in) for each, held in zip(submissions, standing, strict=True)]
+
+    def _take(
+        self,
+        submission: Submission,
+        held: bytes | None,
+        stands: dict[bytes, bytes],
+        take_in: Callable[[Submission], bytes],
+    ) -> bytes:
+        """Take in one of them; ``stands`` tells what others stand for those before it."""
+        ties = submission.ties
+        if stands and ties is not None:
+            ties = msgspec.structs.replace(ties, parents=[stands.get(each, each) for each in ties.parents])
+            submission = msgspec.structs.replace(submission, ties=ties)
+        task_id = held or take_in(submission)
+        if task_id != submission.id:
+            stands[submission.id] = task_id
+            if ties is not None and ties.group:
+                self._add_member(ties, task_id)
+        return task_id
 
     def _stood(self, submission: Submission) -> bytes:
         """The task that stood for a member of a group when that was accepted."""
@@ -72,11 +79,12 @@ class Together:
         seen: set[bytes] = set()
         for submission in submissions:
             for parent in () if submission.ties is None else submission.ties.parents:
-                if parent not in seen and not self._is_known(parent):
+                if parent not in seen and not self.is_known(parent):
                     raise RemoteError(UnknownTaskError, to_text(parent))
             seen.add(submission.id)
 
-    def _is_known(self, task_id: bytes) -> bool:
+    def is_known(self, task_id: bytes) -> bool:
+        """Whether there is such a task, ended or not."""
         agenda = self._agenda
         return task_id in agenda.tasks or task_id in agenda.changes.ended or self._ties.find(task_id) is not None
 
@@ -85,7 +93,7 @@ class Together:
         entry = self._agenda.tasks.get(task_id) or self._agenda.changes.ended.get(task_id)
         stored = None if entry is not None else self._service.journal.state_of(task_id)
         seq = entry.seq if entry is not None else stored[0] if stored is not None else 0
-        self._agenda.changes.members.append((ties, seq, task_id))
+        self._agenda.changes.new_ties().members.append((ties, seq, task_id))
 
     def ends(self, ties: Ties | None) -> dict[bytes, End]:
         """How those of a task's parents have ended that are not unfinished."""

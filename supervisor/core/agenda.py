@@ -43,6 +43,8 @@ class Agenda:
         self.closed = False
         """Nothing is taken in."""
         self._next_seq = 1
+        self._fallen: list[Entry] = []
+        """Tasks that have ended this moment, the children of which are being told."""
         self._chance = random.Random(seed)
 
     # -- clients -----------------------------------------------------------------------------------------------
@@ -78,8 +80,10 @@ class Agenda:
         if submission.ties is not None:
             entry.bond = Bond(submission.ties, submission.delay, submission.eta)
             self._tie(entry, entry.bond, ends, now)
+        elif (delay := max(submission.delay, submission.eta - now.wall)) > 0:
+            self._postpone(entry, State.SCHEDULED, delay, now)
         else:
-            self._set_off(entry, submission.delay, submission.eta, now)
+            self._queue(entry, now)
         return entry
 
     def revive(self, entry: Entry, now: Moment, ends: Mapping[bytes, End] = _NO_ENDS) -> None:
@@ -182,11 +186,6 @@ class Agenda:
 
     def end(self, entry: Entry, state: State, now: Moment) -> None:
         """A task that waits nowhere, and that nobody holds, has ended; and with it what depends on that."""
-        self._close(entry, state)
-        if entry.id in self.dependencies.children:
-            self._tell_children(entry, now)
-
-    def _close(self, entry: Entry, state: State) -> None:
         entry.state = state
         tally = entry.kind.tally
         tally.unfinished -= 1
@@ -204,6 +203,8 @@ class Agenda:
             self.dependencies.leave(entry)
         self.changes.touched[entry.seq] = entry
         self.changes.ended[entry.id] = entry
+        if entry.id in self.dependencies.children:
+            self._tell_children(entry, now)
 
     # -- time --------------------------------------------------------------------------------------------------
 
@@ -239,16 +240,15 @@ class Agenda:
             # It cannot be, for all of it was written at once; but nobody is to wait for ever.
             self.waiting.unblock(entry)
             self._go_on_tied(entry, bond, fault, now)
-            if fault is not None:
-                self._tell_children(entry, now)
 
     # -- ties --------------------------------------------------------------------------------------------------
 
     def _tie(self, entry: Entry, bond: Bond, ends: Mapping[bytes, End], now: Moment) -> None:
         """A task with ties has come in."""
-        self.changes.bonds[entry.seq] = bond
+        new = self.changes.new_ties()
+        new.bonds[entry.seq] = bond
         if bond.ties.group:
-            self.changes.members.append((bond.ties, entry.seq, entry.id))
+            new.members.append((bond.ties, entry.seq, entry.id))
         fault = self.dependencies.join(entry, ends)
         if fault is None and bond.left:
             self.changes.touched[entry.seq] = entry
@@ -257,17 +257,23 @@ class Agenda:
             self._go_on_tied(entry, bond, fault, now)
 
     def _go_on_tied(self, entry: Entry, bond: Bond, fault: Fault | None, now: Moment) -> None:
-        """What comes for a task that waits for no other any more; one that falls has ended, but for its children."""
-        if fault is None:
-            self._set_off(entry, bond.delay, bond.eta, now)
-            return
-        self._record_unstarted(entry, Cause.PARENT, fault.sentence, now)
-        self._close(entry, State.CANCELLED if fault.fate is Fate.CANCEL else State.FAILED)
+        """What comes for a task that waits for no other any more."""
+        if fault is not None:
+            self._record_unstarted(entry, Cause.PARENT, fault.sentence, now)
+            self.end(entry, State.CANCELLED if fault.fate is Fate.CANCEL else State.FAILED, now)
+        elif (delay := max(bond.delay, bond.eta - now.wall)) > 0:
+            self._postpone(entry, State.SCHEDULED, delay, now)
+        else:
+            self._queue(entry, now)
 
     def _tell_children(self, entry: Entry, now: Moment) -> None:
-        """A task has ended that others depend on. One after the other, for chains may be as long as they like."""
-        fallen = [entry]
-        for parent in fallen:
+        """A task has ended that others depend on. Those that fall with it have theirs told after it, and not from
+        within: chains may be as long as they like.
+        """
+        self._fallen.append(entry)
+        if len(self._fallen) > 1:
+            return
+        for parent in self._fallen:
             end = End(parent.kind.name, parent.state)
             for child, bond in self.dependencies.waiting_for(parent.id):
                 fault = self.dependencies.count(bond, parent.id, end)
@@ -275,8 +281,7 @@ class Agenda:
                     continue
                 self.waiting.unblock(child)
                 self._go_on_tied(child, bond, fault, now)
-                if fault is not None:
-                    fallen.append(child)
+        self._fallen.clear()
 
     def _record_unstarted(self, entry: Entry, cause: Cause, message: str, now: Moment) -> None:
         entry.kind.tally.causes[cause.value] += 1
@@ -288,14 +293,6 @@ class Agenda:
     def _watch(self, entry: Entry) -> None:
         if entry.expires:
             self.waiting.expiries.add(entry)
-
-    def _set_off(self, entry: Entry, delay: float, eta: float, now: Moment) -> None:
-        """It may run as far as others are concerned: now, or when it is time."""
-        delay = max(delay, eta - now.wall)
-        if delay > 0:
-            self._postpone(entry, State.SCHEDULED, delay, now)
-        else:
-            self._queue(entry, now)
 
     def _queue(self, entry: Entry, now: Moment) -> None:
         self.changes.touched[entry.seq] = entry

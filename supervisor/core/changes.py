@@ -25,6 +25,16 @@ class Configured:
 
 
 @dataclass(slots=True)
+class NewTies:
+    """What binds tasks that came in."""
+
+    bonds: dict[int, Bond] = field(default_factory=dict)
+    """By the seq of the task."""
+    members: list[tuple[Ties, int, bytes]] = field(default_factory=list)
+    """Of groups: the ties that make it so, the seq and the id of the task."""
+
+
+@dataclass(slots=True)
 class Changes:
     """Collected by the book, written in one transaction, then dropped."""
 
@@ -50,10 +60,8 @@ class Changes:
     """Schedules that have come further, or were changed; None for one that is gone."""
     revived: list[int] = field(default_factory=list)
     """Tasks, by seq, that had ended and were taken up again."""
-    bonds: dict[int, Bond] = field(default_factory=dict)
-    """Ties that the journal has not seen, by the seq of the task."""
-    members: list[tuple[Ties, int, bytes]] = field(default_factory=list)
-    """New members of groups: the ties that make them so, the seq and the id of the task."""
+    ties: NewTies | None = None
+    """Ties that the journal has not seen; None, as a rule, for none."""
     contexts: list[tuple[int, bytes]] = field(default_factory=list)
     """What the contexts of new tasks begin with, by seq."""
     hooks: dict[str, str] = field(default_factory=dict)
@@ -64,5 +72,11 @@ class Changes:
     """When all this happened: wall-clock seconds."""
 
     def __bool__(self) -> bool:
-        rare = self.cancelling or self.queues or self.schedules or self.members or self.hooks or self.configured
+        rare = self.cancelling or self.queues or self.schedules or self.ties or self.hooks or self.configured
         return bool(self.touched or rare)
+
+    def new_ties(self) -> NewTies:
+        """Where new ties are collected."""
+        if self.ties is None:
+            self.ties = NewTies()
+        return self.ties

@@ -105,7 +105,7 @@ class Journal:
 
     def write(self, changes: Changes, pieces: Pieces) -> None:
         """Commit one turn. When this returns, what the durability level promises holds for all of it."""
-        self._begin(durable=bool(changes.new or changes.revived or changes.members or changes.configured))
+        self._begin(durable=bool(changes.new or changes.revived or changes.ties or changes.configured))
         try:
             for statement, rows in self._rows(changes, pieces):
                 if rows:
@@ -136,9 +136,9 @@ class Journal:
         saved, deleted = schedules.rows(changes.schedules)
         yield "save_schedule", saved
         yield "delete_schedule", deleted
-        if changes.bonds or changes.members:
-            yield "save_ties", ties.rows(changes.bonds)
-            yield "save_member", ties.members(changes.members)
+        if changes.ties is not None:
+            yield "save_ties", ties.rows(changes.ties.bonds)
+            yield "save_member", ties.members(changes.ties.members)
         yield "insert_output", pieces.output
         yield "insert_marks", pieces.marks
         for statement in ("drop_output", "drop_marks"):

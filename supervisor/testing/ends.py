@@ -47,7 +47,10 @@ class NearEnd:
             reason = f"it is in process {self._pid}, and nobody else can reach it; use supervisor_tree for several"
             raise QueueUnavailableError(self._place, reason)
         inbox = Inbox()
-        self._broker.request(inbox, encode((0, call.method, call.arguments(left, False))))
+        method, arguments = call.method, call.arguments(left, False)
+        if method == "wait_within" and running.get() is None:
+            method, arguments = "wait", arguments[:3]  # a task runs here, but in another thread, and does not wait
+        self._broker.request(inbox, encode((0, method, arguments)))
         return inbox
 
     def unfinished(self, inbox: Inbox) -> bool:

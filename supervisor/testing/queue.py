@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -36,6 +38,7 @@ class _House:
 
     def __init__(self, chosen: Mapping[str, object], clock: Clock, timeout: float, *, eager: bool) -> None:
         self.place = Path(tempfile.mkdtemp(prefix="supervisor-testing-"))
+        self._clear = weakref.finalize(self, _clear, self.place, os.getpid())  # also where nobody closes it
         try:
             settings = {**_DEFAULTS, **chosen, "durability": "off", "dir": self.place}
             self._spec = Spec(Settings.load(command_line=settings).settings)
@@ -44,7 +47,7 @@ class _House:
             directory.payloads.mkdir()
             self.broker = InProcessBroker(self._spec.settings, clock, self._hear)
         except BaseException:
-            shutil.rmtree(self.place)
+            self._clear()
             raise
         self.crew = Crew(self.broker, self._spec.settings, clock)
         self.broker.begin()
@@ -72,7 +75,12 @@ class _House:
         self._clock.moved = None
         self.crew.close()
         self.broker.close()
-        shutil.rmtree(self.place, ignore_errors=True)
+        self._clear()
+
+
+def _clear(place: Path, pid: int) -> None:
+    if os.getpid() == pid:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 class InProcessQueue(Itself, TaskQueue):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -40,6 +41,9 @@ class Inbox(BrokersEnd):
     def send(self, data: bytes, on_blocked: Callable[[BrokersEnd], None]) -> None:
         if not self.closed:
             self.received.append(data)
+
+    def peer(self) -> tuple[int, int]:
+        return os.getpid(), os.getuid()
 
     def take(self) -> bytes:
         """The next message."""

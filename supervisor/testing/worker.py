@@ -12,7 +12,7 @@ import msgspec
 from supervisor import current
 from supervisor.current import CurrentTask, current_task
 from supervisor.directory import Directory
-from supervisor.errors import NotInTaskError, SoftTimeoutError, TaskCancelledError
+from supervisor.errors import NotInTaskError, SoftTimeoutError
 from supervisor.settings import Settings
 from supervisor.states import Cause
 from supervisor.testing.broker import GENERATION, InProcessBroker
@@ -28,6 +28,7 @@ from supervisor.worker.link import Link
 from supervisor.worker.logs import TaskHandler
 
 _NO_FILE = -1
+_LOOKS, _LOOK_SECONDS = 50, 0.002
 _NO_STACK = "(no stack: the clock was moved on elsewhere)"
 
 
@@ -119,13 +120,16 @@ class InProcessWorker:
 
     def cancel(self, lease: int) -> None:
         """A caller wants what runs here ended. Only a coroutine can be interrupted from outside."""
-        if self._grant is None or self._grant.lease != lease:
-            return
-        try:
+        if running.get() is self:
             self._executor.on_cancel(0, None)
-        except TaskCancelledError:
-            if running.get() is self:
-                raise
+            return
+        for _ in range(_LOOKS):  # it may be about to begin
+            if self._grant is None or self._grant.lease != lease:
+                return
+            if self._executor.awaits:
+                self._executor.on_cancel(0, None)
+                return
+            time.sleep(_LOOK_SECONDS)
 
     def _grant_is_over(self, grant: Grant) -> bool:
         """Whether the task would have been killed at its hard limit."""

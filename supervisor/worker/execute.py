@@ -12,7 +12,6 @@ import time
 import traceback
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from pathlib import Path
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, NoReturn
 
@@ -29,7 +28,7 @@ from supervisor.policy import NO_POLICY, Retry
 from supervisor.scoreboard import Slot, Word
 from supervisor.settings import Settings
 from supervisor.wire.messages import ErrorData, Files, Grant, Outcome, Report
-from supervisor.worker import around
+from supervisor.worker import around, profiling
 from supervisor.worker.deciding import Answer, decide, kill_error
 from supervisor.worker.handed import Handed
 from supervisor.worker.link import Link
@@ -42,7 +41,7 @@ _GUARDED_TIMEOUT = 1.0
 _LONGEST_TRACEBACK = 64 * 1024
 _GOES_ON = (CoroutineType, GeneratorType, AsyncGeneratorType)
 _MISSING = object()
-_OWN_FILES = frozenset({__file__, around.__file__, str(Path(__file__).with_name("profiling.py"))})
+_OWN_FILES = frozenset({__file__, around.__file__, profiling.__file__})
 
 
 class Executor:
@@ -107,6 +106,11 @@ class Executor:
         # A coroutine is cancelled where it awaits: raising here might hit the event loop's own code.
         self._interrupt = error
         self._coroutine.get_loop().call_soon_threadsafe(self._coroutine.cancel)
+
+    @property
+    def awaits(self) -> bool:
+        """Whether a coroutine runs, which can be interrupted from another thread."""
+        return self._open and self._coroutine is not None
 
     def abandon(self) -> None:
         """The running task is as good as killed: whatever it still does, its code is not asked about its end."""
@@ -193,9 +197,7 @@ class Executor:
                 signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _profiled(self, call: Call) -> object:
-        from supervisor.worker.profiling import Profiler  # noqa: PLC0415  few ask for it, and it takes a while
-
-        return Profiler(self._talk).run(lambda: self._perform(call))
+        return profiling.Profiler(self._talk).run(lambda: self._perform(call))
 
     def _perform(self, call: Call) -> object:
         """Run a call; with its hooks and captured variables where there are any, and in a context of its own then."""
@@ -206,15 +208,16 @@ class Executor:
 
     def _run_hook(self, hook: Callable[..., Any], *args: Any, **kwargs: Any) -> object:
         """Run a hook. What one with ``async`` sets is set after it, as with others."""
-        self._kept = contextvars.copy_context()
+        before = contextvars.copy_context()
+        self._kept = kept = before.copy()
         try:
             value = self._run_open(hook, *args, **kwargs)
-            for variable, found in self._kept.items():
-                if variable.get(_MISSING) is not found:
-                    variable.set(found)
-            return value
         finally:
             self._kept = None
+        for variable, found in kept.items():
+            if before.get(variable, _MISSING) is not found:
+                variable.set(found)
+        return value
 
     def _run_open(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> object:
         """Run code of the task's own, which may be interrupted."""

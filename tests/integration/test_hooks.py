@@ -27,7 +27,6 @@ from supervisor import (
     on_post_run,
     on_pre_create,
     on_pre_run,
-    task_hooks,
 )
 from tests.conftest import MakeTree
 from tests.support import hook_tasks
@@ -51,12 +50,6 @@ def queue(shared: RunningTree) -> TaskQueue:
     return shared.queue
 
 
-@pytest.fixture
-def clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test registers in this process is gone after it."""
-    monkeypatch.setattr(task_hooks, "_hooks", {point: {} for point in task_hooks.Point})
-
-
 def lines(tree: RunningTree, name: str, task_id: str = "") -> list[dict[str, Any]]:
     """What hooks have written, of one task."""
     path = tree.folder / name
@@ -67,7 +60,6 @@ def lines(tree: RunningTree, name: str, task_id: str = "") -> list[dict[str, Any
 # -- registering -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("clean")
 @pytest.mark.parametrize(
     ("decorator", "called"),
     [
@@ -93,7 +85,6 @@ def test_a_hook_with_a_wrong_signature_is_refused_where_it_is_registered(decorat
 # -- in the process that submits ---------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("clean")
 def test_a_hook_may_change_what_is_submitted_in_every_way(queue: TaskQueue) -> None:
     accepted: list[str] = []
 
@@ -134,7 +125,6 @@ def test_a_hook_may_change_what_is_submitted_in_every_way(queue: TaskQueue) -> N
     assert accepted == [*ids, *by_name, task_id]
 
 
-@pytest.mark.usefixtures("clean")
 def test_hooks_see_each_step_of_what_belongs_together(queue: TaskQueue) -> None:
     accepted: list[str] = []
     on_post_create(lambda task: accepted.append(task.id))
@@ -152,7 +142,6 @@ def test_hooks_see_each_step_of_what_belongs_together(queue: TaskQueue) -> None:
     assert accepted[1:] == [last.id, *(handle.id for handle in several.handles)]
 
 
-@pytest.mark.usefixtures("clean")
 def test_a_hook_may_refuse_a_submit(queue: TaskQueue) -> None:
     accepted: list[str] = []
     on_post_create(lambda task: accepted.append(task.id))
@@ -176,7 +165,6 @@ def test_a_hook_may_refuse_a_submit(queue: TaskQueue) -> None:
         queue.submit(hook_tasks.note)
 
 
-@pytest.mark.usefixtures("clean")
 def test_what_stands_for_a_task_is_no_new_one(queue: TaskQueue) -> None:
     accepted: list[str] = []
     on_post_create(lambda task: accepted.append(task.id))
@@ -187,7 +175,6 @@ def test_what_stands_for_a_task_is_no_new_one(queue: TaskQueue) -> None:
     first.cancel()
 
 
-@pytest.mark.usefixtures("clean")
 def test_hooks_run_in_the_thread_that_submits_where_they_can(queue: TaskQueue) -> None:
     seen: list[int] = []
     on_pre_create(lambda task: seen.append(threading.get_ident()))
@@ -205,14 +192,14 @@ def test_hooks_run_around_each_attempt(shared: RunningTree) -> None:
     runs = lines(shared, "runs", handle.id)
     assert [(line["at"], line.get("attempt")) for line in runs[::2]] == [("begin", 1), ("begin", 2)]
     assert [line["error"] for line in runs[1::2]] == ["ValueError('attempt 1')", "ValueError('attempt 2')"]
-    assert {line["workspace"] for line in runs[1::2]} == {"w7"}
+    assert {line["workspace"] for line in runs[1::2]} == {"w7!"}
 
 
 def test_what_a_hook_sets_is_set_in_the_task_and_not_in_the_next(queue: TaskQueue) -> None:
     where = hook_tasks.where.on(queue)
-    assert where.options(context={"workspace": "w7"}).delay().result(WAIT) == ["w7", "blue"]
+    assert where.options(context={"workspace": "w7"}).delay().result(WAIT) == ["w7!", "blue"]
     for _ in range(4):
-        assert where.delay().result(WAIT) == ["none", "blue"]
+        assert where.delay().result(WAIT) == ["none!", "blue"]
 
 
 def test_a_hook_that_fails_before_the_task_fails_the_attempt(shared: RunningTree) -> None:
@@ -228,7 +215,7 @@ def test_a_hook_that_fails_before_the_task_fails_the_attempt(shared: RunningTree
 
 def test_a_hook_that_fails_after_the_task_changes_nothing(shared: RunningTree) -> None:
     handle = hook_tasks.where.on(shared.queue).options(context={"spoil": True}).delay()
-    assert handle.result(WAIT) == ["none", "blue"]
+    assert handle.result(WAIT) == ["none!", "blue"]
     assert "RuntimeError: spoilt by a hook" in handle.record().output
     assert "hook tests.support.hook_tasks.end failed after task" in handle.record().output, "logged"
 

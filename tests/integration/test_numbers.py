@@ -79,7 +79,7 @@ def test_what_waits_and_runs_is_counted_as_it_is_now(tree: RunningTree, tmp_path
         assert 0 <= run.elapsed < 60
         assert run.started_at == pytest.approx(time.time(), abs=60)
     assert queue.active_count() == 2
-    for task_id in [each.id for each in long] + [each.id for each in [*waiting, delayed]]:
+    for task_id in [each.id for each in [*waiting, delayed]] + [each.id for each in long]:
         queue.cancel(task_id)
         ended(queue, task_id)
     assert queue.stats().queues["deep"].ended == {"cancelled": 6}

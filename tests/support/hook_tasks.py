@@ -46,6 +46,7 @@ async def enter_workspace(running: CurrentTask) -> None:
 @on_pre_run
 def begin(running: CurrentTask) -> None:
     room.set("blue")
+    workspace.set(f"{workspace.get()}!")
     write("runs", at="begin", id=running.id, name=running.name, attempt=running.attempt)
     if running.context.get("refuse"):
         raise PermissionError("refused by a hook")

@@ -17,7 +17,7 @@ NAMES = [*supervisor.__all__, *(name for name, _ in inspect.getmembers(errors, i
 
 
 def members() -> list[str]:
-    """Every public method and property of the public classes, as ``Class.name``."""
+    """Every public method and property of the public classes, as ``Class.name``, where it is their own."""
     found = [getattr(supervisor, name) for name in supervisor.__all__]
     return [
         f"{each.__name__}.{name}"
@@ -25,6 +25,7 @@ def members() -> list[str]:
         if inspect.isclass(each) and not issubclass(each, Exception)
         for owner in each.__mro__
         if owner.__module__.startswith("supervisor.")
+        if owner is each or owner.__name__ not in supervisor.__all__  # else they are in its own section
         for name, value in vars(owner).items()
         if not name.startswith("_") and (inspect.isroutine(value) or isinstance(value, property | classmethod))
     ]

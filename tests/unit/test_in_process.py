@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -136,6 +138,13 @@ def test_a_task_waits_for_tasks_that_it_submits(queue: InProcessQueue, nested: A
     assert len(queue.workers()) == 11, "each that waits keeps its worker"
     assert nested.delay(10).result() == 10
     assert len(queue.workers()) == 11
+
+
+def test_a_coroutine_may_wait_as_blocking_code_does(queue: InProcessQueue) -> None:
+    async def blocking() -> int:
+        return tasks.later.delay(1).result(timeout=30) + tasks.double.delay(2).result(timeout=30)
+
+    assert queue.wait(queue.submit(blocking)).result == 6
 
 
 # -- the real serialiser and the real core -------------------------------------------------------------------------
@@ -372,6 +381,13 @@ def test_past_the_hard_limit_it_ends_as_killed(queue: InProcessQueue) -> None:
     assert queue.stats().total.ended["timed_out"] == 2
 
 
+def test_so_does_a_coroutine(queue: InProcessQueue) -> None:
+    handle = tasks.take_async.delay(11)
+    queue.run_until_idle()
+    assert handle.state() is State.TIMED_OUT
+    assert tasks.later.delay(1).result() == 2, "on a loop that works"
+
+
 def test_a_handler_is_asked_about_it(queue: InProcessQueue) -> None:
     handle = tasks.judged.delay(11)
     queue.run_until_idle()
@@ -534,6 +550,22 @@ def test_nothing_is_left_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) == before
     assert threading.active_count() == threads
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nor_is_anything_where_nobody_closes_it(tmp_path: Path) -> None:
+    code = """
+import os
+from supervisor.testing import in_process
+queue = in_process()
+queue.wait(queue.submit(pow, 2, 3))
+if not os.fork():
+    raise SystemExit
+os.wait()
+assert queue.directory.exists(), "it is not for a fork to clear away"
+"""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-W", "error", "-c", code], env=environment, check=True, timeout=60)
     assert list(tmp_path.iterdir()) == []
 
 
