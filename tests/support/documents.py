@@ -15,6 +15,7 @@ _LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)#?([^)\s]*)\)")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _VARIABLE = re.compile(r"SUPERVISOR_\w+")
 _ROW = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
+_CODE = re.compile(r"`([^`]+)`")
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -86,6 +87,21 @@ def variables(page: Path) -> list[str]:
 def rows(page: Path) -> list[str]:
     """The words in code that begin the rows of a page's tables."""
     return _ROW.findall(page.read_text(encoding="utf-8"))
+
+
+def column(page: Path, title: str) -> list[str]:
+    """What is written as code in the columns of this title, in all tables of a page."""
+    found: list[str] = []
+    place = -1
+    for line in page.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)] if line.startswith("|") else []
+        if not cells:
+            place = -1
+        elif place < 0:
+            place = cells.index(title) if title in cells else len(cells)
+        elif place < len(cells):
+            found += _CODE.findall(cells[place])
+    return found
 
 
 def steps(text: str) -> list[Step]:

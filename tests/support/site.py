@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ class Site:
 
     def _ready(self) -> bool:
         try:
-            status = ask(Directory(self.folder / ".supervisor"), "status")
+            status: dict[str, Any] = ask(Directory(self.folder / ".supervisor"), "status")
         except SupervisorError:
             return False
         return bool(status["ready"] >= status["wanted"] > 0)
