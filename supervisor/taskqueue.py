@@ -4,47 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from enum import Enum
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
+from typing import Any, Self, TypeVar
 
-from supervisor import handlers, task_hooks
 from supervisor.client import calls
 from supervisor.client.calls import Call
 from supervisor.client.ends import Ends
 from supervisor.client.wait import Wait, raise_for_end
-from supervisor.config import TaskConfig, TaskOptions, read_delay, read_priority
-from supervisor.context import TaskContext
-from supervisor.creation import Creation
 from supervisor.directory import DEFAULT, VARIABLE, Directory
 from supervisor.ended_calls import EndedCalls
-from supervisor.errors import QueueUnavailableError, SupervisorError, UnknownTaskError
+from supervisor.errors import UnknownTaskError
 from supervisor.group_calls import GroupCalls
-from supervisor.ids import from_text, id_of, to_text
+from supervisor.ids import from_text, id_of
 from supervisor.local.tree import LocalTree
 from supervisor.number_calls import Meters, NumberCalls
-from supervisor.packer import NO_CONFIG, Packer, discard, in_chunks
+from supervisor.order_calls import OrderCalls
+from supervisor.packer import Packer
 from supervisor.records import TaskRecord, record_of
 from supervisor.schedule_calls import ScheduleCalls
 from supervisor.seen_calls import SeenCalls
 from supervisor.states import State
+from supervisor.submit_calls import SubmitCalls
 from supervisor.talk_calls import TalkCalls
-from supervisor.wire.messages import Submission
-
-if TYPE_CHECKING:
-    from supervisor.steps import Step
-    from supervisor.workflow import Draft
 
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., Any])
 
 
-class TaskQueue(EndedCalls, GroupCalls, NumberCalls, ScheduleCalls, SeenCalls, TalkCalls):
+class TaskQueue(SubmitCalls, OrderCalls, EndedCalls, GroupCalls, NumberCalls, ScheduleCalls, SeenCalls, TalkCalls):
     """A connection to the supervisor of a directory, made when it is first needed.
 
     Safe to share between threads and across forks, sync and async. ``dir`` defaults to ``$SUPERVISOR_DIR``, then
@@ -174,246 +162,6 @@ class TaskQueue(EndedCalls, GroupCalls, NumberCalls, ScheduleCalls, SeenCalls, T
     ) -> None:
         await asyncio.to_thread(self.close)
 
-    # -- submitting --------------------------------------------------------------------------------------------
-
-    def submit(self, func: Callable[..., Any], /, *args: Any, config: TaskConfig = NO_CONFIG, **kwargs: Any) -> str:
-        """Put a call of ``func`` into the queue; its id, once it is kept as the durability level promises.
-
-        A task that is submitted without ``config`` has its own options; with it, only those.
-
-        Raises QueueFullError, QueueUnavailableError, QueueClosedError, and SerializationError for an argument that
-        cannot cross to another process.
-        """
-        return self.submit_call(func, args, kwargs, config)
-
-    async def asubmit(
-        self, func: Callable[..., Any], /, *args: Any, config: TaskConfig = NO_CONFIG, **kwargs: Any
-    ) -> str:
-        """:meth:`submit` without blocking the event loop."""
-        return await self.asubmit_call(func, args, kwargs, config)
-
-    def submit_call(
-        self,
-        func: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-        config: TaskConfig = NO_CONFIG,
-    ) -> str:
-        """:meth:`submit` with the arguments packed, for a function that has a parameter named ``config`` itself."""
-        return self._put(func, args, kwargs, config)[0]
-
-    def _put(
-        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
-    ) -> tuple[str, bool]:
-        """The id, and whether it is a new task: one that holds its unique key may stand for it."""
-        if task_hooks.creating():
-            new = Creation.of(func, args, kwargs, config).announce()
-            submission = self._packer().call(func, new.task.args, new.task.kwargs, new.config)
-            found = self._send(calls.submit(submission, self._timeout), submission)
-            new.accept(submission.id, found)
-        else:
-            submission = self._packer().call(func, args, kwargs, config)
-            found = self._send(calls.submit(submission, self._timeout), submission)
-        return to_text(found), found == submission.id
-
-    async def asubmit_call(
-        self,
-        func: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-        config: TaskConfig = NO_CONFIG,
-    ) -> str:
-        """:meth:`submit_call` without blocking the event loop."""
-        return (await self._aput(func, args, kwargs, config))[0]
-
-    async def _aput(
-        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
-    ) -> tuple[str, bool]:
-        if task_hooks.creating():
-            new = await Creation.of(func, args, kwargs, config).aannounce()
-            submission = (await self._apacker()).call(func, new.task.args, new.task.kwargs, new.config)
-            found = await self._asend(calls.submit(submission, self._timeout), submission)
-            await new.aaccept(submission.id, found)
-        else:
-            submission = (await self._apacker()).call(func, args, kwargs, config)
-            found = await self._asend(calls.submit(submission, self._timeout), submission)
-        return to_text(found), found == submission.id
-
-    def submit_many(
-        self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], *, config: TaskConfig = NO_CONFIG
-    ) -> list[str]:
-        """Put a call of ``func`` for each tuple of ``arguments`` into the queue; their ids.
-
-        In one round trip, or one for each thousand. A round trip is accepted whole or not at all.
-        """
-        if task_hooks.creating():
-            return self._put_many(func, arguments, config)
-        ids: list[str] = []
-        for chunk in self._packer().chunks(func, arguments, config):
-            accepted = self._send(calls.submit_many(chunk, self._timeout), *chunk)
-            ids += map(to_text, accepted)
-        return ids
-
-    async def asubmit_many(
-        self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], *, config: TaskConfig = NO_CONFIG
-    ) -> list[str]:
-        """:meth:`submit_many` without blocking the event loop."""
-        if task_hooks.creating():
-            return await self._aput_many(func, arguments, config)
-        ids: list[str] = []
-        for chunk in (await self._apacker()).chunks(func, arguments, config):
-            accepted = await self._asend(calls.submit_many(chunk, self._timeout), *chunk)
-            ids += map(to_text, accepted)
-        return ids
-
-    def submit_draft(self, draft: Draft) -> dict[Step[Any], str]:
-        """Submit what belongs together; the id of the task that stands for each step. Used by chains and groups."""
-        new = {step: step.creation().announce() for step in draft.nodes} if task_hooks.creating() else {}
-        submissions = draft.pack(self._packer(), new)
-        found = self._send(calls.submit_many(submissions, self._timeout), *submissions)
-        for each, submission, task_id in zip(new.values(), submissions, found, strict=False):
-            each.accept(submission.id, task_id)
-        return draft.ids(found)
-
-    async def asubmit_draft(self, draft: Draft) -> dict[Step[Any], str]:
-        """:meth:`submit_draft` without blocking the event loop."""
-        new = {step: await step.creation().aannounce() for step in draft.nodes} if task_hooks.creating() else {}
-        submissions = draft.pack(await self._apacker(), new)
-        found = await self._asend(calls.submit_many(submissions, self._timeout), *submissions)
-        for each, submission, task_id in zip(new.values(), submissions, found, strict=False):
-            await each.aaccept(submission.id, task_id)
-        return draft.ids(found)
-
-    def _put_many(self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig) -> list[str]:
-        """:meth:`submit_many` with hooks, which see each of them."""
-        packer, ids = self._packer(), []
-        new: deque[Creation] = deque()
-
-        def made() -> Iterator[Submission]:
-            for args in arguments:
-                each = Creation.of(func, args, {}, config).announce()
-                new.append(each)
-                yield packer.call(func, each.task.args, each.task.kwargs, each.config)
-
-        for chunk in in_chunks(made()):
-            accepted = self._send(calls.submit_many(chunk, self._timeout), *chunk)
-            for submission, found in zip(chunk, accepted, strict=True):
-                new.popleft().accept(submission.id, found)
-                ids.append(to_text(found))
-        return ids
-
-    async def _aput_many(
-        self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig
-    ) -> list[str]:
-        """:meth:`_put_many` without blocking the event loop."""
-        packer, ids = await self._apacker(), []
-        new = deque([await Creation.of(func, args, {}, config).aannounce() for args in arguments])
-        made = [packer.call(func, each.task.args, each.task.kwargs, each.config) for each in new]
-        for chunk in in_chunks(made):
-            accepted = await self._asend(calls.submit_many(chunk, self._timeout), *chunk)
-            for submission, found in zip(chunk, accepted, strict=True):
-                await new.popleft().aaccept(submission.id, found)
-                ids.append(to_text(found))
-        return ids
-
-    def _send(self, call: Call[T], *submissions: Submission) -> T:
-        try:
-            return self._perform(call)
-        except SupervisorError as error:
-            self._refused(error, submissions)
-            raise
-
-    async def _asend(self, call: Call[T], *submissions: Submission) -> T:
-        try:
-            return await self._aperform(call)
-        except SupervisorError as error:
-            self._refused(error, submissions)
-            raise
-
-    def _refused(self, error: SupervisorError, submissions: Iterable[Submission]) -> None:
-        """Remove the files of what was refused (not when nobody answered: it may have been accepted)."""
-        if isinstance(error, QueueUnavailableError):
-            return
-        for submission in submissions:
-            discard(self._ends.directory, submission)
-
-    # -- by name -----------------------------------------------------------------------------------------------
-
-    @overload
-    def register_handler(self, name: str, function: F, /, **options: Unpack[TaskOptions]) -> F: ...
-    @overload
-    def register_handler(self, name: str, /, **options: Unpack[TaskOptions]) -> Callable[[F], F]: ...
-    def register_handler(
-        self, name: str, function: F | None = None, /, **options: Unpack[TaskOptions]
-    ) -> F | Callable[[F], F]:
-        """Make a function known as the handler of ``name``, with the options that it is submitted with.
-
-        To be done where the workers see it too: in a module that is named in ``tasks``. Also a decorator:
-        ``@queue.register_handler("send_email", timeout=30)``. The function stays as it is, and is called with one
-        argument, the data that was enqueued. It is known to every queue of this process. Raises NameTakenError.
-        """
-        if function is not None:
-            return handlers.add(name, function, options)
-        return lambda decorated: handlers.add(name, decorated, options)
-
-    def enqueue(
-        self, name: str, data: object = None, /, *, delay_seconds: float | str = 0.0, **options: Unpack[TaskOptions]
-    ) -> str:
-        """Put a call of what is registered under a name into the queue; its id, as :meth:`submit` gives it.
-
-        A handler is called with ``data`` (left out: an empty dict); a task with the items of it as keyword arguments.
-        ``options``, such as ``priority`` and ``max_retries``, change those that it was registered with.
-
-        What this process has not registered itself the workers are asked for; UnknownHandlerError names the nearest
-        where nobody knows it.
-        """
-        chosen = _chosen(options, delay_seconds)
-        packer = self._packer()
-        target = handlers.here(name, chosen)
-        if target is None:
-            target = handlers.there(name, self._perform(calls.look(name, self._timeout)), chosen)
-        args, kwargs = target.arguments({} if data is None else data)
-        if not task_hooks.creating():
-            submission = packer.named(target, args, kwargs)
-            return to_text(self._send(calls.submit(submission, self._timeout), submission))
-        new = Creation.begin(target.config.name or name, args, kwargs, target.config).announce()
-        submission = packer.named(replace(target, config=new.config), new.task.args, new.task.kwargs)
-        found = self._send(calls.submit(submission, self._timeout), submission)
-        new.accept(submission.id, found)
-        return to_text(found)
-
-    async def aenqueue(
-        self, name: str, data: object = None, /, *, delay_seconds: float | str = 0.0, **options: Unpack[TaskOptions]
-    ) -> str:
-        """:meth:`enqueue` without blocking the event loop."""
-        chosen = _chosen(options, delay_seconds)
-        packer = await self._apacker()
-        target = handlers.here(name, chosen)
-        if target is None:
-            target = handlers.there(name, await self._aperform(calls.look(name, self._timeout)), chosen)
-        args, kwargs = target.arguments({} if data is None else data)
-        if not task_hooks.creating():
-            submission = packer.named(target, args, kwargs)
-            return to_text(await self._asend(calls.submit(submission, self._timeout), submission))
-        new = await Creation.begin(target.config.name or name, args, kwargs, target.config).aannounce()
-        submission = packer.named(replace(target, config=new.config), new.task.args, new.task.kwargs)
-        found = await self._asend(calls.submit(submission, self._timeout), submission)
-        await new.aaccept(submission.id, found)
-        return to_text(found)
-
-    def task_context(
-        self, func: Callable[..., Any], /, *args: Any, config: TaskConfig = NO_CONFIG, **kwargs: Any
-    ) -> TaskContext:
-        """A call of ``func`` for as long as a block runs: ``with queue.task_context(f, 9) as task_id: …``.
-
-        What has not ended when the block is left, however, is cancelled. ``async with`` does not block the event loop.
-        A task of others that holds its unique key, and so stands for it, is left alone. Raises what :meth:`submit` and
-        :meth:`cancel` raise.
-        """
-        return TaskContext(
-            self, partial(self._put, func, args, kwargs, config), partial(self._aput, func, args, kwargs, config)
-        )
-
     # -- reading -----------------------------------------------------------------------------------------------
 
     def get_task(self, task_id: str) -> TaskRecord | None:
@@ -489,52 +237,6 @@ class TaskQueue(EndedCalls, GroupCalls, NumberCalls, ScheduleCalls, SeenCalls, T
     async def acancel(self, task_id: str) -> bool:
         """:meth:`cancel` without blocking the event loop."""
         return await self._aperform(calls.cancel(id_of(task_id), self._timeout))
-
-    # -- order and pace ----------------------------------------------------------------------------------------
-
-    def set_priority(self, task_id: str, priority: int | str | Enum) -> bool:
-        """Give a task that has not started another priority; False when it has started. Raises UnknownTaskError."""
-        return self._perform(calls.prioritise(id_of(task_id), read_priority(priority), self._timeout))
-
-    async def aset_priority(self, task_id: str, priority: int | str | Enum) -> bool:
-        """:meth:`set_priority` without blocking the event loop."""
-        return await self._aperform(calls.prioritise(id_of(task_id), read_priority(priority), self._timeout))
-
-    def queues(self) -> list[dict[str, Any]]:
-        """The named queues: name, ready, weight, paused."""
-        return self._perform(calls.queues(self._timeout))
-
-    async def aqueues(self) -> list[dict[str, Any]]:
-        """:meth:`queues` without blocking the event loop."""
-        return await self._aperform(calls.queues(self._timeout))
-
-    def pause(self, name: str = "default") -> None:
-        """Hand out nothing more from a named queue, until it is resumed, restarts included."""
-        self._perform(calls.pause(name, True, self._timeout))
-
-    async def apause(self, name: str = "default") -> None:
-        """:meth:`pause` without blocking the event loop."""
-        await self._aperform(calls.pause(name, True, self._timeout))
-
-    def resume(self, name: str = "default") -> None:
-        """Hand out tasks of a named queue again."""
-        self._perform(calls.pause(name, False, self._timeout))
-
-    async def aresume(self, name: str = "default") -> None:
-        """:meth:`resume` without blocking the event loop."""
-        await self._aperform(calls.pause(name, False, self._timeout))
-
-    def set_weight(self, name: str, weight: float) -> None:
-        """Give a named queue so many turns where a queue of weight 1 (the default) has one."""
-        self._perform(calls.weigh(name, weight, self._timeout))
-
-    async def aset_weight(self, name: str, weight: float) -> None:
-        """:meth:`set_weight` without blocking the event loop."""
-        await self._aperform(calls.weigh(name, weight, self._timeout))
-
-
-def _chosen(options: Mapping[str, Any], delay: float | str) -> dict[str, Any]:
-    return {**options, "delay": read_delay("delay_seconds", delay)} if delay else dict(options)
 
 
 def _state(record: TaskRecord | None, task_id: str) -> State:
