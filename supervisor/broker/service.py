@@ -16,6 +16,7 @@ from supervisor.broker.draining import Draining
 from supervisor.broker.ended import Ended
 from supervisor.broker.hooks import Hooks
 from supervisor.broker.listening import Listening
+from supervisor.broker.ordering import Ordering
 from supervisor.broker.output import OutputReader
 from supervisor.broker.streams import Streams
 from supervisor.broker.timetable import Timetable
@@ -24,7 +25,6 @@ from supervisor.broker.turn import PARKED, Turn
 from supervisor.broker.waiters import Waiter, Waiters
 from supervisor.core.book import Book, Cancelled
 from supervisor.core.entry import Lease
-from supervisor.core.internal import QUEUE as OWN_QUEUE
 from supervisor.core.keys import Key
 from supervisor.core.moment import Moment
 from supervisor.core.plan import Plan, ScheduleName
@@ -81,6 +81,7 @@ class Service:
         self.configuring = Configuring(self)
         self.draining = Draining(self)
         self.desk = Desk(self)
+        self.ordering = Ordering(self)
         self._calls = self._methods()
 
     def _methods(self) -> dict[str, _Call]:
@@ -103,7 +104,7 @@ class Service:
             "dead": _call(tuple[DeadQuery], self.ended.dead),
             "drop": _call(tuple[TaskId, bool], self.ended.drop),
             "drop_dead": _call(tuple[DeadQuery], self.ended.drop_dead),
-            "prioritise": _call(tuple[TaskId, int], self._prioritise),
+            "prioritise": _call(tuple[TaskId, int], self.ordering.prioritise),
             "handed": _call(tuple[TaskId, Position], self.together.handed),
             "group": _call(tuple[TaskId], self.together.group),
             "records": _call(tuple[TaskIds], self.together.records),
@@ -113,13 +114,13 @@ class Service:
             "run_schedule": _call(tuple[ScheduleName, TaskId], self.timetable.run),
             "add_schedule": _call(tuple[Plan], self.timetable.add),
             "remove_schedule": _call(tuple[ScheduleName, bool], self.timetable.remove),
-            "queues": _call(tuple[()], self._queues),
-            "pause": _call(tuple[str, bool], self._pause),
-            "weigh": _call(tuple[str, Weight], self._weigh),
+            "queues": _call(tuple[()], self.ordering.queues),
+            "pause": _call(tuple[str, bool], self.ordering.pause),
+            "weigh": _call(tuple[str, Weight], self.ordering.weigh),
             "stats": _call(tuple[()], self.desk.stats),
             "workers": _call(tuple[()], self.desk.workers),
             "condition": _call(tuple[()], self.desk.condition),
-            "hasten": _call(tuple[TaskId], self._hasten),
+            "hasten": _call(tuple[TaskId], self.ordering.hasten),
             "drain": _call(tuple[Seconds], self.draining.drain),
             "open": _call(tuple[()], self.draining.open),
             "configure": _call(tuple[dict[str, Any], list[str]], self.configuring.configure),
@@ -291,42 +292,6 @@ class Service:
         worker = self.book.workers[lease.worker]
         self.board.slots[worker.slot].put(Word.CANCEL_LEASE, lease.number)
         self.turn.words.append(CancelRunning(worker.number, worker.slot, lease.number))
-
-    def _prioritise(self, connection: Connection, ident: int | None, task_id: bytes, priority: int) -> object:
-        if self.book.agenda.prioritise(task_id, priority):
-            return True
-        if self.journal.state_of(task_id) is None:
-            raise RemoteError(UnknownTaskError, to_text(task_id))
-        return False
-
-    def _hasten(self, connection: Connection, ident: int | None, task_id: bytes) -> object:
-        """A task waits for this one: it goes before all others of its queue. False when nobody has to wait for it."""
-        entry = self.book.agenda.tasks.get(task_id)
-        if entry is None:
-            return False
-        self.book.agenda.waiting.hasten(entry)
-        return True
-
-    def _queues(self, connection: Connection, ident: int | None) -> object:
-        return [
-            {"name": queue.name, "ready": queue.count, "weight": queue.weight, "paused": queue.paused}
-            for queue in self.book.agenda.waiting.ready.queues.values()
-            if queue.name != OWN_QUEUE
-        ]
-
-    def _pause(self, connection: Connection, ident: int | None, name: str, paused: bool) -> object:
-        before = self.book.agenda.waiting.ready.queue(name).paused
-        self.book.agenda.pause(name, paused=paused)
-        if before != paused:
-            self.configuring.note(connection, f"queue:{name} paused", before, paused)
-        return True
-
-    def _weigh(self, connection: Connection, ident: int | None, name: str, weight: float) -> object:
-        before = self.book.agenda.waiting.ready.queue(name).weight
-        self.book.agenda.weigh(name, weight)
-        if before != weight:
-            self.configuring.note(connection, f"queue:{name} weight", before, weight)
-        return True
 
     # -- workers -----------------------------------------------------------------------------------------------
 
