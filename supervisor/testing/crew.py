@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 
-from supervisor import hooks, registry
+from supervisor import hooks, registry, task_hooks
 from supervisor.settings import Settings
 from supervisor.testing.broker import InProcessBroker
 from supervisor.testing.clock import Clock
@@ -36,7 +36,7 @@ class Crew:
         self._workers: dict[int, InProcessWorker] = {}
         self._idle: list[InProcessWorker] = []
         self._hired = 0
-        self._names = 0
+        self._known: tuple[object, ...] = ()
 
     def run_one(self, unless: Callable[[], bool] = lambda: False, patience: float = _FOR_EVER) -> Grant | None:
         """Run the next task that is due, ``unless`` that is not wanted any more once it is our turn; None for none.
@@ -87,10 +87,10 @@ class Crew:
 
     def renew(self) -> bool:
         """Those who do nothing leave if something was registered since they came; whether it was."""
-        count = len(registry.names())
-        if count == self._names:
+        known = (len(registry.names()), *task_hooks.wanted())
+        if known == self._known:
             return False
-        self._names = count
+        self._known = known
         with self._turn():
             idle, self._idle = self._idle, []
             for worker in idle:

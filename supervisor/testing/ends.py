@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from typing import TypeVar
 
 from supervisor.client.calls import Call
@@ -33,6 +34,8 @@ class NearEnd:
         self._place = place
         self._eager = eager
         self._pid = os.getpid()
+        self.before: Callable[[], object] = lambda: None
+        """Called before each call that does not come from a task."""
 
     def perform(self, call: Call[T]) -> T:
         """Make a call; its value. Raises whatever error the broker answers with."""
@@ -46,6 +49,8 @@ class NearEnd:
         if self._pid != os.getpid():
             reason = f"it is in process {self._pid}, and nobody else can reach it; use supervisor_tree for several"
             raise QueueUnavailableError(self._place, reason)
+        if running.get() is None:
+            self.before()
         inbox = Inbox()
         method, arguments = call.method, call.arguments(left, False)
         if method == "wait_within" and running.get() is None:

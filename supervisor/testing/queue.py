@@ -52,6 +52,7 @@ class _House:
         self.crew = Crew(self.broker, self._spec.settings, clock)
         self.broker.begin()
         near = NearEnd(self.broker, self.crew, str(self.place), eager=eager)
+        near.before = self.look
         self.ends = Ends(directory, timeout, near, AsyncNearEnd(near))
         self._clock = clock
         clock.moved = self._pass_time
@@ -104,7 +105,7 @@ class InProcessQueue(Itself, TaskQueue):
 
         It runs in this thread; a coroutine on an event loop of its own.
         """
-        grant = self._open().crew.run_one()
+        grant = self._looked().crew.run_one()
         return None if grant is None else self.get_result(to_text(grant.id))
 
     async def arun_one(self) -> TaskRecord | None:
@@ -113,7 +114,7 @@ class InProcessQueue(Itself, TaskQueue):
 
     def run_until_idle(self) -> int:
         """Run what is due, and what that submits, until nothing is; how many attempts there were. The clock stands."""
-        return self._open().crew.run_all()
+        return self._looked().crew.run_all()
 
     async def arun_until_idle(self) -> int:
         """:meth:`run_until_idle` in another thread, without blocking the event loop."""
@@ -149,12 +150,15 @@ class InProcessQueue(Itself, TaskQueue):
         return self._ready()
 
     def _ready(self) -> Ends:
-        house = self._open()
-        house.look()
-        return house.ends
+        return self._open().ends
 
     async def _aready(self) -> Ends:
         return self._ready()
+
+    def _looked(self) -> _House:
+        house = self._open()
+        house.look()
+        return house
 
     def _open(self) -> _House:
         with self._opening:

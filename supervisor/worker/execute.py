@@ -62,6 +62,7 @@ class Executor:
         self._runner: asyncio.Runner | None = None
         self._coroutine: asyncio.Task[Any] | None = None
         self._policy = NO_POLICY
+        self._abandoned = False
         self._kept: contextvars.Context | None = None
         """Where a hook's coroutine runs, so that what it sets can be found."""
         self._interrupt: BaseException | None = None
@@ -115,6 +116,7 @@ class Executor:
     def abandon(self) -> None:
         """The running task is as good as killed: whatever it still does, its code is not asked about its end."""
         self._policy = NO_POLICY
+        self._abandoned = True
 
     # -- running -----------------------------------------------------------------------------------------------
 
@@ -122,6 +124,7 @@ class Executor:
         """Run a granted task and say how it ended. ``guarded``: be ready for a task that blocks every signal."""
         self._grant = grant
         self._policy = NO_POLICY
+        self._abandoned = False
         self._talk.begin(grant.lease)
         current.enter(CurrentTask(grant, self._talk, deadline_ns / 1e9 if deadline_ns else None, self.clock))
         dump_in = (deadline_ns - started_ns) / 1e9 - _DUMP_BEFORE_SECONDS
@@ -207,7 +210,11 @@ class Executor:
         return context.run(around.run_around, call, current.current_task(), self._run_open, self._run_hook)
 
     def _run_hook(self, hook: Callable[..., Any], *args: Any, **kwargs: Any) -> object:
-        """Run a hook. What one with ``async`` sets is set after it, as with others."""
+        """Run a hook, unless the task is as good as killed. What one with ``async`` sets is set after it, as with
+        others.
+        """
+        if self._abandoned:
+            return None
         before = contextvars.copy_context()
         self._kept = kept = before.copy()
         try:

@@ -15,15 +15,6 @@ from tests.support.documents import DOCS, blocks, files
 from tests.support.script import run_script
 
 GUIDE = DOCS / "seen.md"
-BEGIN = """
-from pathlib import Path
-from supervisor import queue
-from tests.support.waiting import until
-folder = Path.cwd()
-
-def wait_until(condition):
-    until(condition, "what the guide waits for", 30.0)
-"""
 
 
 def test_the_examples_run(make_tree: MakeTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +28,7 @@ def test_the_examples_run(make_tree: MakeTree, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(DOCS.parent), os.environ.get("PYTHONPATH", "")]))
     tree = make_tree(tasks="myapp.tasks", cpus="off")
     assert len(scripts) == 6
-    run_script(tree, BEGIN + "".join(scripts), timeout=100.0)
+    run_script(tree, "".join(scripts), timeout=100.0)
 
 
 def test_what_it_says_of_hooks_and_limits_is_so() -> None:

@@ -13,9 +13,6 @@ from tests.support.documents import DOCS, blocks, files, rows
 from tests.support.script import run_script
 
 GUIDE = DOCS / "together.md"
-BEGIN = """
-from supervisor import queue
-"""
 
 
 def test_the_examples_run(make_tree: MakeTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,7 +25,7 @@ def test_the_examples_run(make_tree: MakeTree, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(DOCS.parent), os.environ.get("PYTHONPATH", "")]))
     tree = make_tree(tasks="myapp.tasks", cpus="off")
     assert len(scripts) == 8
-    run_script(tree, BEGIN + "".join(scripts), timeout=100.0)
+    run_script(tree, "".join(scripts), timeout=100.0)
 
 
 def test_its_options_are_there() -> None:
