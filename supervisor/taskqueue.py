@@ -238,6 +238,28 @@ class TaskQueue(SubmitCalls, OrderCalls, EndedCalls, GroupCalls, NumberCalls, Sc
         """:meth:`cancel` without blocking the event loop."""
         return await self._aperform(calls.cancel(id_of(task_id), self._timeout))
 
+    def clear(self, *, name: str | None = None, queue: str | None = None) -> int:
+        """Cancel all tasks that wait: for a worker, their time, other tasks or another attempt; how many that were.
+
+        ``name`` is a task's name, in which ``*``, ``?`` and ``[…]`` mean what they do in file names; ``queue`` a named
+        queue. What runs is left alone, and so is what is submitted meanwhile. Children go by what they have chosen for
+        a parent that is cancelled, and do not count where they go along with it. It is done slice by slice, so nobody
+        else has to wait; when it is interrupted, call it again.
+        """
+        count, place = 0, 0
+        while place is not None:
+            found = self._perform(calls.clear(place, name, queue, self._timeout))
+            count, place = count + found.count, found.place
+        return count
+
+    async def aclear(self, *, name: str | None = None, queue: str | None = None) -> int:
+        """:meth:`clear` without blocking the event loop."""
+        count, place = 0, 0
+        while place is not None:
+            found = await self._aperform(calls.clear(place, name, queue, self._timeout))
+            count, place = count + found.count, found.place
+        return count
+
 
 def _state(record: TaskRecord | None, task_id: str) -> State:
     if record is None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from supervisor.broker.admission import Admission
+from supervisor.broker.clearing import Clearing
 from supervisor.broker.configuring import Configuring
 from supervisor.broker.connection import Connection
 from supervisor.broker.desk import Desk
@@ -80,6 +81,7 @@ class Service:
         self.hooks = Hooks(self)
         self.configuring = Configuring(self)
         self.draining = Draining(self)
+        self.clearing = Clearing(self)
         self.desk = Desk(self)
         self.ordering = Ordering(self)
         self._calls = self._methods()
@@ -95,6 +97,7 @@ class Service:
             "wait": _call(tuple[TaskId, float, bool], self._wait),
             "wait_within": _call(tuple[TaskId, float, bool, TaskId], self._wait_within),
             "cancel": _call(tuple[TaskId], self._cancel),
+            "clear": _call(tuple[Position, str, str], self.clearing.clear),
             "said": _call(tuple[TaskId, Place, float], self.listening.said),
             "items": _call(tuple[TaskId, Seen, float], self.listening.items),
             "arguments": _call(tuple[TaskId], self._arguments),

@@ -14,6 +14,7 @@ from supervisor.wire.info import Info, Looked
 from supervisor.wire.messages import (
     ArgumentsRow,
     AttemptRow,
+    Cleared,
     DeadQuery,
     DeadSlice,
     GroupRow,
@@ -51,6 +52,7 @@ _attempts = msgspec.msgpack.Decoder(list[AttemptRow]).decode
 _said = msgspec.msgpack.Decoder(SaidSlice).decode
 _items = msgspec.msgpack.Decoder(ItemSlice).decode
 _arguments = msgspec.msgpack.Decoder(ArgumentsRow).decode
+_cleared = msgspec.msgpack.Decoder(Cleared).decode
 _slice = msgspec.msgpack.Decoder(DeadSlice).decode
 _members = msgspec.msgpack.Decoder(MemberSlice).decode
 _group = msgspec.msgpack.Decoder(GroupRow).decode
@@ -174,6 +176,11 @@ def items(task_id: bytes, seen: Seen, wait: float, timeout: float) -> Call[ItemS
 def cancel(task_id: bytes, timeout: float) -> Call[bool]:
     """Cancel a task."""
     return Call("cancel", lambda left, again: (task_id,), _bool, timeout)
+
+
+def clear(after: int, name: str | None, queue: str | None, timeout: float) -> Call[Cleared]:
+    """Cancel what waits among the next tasks behind a place."""
+    return Call("clear", lambda left, again: (after, name or "", queue or ""), _cleared, timeout)
 
 
 def prioritise(task_id: bytes, priority: int, timeout: float) -> Call[bool]:

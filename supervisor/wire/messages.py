@@ -255,6 +255,15 @@ class GroupRow(Struct, frozen=True, array_like=True, gc=False):
     """How many there were."""
 
 
+class Cleared(Struct, frozen=True, array_like=True, gc=False):
+    """Part of a walk through the tasks that wait, in the order of their arrival."""
+
+    count: int
+    """How many of them were cancelled."""
+    place: int | None
+    """Where to go on; None at the end."""
+
+
 class DeadSlice(Struct, frozen=True, array_like=True, gc=False):
     """Part of a walk through the dead letters, from the latest to the earliest end."""
 
