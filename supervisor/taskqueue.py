@@ -498,7 +498,8 @@ class TaskQueue(EndedCalls, GroupCalls, NumberCalls, ScheduleCalls, SeenCalls, T
         a parent that is cancelled, and do not count where they go along with it. It is done slice by slice, so nobody
         else has to wait; when it is interrupted, call it again.
         """
-        count, place = 0, 0
+        count = 0
+        place: int | None = 0
         while place is not None:
             found = self._perform(calls.clear(place, name, queue, self._timeout))
             count, place = count + found.count, found.place
@@ -506,7 +507,8 @@ class TaskQueue(EndedCalls, GroupCalls, NumberCalls, ScheduleCalls, SeenCalls, T
 
     async def aclear(self, *, name: str | None = None, queue: str | None = None) -> int:
         """:meth:`clear` without blocking the event loop."""
-        count, place = 0, 0
+        count = 0
+        place: int | None = 0
         while place is not None:
             found = await self._aperform(calls.clear(place, name, queue, self._timeout))
             count, place = count + found.count, found.place
