@@ -246,20 +246,20 @@ class TaskQueue(SubmitCalls, OrderCalls, EndedCalls, GroupCalls, NumberCalls, Sc
         a parent that is cancelled, and do not count where they go along with it. It is done slice by slice, so nobody
         else has to wait; when it is interrupted, call it again.
         """
-        count = 0
-        place: int | None = 0
-        while place is not None:
-            found = self._perform(calls.clear(place, name, queue, self._timeout))
-            count, place = count + found.count, found.place
+        found = self._perform(calls.clear(None, name, queue, self._timeout))
+        count = found.count
+        while found.rest is not None:
+            found = self._perform(calls.clear(found.rest, name, queue, self._timeout))
+            count += found.count
         return count
 
     async def aclear(self, *, name: str | None = None, queue: str | None = None) -> int:
         """:meth:`clear` without blocking the event loop."""
-        count = 0
-        place: int | None = 0
-        while place is not None:
-            found = await self._aperform(calls.clear(place, name, queue, self._timeout))
-            count, place = count + found.count, found.place
+        found = await self._aperform(calls.clear(None, name, queue, self._timeout))
+        count = found.count
+        while found.rest is not None:
+            found = await self._aperform(calls.clear(found.rest, name, queue, self._timeout))
+            count += found.count
         return count
 
 

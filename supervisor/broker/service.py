@@ -36,7 +36,7 @@ from supervisor.scoreboard import Header, Scoreboard, Word
 from supervisor.wire.channel import CancelRunning
 from supervisor.wire.codec import ERROR, NO_REPLY, RETURN, Request, encode_reply
 from supervisor.wire.info import Info
-from supervisor.wire.messages import ArgumentsRow, DeadQuery, Hello, Name, Report, Submission, TaskId, TaskRow
+from supervisor.wire.messages import ArgumentsRow, DeadQuery, Hello, Name, Report, Span, Submission, TaskId, TaskRow
 from supervisor.wire.remote import RemoteError
 from supervisor.wire.talks import Item, Place, Seen
 
@@ -97,7 +97,7 @@ class Service:
             "wait": _call(tuple[TaskId, float, bool], self._wait),
             "wait_within": _call(tuple[TaskId, float, bool, TaskId], self._wait_within),
             "cancel": _call(tuple[TaskId], self._cancel),
-            "clear": _call(tuple[Position, str, str], self.clearing.clear),
+            "clear": _call(tuple[Span, str, str], self.clearing.clear),
             "said": _call(tuple[TaskId, Place, float], self.listening.said),
             "items": _call(tuple[TaskId, Seen, float], self.listening.items),
             "arguments": _call(tuple[TaskId], self._arguments),

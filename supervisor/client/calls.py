@@ -19,6 +19,7 @@ from supervisor.wire.messages import (
     DeadSlice,
     GroupRow,
     MemberSlice,
+    Span,
     Submission,
     TaskRow,
 )
@@ -178,9 +179,9 @@ def cancel(task_id: bytes, timeout: float) -> Call[bool]:
     return Call("cancel", lambda left, again: (task_id,), _bool, timeout)
 
 
-def clear(after: int, name: str | None, queue: str | None, timeout: float) -> Call[Cleared]:
-    """Cancel what waits among the next tasks behind a place."""
-    return Call("clear", lambda left, again: (after, name or "", queue or ""), _cleared, timeout)
+def clear(span: Span, name: str | None, queue: str | None, timeout: float) -> Call[Cleared]:
+    """Cancel what waits among the first tasks of a span; of all, for None."""
+    return Call("clear", lambda left, again: (span, name or "", queue or ""), _cleared, timeout)
 
 
 def prioritise(task_id: bytes, priority: int, timeout: float) -> Call[bool]:

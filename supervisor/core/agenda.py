@@ -228,6 +228,11 @@ class Agenda:
         entry.kind.tally.unfinished += 1
         self.capacity.take(entry)
 
+    @property
+    def last_seq(self) -> int:
+        """The number of the task that came last; 0 for none."""
+        return self._next_seq - 1
+
     def count_from(self, seq: int) -> None:
         """Give out numbers from here on: those before have been seen."""
         self._next_seq = max(self._next_seq, seq)

@@ -188,9 +188,9 @@ class Journal:
         for row in self._connection.execute(SQL["unfinished"]):
             yield stored_task(row)
 
-    def unfinished_after(self, seq: int, most: int) -> list[tuple[int, bytes]]:
-        """The first unfinished tasks behind a place: (seq, id)."""
-        return self._connection.execute(SQL["unfinished_after"], (seq, most)).fetchall()
+    def unfinished_between(self, after: int, last: int, most: int) -> list[tuple[int, bytes]]:
+        """The first unfinished tasks behind a place and up to another: (seq, id)."""
+        return self._connection.execute(SQL["unfinished_between"], (after, last, most)).fetchall()
 
     def queues(self) -> list[tuple[str, float, int]]:
         """Named queues that are not as a new one is: (name, weight, paused)."""

@@ -138,8 +138,9 @@ SELECT seq, id, name, state, generation, lease, worker, pid, failures, crashes, 
     started_at, cancelling, priority, expires_at, keys, options, asking
 FROM tasks INDEXED BY tasks_unfinished WHERE ended_at IS NULL ORDER BY seq;
 
--- name: unfinished_after
-SELECT seq, id FROM tasks INDEXED BY tasks_unfinished WHERE ended_at IS NULL AND seq > ? ORDER BY seq LIMIT ?;
+-- name: unfinished_between
+SELECT seq, id FROM tasks INDEXED BY tasks_unfinished WHERE ended_at IS NULL AND seq > ? AND seq <= ? ORDER BY seq
+LIMIT ?;
 
 -- name: stored
 SELECT seq, id, name, state, generation, lease, worker, pid, failures, crashes, aborts, files, created_at, due_at,

@@ -255,13 +255,17 @@ class GroupRow(Struct, frozen=True, array_like=True, gc=False):
     """How many there were."""
 
 
+Span = tuple[int, int] | None
+"""Where to go on in the order of arrival, and where to end."""
+
+
 class Cleared(Struct, frozen=True, array_like=True, gc=False):
     """Part of a walk through the tasks that wait, in the order of their arrival."""
 
     count: int
     """How many of them were cancelled."""
-    place: int | None
-    """Where to go on; None at the end."""
+    rest: Span
+    """What is still to be gone through; None at the end."""
 
 
 class DeadSlice(Struct, frozen=True, array_like=True, gc=False):

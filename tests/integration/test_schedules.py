@@ -561,8 +561,8 @@ def test_schedules_travel_and_are_kept_as_json(declare: Declare, path: Path) -> 
     assert (
         payloads
         == [
-            header(AS_JSON, "send_email") + b'[[{"to":"ann"}],{},false]',
-            header(AS_JSON, "tick") + f'[[],{{"path":"{path}"}},false]'.encode(),
+            header(AS_JSON, "send_email") + b'[[{"to":"ann"}],{},false,null]',
+            header(AS_JSON, "tick") + f'[[],{{"path":"{path}"}},false,null]'.encode(),
         ][::-1]
     )
     kill_broker(tree)

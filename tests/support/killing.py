@@ -15,8 +15,20 @@ def kill(tree: RunningTree, victim: str) -> None:
 
     With the master its workers die; so it is waited for theirs.
     """
-    worker = proc.identity(tree.worker_pids()[0])
-    pid = worker.pid if worker and victim == "worker" else until(lambda: tree.pid_of(victim), f"a {victim}")
-    doomed = [worker, proc.identity(pid)] if victim == "master" else [proc.identity(pid)]
-    os.kill(pid, signal.SIGKILL)
-    until(lambda: not any(who and proc.is_alive(who) for who in doomed), f"the death of the {victim}", 30.0)
+    doomed = until(lambda: _strike(tree, victim), f"a {victim}")
+    until(lambda: not any(map(proc.is_alive, doomed)), f"the death of the {victim}", 30.0)
+
+
+def _strike(tree: RunningTree, victim: str) -> list[proc.Identity]:
+    """Kill it; who dies of that. Nobody where the status tells of one that is dead already."""
+    workers = tree.worker_pids()
+    pid = tree.pid_of(victim) if victim != "worker" else next(iter(workers), 0)
+    doomed = [pid, *workers[:1]] if victim == "master" else [pid]
+    found = [who for who in map(proc.identity, doomed) if who is not None]
+    if not pid or not found or found[0].pid != pid:
+        return []
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return []
+    return found
