@@ -80,6 +80,7 @@ class Draining:
             service.turn.words += [StopRunning(number) for number in workers]
         return False
 
-    def next_time(self) -> float | None:
+    @property
+    def next_due(self) -> float | None:
         """When :meth:`tick` has something to do."""
-        return min((each.until for each in self._callers), default=None)
+        return min(each.until for each in self._callers) if self._callers else None

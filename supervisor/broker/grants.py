@@ -31,7 +31,7 @@ def grant(lease: Lease, journal: Journal, dependencies: Dependencies) -> Grant:
         retries_left=max(0, kind.max_retries - entry.failures),
         store_result=kind.options.store_result or dependencies.want_result(entry.id),
         asked=asked,
-        extra=_extra(lease, journal),
+        extra=_extra(lease, journal) if entry.bond or kind.profile or entry.files & Files.CONTEXT else None,
     )
 
 
@@ -41,15 +41,12 @@ def _takes(ties: Ties) -> Takes:
     return Takes.RESULT if ties.takes else Takes.NOTHING
 
 
-def _extra(lease: Lease, journal: Journal) -> Extra | None:
+def _extra(lease: Lease, journal: Journal) -> Extra:
     """What few tasks have. One whose error handler is asked does not run, so it is given no results nor looked at."""
     entry, runs = lease.entry, lease.entry.asking is None
     profile = entry.kind.profile and runs
     takes = _takes(entry.bond.ties) if entry.bond is not None and runs else Takes.NOTHING
-    has_context = bool(entry.files & Files.CONTEXT)
-    if not (profile or takes or has_context):
-        return None
-    return Extra(journal.context(entry.seq) if has_context else b"", profile, takes)
+    return Extra(journal.context(entry.seq) if entry.files & Files.CONTEXT else b"", profile, takes)
 
 
 def _kill(lease: Lease, journal: Journal) -> KillData | None:

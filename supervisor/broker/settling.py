@@ -65,7 +65,7 @@ class Settler:
         service = self._service
         handouts = self._decide()
         changes, pieces = service.book.agenda.take_changes(service.now), self._collect()
-        if changes or pieces:
+        if changes or pieces is not None:
             service.journal.write(changes, pieces)
         turn, service.turn = service.turn, Turn()
         for handout in handouts:
@@ -78,7 +78,8 @@ class Settler:
             for waiter in service.waiters.ended(task_id):
                 self._answer(waiter)
         if service.output.followed:
-            service.listening.wake(pieces.talked.union(changes.ended), self._send)
+            talked = pieces.talked if pieces is not None else ()
+            service.listening.wake({*talked, *changes.ended}, self._send)
             service.listening.expire(service.now.mono, self._send)
         for waiter in service.waiters.expired(service.now.mono):
             self._answer(waiter)
@@ -91,12 +92,14 @@ class Settler:
         service.timetable.tick()
         service.hooks.tick()
         handouts = book.assign(now) if self._line.welcomed else []
-        self._tell_backlog(book.backlog())
+        backlog = book.backlog()
+        if backlog != self._backlog:
+            self._tell_backlog(backlog)
         service.draining.tick()
         return handouts
 
-    def _collect(self) -> Pieces:
-        """What running tasks have said, and now and then what was counted."""
+    def _collect(self) -> Pieces | None:
+        """What running tasks have said, and now and then what was counted; None for nothing."""
         service, now = self._service, self._service.now
         pieces = self._pieces
         service.output.followed = bool(service.listening.parked)
@@ -105,21 +108,23 @@ class Settler:
         if now.mono >= self._count_at:
             self._count_at = now.mono + _COUNT_SECONDS
             service.desk.count(pieces)
-        if pieces:
-            self._pieces = Pieces()
+        if not pieces:
+            return None
+        self._pieces = Pieces()
         return pieces
 
     def next_due(self) -> float | None:
         """The monotonic time at which a turn is due even if nobody asks for anything."""
         service = self._service
-        times = (service.book.agenda.next_due(service.now), service.timetable.next_due(), service.draining.next_time())
-        return min((time for time in times if time is not None), default=None)
+        soonest: float | None = None
+        for due in (service.book.agenda.next_due(service.now), service.timetable.next_due(), service.draining.next_due):
+            if due is not None and (soonest is None or due < soonest):
+                soonest = due
+        return soonest
 
     def _tell_backlog(self, backlog: int) -> None:
         """On the scoreboard; the master is woken for it only when it may have more workers."""
         before, self._backlog = self._backlog, backlog
-        if backlog == before:
-            return
         self._board.put(Header.BACKLOG, backlog)
         if not before and self._board.get(Header.GROWS):
             self._line.wake()

@@ -103,14 +103,14 @@ class Journal:
 
     # -- writing -----------------------------------------------------------------------------------------------
 
-    def write(self, changes: Changes, pieces: Pieces) -> None:
+    def write(self, changes: Changes, pieces: Pieces | None = None) -> None:
         """Commit one turn. When this returns, what the durability level promises holds for all of it."""
         self._begin(durable=bool(changes.new or changes.revived or changes.ties or changes.configured))
         try:
             for statement, rows in self._rows(changes, pieces):
                 if rows:
                     self._connection.executemany(SQL[statement], rows)
-            for seq, puts in pieces.puts:
+            for seq, puts in pieces.puts if pieces is not None else ():
                 contexts.put(self._connection, seq, puts)
             self._connection.execute("COMMIT")
         except BaseException:
@@ -118,41 +118,27 @@ class Journal:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def _rows(self, changes: Changes, pieces: Pieces) -> Iterator[tuple[str, Sequence[_Row]]]:
-        """What is to be executed, in this order."""
-        for statement in ("unbury", "keep_success", "keep_unstarted", "revive_task", "forget_stream"):
-            yield statement, [(seq,) for seq in changes.revived]
+    def _rows(self, changes: Changes, pieces: Pieces | None) -> Iterator[tuple[str, Sequence[_Row]]]:
+        """What is to be executed, in this order. What most turns have none of is not even looked for."""
+        if changes.revived:
+            for statement in ("unbury", "keep_success", "keep_unstarted", "revive_task", "forget_stream"):
+                yield statement, [(seq,) for seq in changes.revived]
         tasks = self._task_rows.sort(changes)
         yield "insert_waiting", tasks.waiting
         yield "insert_task", tasks.inserted
         yield "lease_task", tasks.leased
-        yield "cancel_task", [(seq,) for seq in changes.cancelling]
+        if changes.cancelling:
+            yield "cancel_task", [(seq,) for seq in changes.cancelling]
         yield "move_task", tasks.moved
-        yield "end_task", tasks.ended
-        yield "bury", [(entry.seq,) for entry in changes.ended.values() if entry.state in DEAD]
-        yield "insert_attempt", [_attempt_row(attempt) for attempt in changes.attempts]
-        yield "save_asking", [(cause, seq) for seq, cause in changes.asking.items()]
-        yield "save_queue", [(queue.name, queue.weight, queue.paused) for queue in changes.queues.values()]
-        saved, deleted = schedules.rows(changes.schedules)
-        yield "save_schedule", saved
-        yield "delete_schedule", deleted
-        if changes.ties is not None:
-            yield "save_ties", ties.rows(changes.ties.bonds)
-            yield "save_member", ties.members(changes.ties.members)
-        yield "insert_output", pieces.output
-        yield "insert_marks", pieces.marks
-        for statement in ("drop_output", "drop_marks"):
-            yield statement, pieces.dropped
-        yield "save_progress", pieces.progress
-        yield "insert_item", pieces.items
-        yield "save_stream", pieces.streams
-        yield "save_profile", pieces.profiles
-        yield "save_context", changes.contexts
-        yield "save_hook", list(changes.hooks.items())
-        yield "save_totals", pieces.totals
-        yield "delete_totals", pieces.old_totals
-        if changes.configured:
-            yield from _configured_rows(changes)
+        if tasks.ended or tasks.inserted:
+            yield "end_task", tasks.ended
+            yield "bury", [(entry.seq,) for entry in changes.ended.values() if entry.state in DEAD]
+        if changes.attempts:
+            yield "insert_attempt", [_attempt_row(attempt) for attempt in changes.attempts]
+        if changes.rare:
+            yield from _rare_rows(changes)
+        if pieces is not None:
+            yield from _piece_rows(pieces)
 
     def _begin(self, *, durable: bool) -> None:
         wanted = "FULL" if durable and self.durability is Durability.FULL else "NORMAL"
@@ -269,6 +255,34 @@ class Journal:
     def counts(self) -> dict[str, int]:
         """How many tasks there are in each state."""
         return dict(self._connection.execute(SQL["counts"]).fetchall())
+
+
+def _rare_rows(changes: Changes) -> Iterator[tuple[str, Sequence[_Row]]]:
+    yield "save_asking", [(cause, seq) for seq, cause in changes.asking.items()]
+    yield "save_queue", [(queue.name, queue.weight, queue.paused) for queue in changes.queues.values()]
+    saved, deleted = schedules.rows(changes.schedules)
+    yield "save_schedule", saved
+    yield "delete_schedule", deleted
+    if changes.ties is not None:
+        yield "save_ties", ties.rows(changes.ties.bonds)
+        yield "save_member", ties.members(changes.ties.members)
+    yield "save_context", changes.contexts
+    yield "save_hook", list(changes.hooks.items())
+    if changes.configured:
+        yield from _configured_rows(changes)
+
+
+def _piece_rows(pieces: Pieces) -> Iterator[tuple[str, Sequence[_Row]]]:
+    yield "insert_output", pieces.output
+    yield "insert_marks", pieces.marks
+    for statement in ("drop_output", "drop_marks"):
+        yield statement, pieces.dropped
+    yield "save_progress", pieces.progress
+    yield "insert_item", pieces.items
+    yield "save_stream", pieces.streams
+    yield "save_profile", pieces.profiles
+    yield "save_totals", pieces.totals
+    yield "delete_totals", pieces.old_totals
 
 
 def _configured_rows(changes: Changes) -> Iterator[tuple[str, list[_Row]]]:
