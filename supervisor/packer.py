@@ -11,8 +11,6 @@ import msgspec
 
 from supervisor import captured, generation, plain, registry
 from supervisor.config import TaskConfig
-from supervisor.core.keys import Keys
-from supervisor.core.ties import Ties
 from supervisor.directory import Directory
 from supervisor.errors import MessageTooLargeError, PayloadRefusedError, UnknownTaskError
 from supervisor.functions import Call, Function, Packing, name_of, pack_arguments, unwrap
@@ -96,28 +94,27 @@ class _Shape:
     name: str
     config: TaskConfig
     options: Options
-    delay: float
-    eta: float
-    expires: float
-    keys: Keys | None
-    ties: Ties | None
-    context: bytes | None
+    blank: Submission
+    """The submission, but for what is each call's own."""
 
     @classmethod
     def of(cls, name: str, config: TaskConfig) -> _Shape:
         """Worked out once, for as many calls as there are."""
-        expires = float(config.expires or 0.0)
-        return cls(
+        options = config.wire
+        blank = Submission(
+            id=b"",
             name=name,
-            config=config,
-            options=config.wire,
+            payload=b"",
+            options=options,
             delay=float(config.delay),
+            generation=generation.get(),
             eta=config.eta_wall,
-            expires=expires,
+            expires=float(config.expires or 0.0),
             keys=config.keys(name),
             ties=config.ties,
             context=msgspec.json.encode(config.context) if config.context else None,
         )
+        return cls(name, config, options, blank)
 
 
 def discard(directory: Directory, submission: Submission) -> None:
@@ -204,20 +201,7 @@ class Packer:
             # Written, and safe from a loss of power, before anybody hears of the task.
             write_file(path_of(self._directory, task_id, ARGUMENTS), payload, durable=True)
             payload, files = head, Files.ARGUMENTS
-        return Submission(
-            id=task_id,
-            name=shape.name,
-            payload=payload,
-            options=shape.options,
-            delay=shape.delay,
-            generation=generation.get(),
-            files=files,
-            eta=shape.eta,
-            expires=shape.expires,
-            keys=shape.keys,
-            ties=shape.ties,
-            context=shape.context,
-        )
+        return msgspec.structs.replace(shape.blank, id=task_id, payload=payload, files=files)
 
     def lighten(self, submissions: list[Submission]) -> list[Submission]:
         """Submissions that are to cross in one message: where that would be too large, the largest travel by file."""
