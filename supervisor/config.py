@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, IntEnum
 from functools import cached_property
-from typing import Any, Self, TypedDict
+from typing import Any, Protocol, Self, TypedDict, runtime_checkable
+
+import msgspec
 
 from supervisor.core.keys import Keys, Limit, Rate, Unique
+from supervisor.core.ties import Fate, Ties
 from supervisor.errors import TaskOptionError
+from supervisor.ids import from_text, id_of, to_text
 from supervisor.policy import NO_POLICY, ErrorHandler, ErrorType, Policy
 from supervisor.settings.kind import Duration, Factor, Kind, Maybe, Plain, Size, Switch, Whole
 from supervisor.settings.nearest import did_you_mean
+from supervisor.wire.messages import LONGEST_CONTEXT
 from supervisor.wire.options import Options
+
+
+@runtime_checkable
+class Parent(Protocol):
+    """A handle, of a task or a group."""
+
+    @property
+    def __supervisor_ids__(self) -> Sequence[str]: ...
+
+
+Parents = str | Parent | Iterable[str | Parent]
 
 
 class Priority(IntEnum):
@@ -59,6 +75,12 @@ class TaskOptions(TypedDict, total=False):
     store_result: bool
     result_ttl: float | str
     leave_children: bool
+    parent: Parents | None
+    on_parent_failure: str
+    on_parent_cancel: str
+    context: Mapping[str, Any] | None
+    profile: bool
+    hidden: str | Iterable[str]
 
 
 class _Unset(Enum):
@@ -129,6 +151,18 @@ class TaskConfig:
     """How long its result is kept after its end. Setting's default: 7 days."""
     leave_children: bool = False
     """Whether processes that it leaves behind may live on after it succeeded, for as long as its worker does."""
+    parent: Parents | None = None
+    """A handle (of a group too) or the id of a task, or several: it is not started before those have succeeded."""
+    on_parent_failure: str = "cancel"
+    """What becomes of it when one has failed, timed out or was lost: "cancel", "fail", or "run" all the same."""
+    on_parent_cancel: str = "cancel"
+    """The same where one was cancelled or has expired."""
+    context: Mapping[str, Any] | None = None
+    """What its context begins with: plain data, of at most 64 KiB as JSON."""
+    profile: bool = _UNSET
+    """Whether CPU time, memory and a profile of each attempt are kept. Setting's default: no."""
+    hidden: str | Iterable[str] = ()
+    """The names of arguments that nobody is shown; of a handler, the keys of its data."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -176,6 +210,20 @@ class TaskConfig:
             rate = Rate(self.rate_key or name, most, seconds)
         return Keys(unique, limit, rate)
 
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The ids of the tasks that it waits for."""
+        found: Any = self.parent  # read already
+        return found or ()
+
+    @property
+    def ties(self) -> Ties | None:
+        """The ties that these options make."""
+        if not self.parents:
+            return None
+        parents = [id_of(each) for each in dict.fromkeys(self.parents)]
+        return Ties(parents, Fate(self.on_parent_failure), Fate(self.on_parent_cancel))
+
     @cached_property
     def policy(self) -> Policy:
         """When it runs again, as far as its own code is asked; travels with the function."""
@@ -195,6 +243,7 @@ class TaskConfig:
             queue=self.queue,
             store_result=self.store_result,
             error_handler=self.policy.asks_after_kill,
+            hidden=tuple(self.hidden),
             **chosen,
         )
 
@@ -224,6 +273,38 @@ class _Until(Plain):
 
     def read(self, value: object) -> str | float:
         return str(value) if value in ("started", "finished") else Duration().read(value)
+
+
+class _Context(Plain):
+    """What a context begins with."""
+
+    unit = "mapping"
+    expects = f"a mapping of plain data, of at most {LONGEST_CONTEXT:,} bytes as JSON"
+
+    def read(self, value: object) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise ValueError
+        try:
+            data = msgspec.json.encode(dict(value))
+        except (OverflowError, RecursionError) as error:
+            raise ValueError from error
+        if len(data) > LONGEST_CONTEXT:
+            raise ValueError
+        found: dict[str, Any] = msgspec.json.decode(data)
+        return found
+
+
+class _Names(Plain):
+    """Names of arguments."""
+
+    unit = "names"
+    expects = "a name, or several of them"
+
+    def read(self, value: object) -> tuple[str, ...]:
+        names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else ()
+        if not all(isinstance(name, str) and 0 < len(name) <= 255 for name in names) or (value and not names):
+            raise ValueError
+        return names
 
 
 class _RateText(Plain):
@@ -280,6 +361,40 @@ class _Errors(Plain):
         return found
 
 
+class _Parents(Plain):
+    """Tasks that are there already."""
+
+    unit = "parents"
+    expects = "a handle or the id of a task, or several of either"
+
+    def read(self, value: object) -> tuple[str, ...]:
+        return tuple(self._ids(value))
+
+    def _ids(self, value: object) -> Iterator[str]:
+        if isinstance(value, str):
+            found = from_text(value)
+            if found is None:
+                raise ValueError
+            yield to_text(found)
+        elif isinstance(value, Parent):
+            yield from value.__supervisor_ids__
+        elif isinstance(value, Iterable):
+            for each in value:
+                yield from self._ids(each)
+        else:
+            raise TypeError
+
+
+class _Fate(Plain):
+    """What becomes of a task whose parent did not succeed."""
+
+    unit = "text"
+    expects = '"cancel", "fail" or "run"'
+
+    def read(self, value: object) -> str:
+        return Fate(str(value)).value
+
+
 def _read_rate(text: str) -> tuple[int, float]:
     count, slash, period = text.partition("/")
     if not slash:
@@ -315,6 +430,12 @@ _KINDS: dict[str, Kind[Any]] = {
     "retry_on": Maybe(_Errors()),
     "never_retry_on": _Errors(),
     "error_handler": Maybe(_Handler()),
+    "parent": Maybe(_Parents()),
+    "on_parent_failure": _Fate(),
+    "on_parent_cancel": _Fate(),
+    "context": Maybe(_Context()),
+    "profile": Switch(),
+    "hidden": _Names(),
 }
 _TRAVELLING = (
     "timeout",
@@ -327,6 +448,7 @@ _TRAVELLING = (
     "crash_budget",
     "memory_limit",
     "result_ttl",
+    "profile",
 )
 
 
@@ -346,6 +468,11 @@ def read_delay(option: str, value: float | str) -> float:
     """``delay`` under another name; TaskOptionError calls it by that."""
     seconds: Any = _read(option, _KINDS["delay"], value)
     return float(seconds)
+
+
+def read_rate(value: str) -> tuple[int, float]:
+    """So many in so many seconds, from text such as "10/s"; TaskOptionError for one that makes no sense."""
+    return _read_rate(str(_read("rate", _RateText(), value)))
 
 
 def read_priority(value: int | str | Enum) -> int:

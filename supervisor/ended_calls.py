@@ -47,7 +47,7 @@ class EndedCalls(Performing):
         after: When | None = None,
         before: When | TaskRecord | None = None,
     ) -> list[TaskRecord]:
-        """The tasks that ended failed, timed out or lost, the latest first, without output, traceback and stack.
+        """The tasks that ended failed, timed out or lost, the latest first, without output, traceback, stack, context.
 
         ``name`` is a task's name, in which ``*``, ``?`` and ``[…]`` mean what they do in file names. ``after`` and
         ``before`` are times of the end, a datetime or seconds since 1970; the last record of one page as ``before``

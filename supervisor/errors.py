@@ -56,6 +56,24 @@ class QueueClosedError(SupervisorError):
         super().__init__(f"the queue accepts no work: {reason}")
 
 
+class QueueDrainingError(QueueClosedError):
+    """The queue was drained, and takes nothing in until it is opened again."""
+
+    def __init__(self) -> None:
+        super().__init__("it was drained; TaskQueue.open() opens it again")
+
+
+class TooManyWaitingError(SupervisorError):
+    """A task wanted to wait for another one, while as many do as may: it might wait for ever."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(
+            f"{limit:,} tasks wait for other tasks already, each with a worker more for the time being, and there may"
+            " be no more (max_waiting): submit what is to follow instead of waiting for it, or raise max_waiting"
+        )
+
+
 class QueueFullError(SupervisorError):
     """The queue holds as many unfinished tasks as it may; ``queue`` names the one that does, where it is only one."""
 
@@ -163,6 +181,46 @@ class KeyHeldError(SupervisorError):
         )
 
 
+class TaskNeededError(SupervisorError):
+    """A task cannot be taken up again while an unfinished task goes by how it ended."""
+
+    def __init__(self, task_id: str, child: str) -> None:
+        self.task_id = task_id
+        self.child = child
+        super().__init__(
+            f"task {task_id} cannot run again now: task {child}, a child of it that has not ended, goes by how it"
+            " ended; retry it when that has ended, or cancel that one"
+        )
+
+
+class UnknownGroupError(SupervisorError):
+    """No group has this id, or the records of its members are gone."""
+
+    def __init__(self, group_id: str) -> None:
+        self.group_id = group_id
+        super().__init__(f"there is no group {group_id}: the id is wrong, or the records of its members have expired")
+
+
+class DependencyCycleError(SupervisorError):
+    """Steps that wait for each other in a circle: none of them could ever start."""
+
+    def __init__(self, members: list[str]) -> None:
+        self.members = list(members)
+        way = " waits for ".join([*self.members, self.members[0]]) if self.members else ""
+        super().__init__(f"these steps wait for each other in a circle: {way}; nothing was submitted")
+
+
+class DeadlockError(SupervisorError):
+    """A task was about to wait for a task that waits for it; ``members`` are those between, in order."""
+
+    def __init__(self, waiter: str, task_id: str, members: list[str]) -> None:
+        self.waiter = waiter
+        self.task_id = task_id
+        self.members = list(members)
+        way = " waits for ".join(self.members)
+        super().__init__(f"task {waiter} cannot wait for task {task_id}, which would never end: {way}")
+
+
 class ScheduleError(SupervisorError):
     """A schedule that makes no sense as it is declared."""
 
@@ -205,9 +263,8 @@ class TaskFailedError(TaskError):
         self.error_type = error_type
         self.error_message = error_message
         self.remote_traceback = remote_traceback
-        super().__init__(
-            task_id, f"task {task_id} failed: {error_type}: {error_message}\n\n{remote_traceback}".rstrip()
-        )
+        what = f"{error_type}: {error_message}" if error_type else error_message
+        super().__init__(task_id, f"task {task_id} failed: {what}\n\n{remote_traceback}".rstrip())
 
 
 class TaskTimeoutError(TaskError):
@@ -228,10 +285,14 @@ class ResultExpiredError(TaskError):
 
 
 class TaskCancelledError(TaskError):
-    """The task was cancelled. Raised inside the task as well, where it may clean up and end."""
+    """The task was cancelled. Raised inside the task as well, where it may clean up and end.
 
-    def __init__(self, task_id: str) -> None:
-        super().__init__(task_id, f"task {task_id} was cancelled")
+    ``reason`` is empty where a caller did it; else it names the parent that did not succeed.
+    """
+
+    def __init__(self, task_id: str, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(task_id, f"task {task_id} was cancelled" + (f": {reason}" if reason else ""))
 
 
 class TaskExpiredError(TaskError):
@@ -257,6 +318,25 @@ class SoftTimeoutError(SupervisorError):
         super().__init__(f"the task ran past its soft limit of {seconds:g} s")
 
 
+class StreamRestartedError(TaskError):
+    """The task runs again, and streams from its first item on, while a reader has had ``seen`` items already."""
+
+    def __init__(self, task_id: str, seen: int) -> None:
+        self.seen = seen
+        super().__init__(
+            task_id,
+            f"the stream of task {task_id} began anew in another attempt, after {seen:,} items were read;"
+            ' read it again, or with restart="skip"',
+        )
+
+
+class StreamForkError(SupervisorError):
+    """A process that a generator task has forked went on in the generator and yielded."""
+
+    def __init__(self) -> None:
+        super().__init__("a process that a task has forked cannot yield items of the task; leave it with os._exit")
+
+
 class WaitTimeoutError(SupervisorError, TimeoutError):
     """Only the waiting ran out; the task goes on."""
 
@@ -264,6 +344,39 @@ class WaitTimeoutError(SupervisorError, TimeoutError):
         self.task_id = task_id
         self.timeout = timeout
         super().__init__(f"task {task_id} has not ended within {timeout:g} s of waiting; it goes on")
+
+
+class ContextError(SupervisorError):
+    """What was to be put into a task's context cannot be there."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        self.key = key
+        super().__init__(f"{key!r} cannot be put into the context: {reason}")
+
+
+class HookSignatureError(SupervisorError, TypeError):
+    """A hook that cannot be called as it will be."""
+
+    def __init__(self, called: str, function: str, reason: str) -> None:
+        super().__init__(f"{function} cannot be a hook that is called as {called}: {reason}")
+
+
+class HooksFailedError(SupervisorError):
+    """Hooks raised; they run again as the task's retries allow."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(f"hooks failed: {', '.join(names)}; what they raised is in the output")
+
+
+class StandstillError(WaitTimeoutError):
+    """In the in-process mode for tests: nothing that is due at this moment of the clock ends what is waited for."""
+
+    def __init__(self, task_id: str, state: str) -> None:
+        super().__init__(task_id, 0.0)
+        self.args = (
+            f"task {task_id} is {state}, and nothing is due now that would end it: move the clock on, with"
+            " clock.advance(…) or run_due(…), or resume the queue that it waits in",
+        )
 
 
 class NotInTaskError(SupervisorError):

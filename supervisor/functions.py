@@ -14,13 +14,15 @@ import importlib
 import inspect
 import pickle
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import cloudpickle
 
+from supervisor import captured
 from supervisor.errors import SerializationError, UnknownFunctionError
+from supervisor.hidden import HIDDEN_REASON, is_secret
 from supervisor.policy import NO_POLICY, Policy
 from supervisor.wire.call_kind import BY_REFERENCE, BY_VALUE
 
@@ -36,6 +38,8 @@ class Call:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     policy: Policy = NO_POLICY
+    variables: dict[str, Any] | None = None
+    """Values of captured context variables, by name; None for none."""
 
 
 def reference_of(function: Function) -> str | None:
@@ -75,9 +79,10 @@ def name_of(function: Function) -> str:
 class Packing:
     """How calls of a function are packed: found out once, for as many calls as there are. ``name`` is the task's."""
 
-    def __init__(self, function: Function, name: str, policy: Policy = NO_POLICY) -> None:
+    def __init__(self, function: Function, name: str, policy: Policy = NO_POLICY, hidden: Collection[str] = ()) -> None:
         self._function = function
         self._name = name
+        self._hidden = hidden
         self._policy = policy
         self._reference, found = _refer(function)
         known = policy_of(found)
@@ -85,21 +90,29 @@ class Packing:
 
     def pack(self, args: Sequence[object], kwargs: Mapping[str, object]) -> bytes:
         """The payload of a call; SerializationError names the argument that cannot cross."""
+        variables = captured.values()
+        own = self._own if variables is None else (*(self._own or (None,)), variables)
         try:
             if self._reference is not None:
-                return BY_REFERENCE + _dump((self._reference, tuple(args), dict(kwargs), *self._own))
-            return BY_VALUE + dump_by_value((self._function, tuple(args), dict(kwargs), *self._own))
+                return BY_REFERENCE + _dump((self._reference, tuple(args), dict(kwargs), *own))
+            return BY_VALUE + dump_by_value((self._function, tuple(args), dict(kwargs), *own))
         except Exception as error:
-            call = Call(self._function, tuple(args), dict(kwargs), self._policy)
+            call = Call(self._function, tuple(args), dict(kwargs), self._policy, variables)
+            if self._hidden:
+                raise _explain(call, self._name, error, self._hidden) from None
             raise _explain(call, self._name, error) from error
 
 
-def pack_arguments(call: Call, name: str) -> bytes:
+def pack_arguments(call: Call, name: str, hidden: Collection[str] = ()) -> bytes:
     """The arguments of a call whose function goes by name; SerializationError names the one that cannot cross."""
-    own = (call.policy,) if call.policy else ()
+    own: tuple[object, ...] = (call.policy,) if call.policy else ()
+    if call.variables is not None:
+        own = (*(own or (None,)), call.variables)
     try:
         return _dump((call.args, call.kwargs, *own))
     except Exception as error:
+        if hidden:
+            raise _explain(call, name, error, hidden) from None
         raise _explain(call, name, error) from error
 
 
@@ -118,22 +131,49 @@ def dump_by_value(value: object) -> bytes:
     return data
 
 
-def _explain(call: Call, name: str, error: Exception) -> SerializationError:
-    parts = [(f"argument {label!r} of task {name} (a {type(value).__name__})", value) for label, value in _named(call)]
-    for what, value in [*parts, (f"the error_handler, or an error type, of task {name}", call.policy)]:
-        try:
-            dump_by_value(value)
-        except Exception as fault:  # noqa: BLE001  see pack
-            return SerializationError(what, f"{type(fault).__name__}: {fault}")
-    return SerializationError(f"the function of task {name}", f"{type(error).__name__}: {error}")
+def _explain(call: Call, name: str, error: Exception, hidden: Collection[str] = ()) -> SerializationError:
+    for label, value in _named(call):
+        fault = _fault(value)
+        if fault:
+            what = f"argument {label!r} of task {name} (a {type(value).__name__})"
+            return SerializationError(what, HIDDEN_REASON if is_secret(label, value, hidden) else fault)
+    for variable, value in (call.variables or {}).items():
+        if fault := _fault(value):
+            what = f"the context variable {variable!r}, captured for task {name} (a {type(value).__name__})"
+            return SerializationError(what, fault)
+    if fault := _fault(call.policy):
+        return SerializationError(f"the error_handler, or an error type, of task {name}", fault)
+    reason = HIDDEN_REASON if hidden else f"{type(error).__name__}: {error}"
+    return SerializationError(f"the function of task {name}", reason)
+
+
+def _fault(value: object) -> str:
+    """Why a value cannot cross; empty for one that can."""
+    try:
+        dump_by_value(value)
+    except Exception as fault:  # noqa: BLE001  see pack
+        return f"{type(fault).__name__}: {fault}"
+    return ""
 
 
 def _named(call: Call) -> list[tuple[str, object]]:
     try:
-        bound = inspect.signature(call.function).bind(*call.args, **call.kwargs)
+        signature = inspect.signature(call.function)
+        bound = signature.bind(*call.args, **call.kwargs)
     except (TypeError, ValueError):
         return [*((str(number), value) for number, value in enumerate(call.args)), *call.kwargs.items()]
-    return list(bound.arguments.items())
+    found: list[tuple[str, object]] = []
+    for name, value in bound.arguments.items():
+        named = signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
+        found += value.items() if named else [(name, value)]
+    return found
+
+
+def call_of(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], rest: list[Any], own: Policy) -> Call:
+    """A call by what was packed of it. ``rest`` is its policy (None, or nothing, for its own), then its variables."""
+    if not rest:
+        return Call(function, args, kwargs, own)
+    return Call(function, args, kwargs, own if rest[0] is None else rest[0], rest[1] if len(rest) > 1 else None)
 
 
 class Resolver:
@@ -146,12 +186,12 @@ class Resolver:
         """The call behind a payload; UnknownFunctionError when its function cannot be imported."""
         kind, data = payload[:1], memoryview(payload)[1:]
         if kind == BY_REFERENCE:
-            reference, args, kwargs, *policy = pickle.loads(data)
+            reference, args, kwargs, *rest = pickle.loads(data)
             function, own = self._found.get(reference) or self._find(reference, name)
-            return Call(function, args, kwargs, *(policy or (own,)))
+            return call_of(function, args, kwargs, rest, own)
         if kind == BY_VALUE:
-            function, args, kwargs, *policy = pickle.loads(data)
-            return Call(function, args, kwargs, *policy)
+            function, args, kwargs, *rest = pickle.loads(data)
+            return call_of(function, args, kwargs, rest, NO_POLICY)
         raise UnknownFunctionError(name, f"its payload is of unknown kind {kind!r}")
 
     def _find(self, reference: str, name: str) -> tuple[Function, Policy]:

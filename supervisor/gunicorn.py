@@ -63,7 +63,7 @@ def _plan(settings: Settings) -> CpuPlan:
     if settings.worker_count == 0:
         return CpuPlan(allowed, (), "no task workers here")
     try:
-        return plan_cpus(settings.cpus, settings.worker_count, allowed)
+        return plan_cpus(settings.cpus, settings.most_workers, allowed)
     except ValueError as error:  # they were taken away after the settings had been checked
         return CpuPlan(allowed, (), str(error))
 

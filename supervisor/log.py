@@ -7,6 +7,8 @@ import logging.handlers
 import sys
 
 log = logging.getLogger("supervisor")
+task_log = logging.getLogger("supervisor.task")
+"""What tasks say; its lines are made by :mod:`supervisor.broker.tasklog`."""
 _FORMAT = "[%(asctime)s] [%(process)d] [%(levelname)s] supervisor %(role)s: %(message)s"
 
 
@@ -20,6 +22,16 @@ class _Role(logging.Filter):
         return True
 
 
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return str(record.msg) if record.name == task_log.name else super().format(record)
+
+
+def write_ready(text: str) -> None:
+    """Write lines of tasks that are ready to be shown, whatever their levels."""
+    task_log.handle(task_log.makeRecord(task_log.name, logging.CRITICAL, "", 0, text, (), None))
+
+
 def configure(role: str, level: str, path: str = "") -> None:
     """Write what the logger gets from ``level`` on, each line naming the process and its role.
 
@@ -31,7 +43,7 @@ def configure(role: str, level: str, path: str = "") -> None:
             handler = logging.handlers.WatchedFileHandler(path, encoding="utf-8")
         except OSError as error:
             sys.stderr.write(f"supervisor {role}: {path} cannot be written, so this goes on here: {error}\n")
-    handler.setFormatter(logging.Formatter(_FORMAT, "%Y-%m-%d %H:%M:%S %z"))
+    handler.setFormatter(_Formatter(_FORMAT, "%Y-%m-%d %H:%M:%S %z"))
     handler.addFilter(_Role(role))
     log.handlers[:] = [handler]
     log.setLevel(level.upper())

@@ -8,7 +8,8 @@ import msgspec
 
 from supervisor import plain, registry
 from supervisor.errors import PayloadRefusedError, UnknownFunctionError
-from supervisor.functions import Call, Resolver
+from supervisor.functions import Call, Resolver, call_of
+from supervisor.internal_tasks import HANDLERS
 from supervisor.policy import NO_POLICY
 from supervisor.settings.nearest import did_you_mean
 from supervisor.wire.call_kind import AS_JSON, read_header
@@ -37,6 +38,8 @@ class Opener:
 
     def _by_name(self, payload: bytes, name: str, start: int) -> Call:
         found = self._registered.get(name)
+        if found is None and payload[:1] == AS_JSON and name in HANDLERS:
+            return Call(HANDLERS[name], (), plain.load_call(payload[start:]).kwargs)
         if found is None:
             hint = did_you_mean(name, self._registered) or "nothing is registered under that name"
             raise UnknownFunctionError(name, hint)
@@ -46,6 +49,7 @@ class Opener:
                 told = plain.load_call(data)
             except msgspec.MsgspecError as error:
                 raise PayloadRefusedError(f"the call of task {name}", str(error)) from error
-            return Call(found.function, tuple(told.args), told.kwargs, NO_POLICY if told.bare else found.config.policy)
-        pickled, named, *policy = pickle.loads(data)
-        return Call(found.function, pickled, named, *(policy or (found.config.policy,)))
+            policy = NO_POLICY if told.bare else found.config.policy
+            return Call(found.function, tuple(told.args), told.kwargs, policy, told.variables)
+        args, kwargs, *rest = pickle.loads(data)
+        return call_of(found.function, args, kwargs, rest, found.config.policy)

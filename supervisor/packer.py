@@ -9,31 +9,47 @@ from typing import Any
 
 import msgspec
 
-from supervisor import generation, plain, registry
+from supervisor import captured, generation, plain, registry
 from supervisor.config import TaskConfig
-from supervisor.core.keys import Keys
 from supervisor.directory import Directory
-from supervisor.errors import MessageTooLargeError, PayloadRefusedError
+from supervisor.errors import MessageTooLargeError, PayloadRefusedError, UnknownTaskError
 from supervisor.functions import Call, Function, Packing, name_of, pack_arguments, unwrap
-from supervisor.ids import new_id
-from supervisor.payload_files import ARGUMENTS, RESULT, path_of, write_file
+from supervisor.hidden import by_name, check_names
+from supervisor.ids import new_id, to_text
+from supervisor.payload_files import ARGUMENTS, RESULT, item_suffix, path_of, write_file
 from supervisor.payloads import load_result
 from supervisor.policy import NO_POLICY
+from supervisor.reading import open_arguments
 from supervisor.records import TaskRecord, record_of, result_in_file
 from supervisor.states import State
-from supervisor.wire.call_kind import AS_JSON, BY_NAME, header
+from supervisor.wire.call_kind import AS_JSON, BY_NAME, header, read_header
 from supervisor.wire.info import Info, Known
-from supervisor.wire.messages import Files, Submission, TaskRow
+from supervisor.wire.messages import ArgumentsRow, Files, Submission, TaskRow
 from supervisor.wire.options import Options
 
 NO_CONFIG = TaskConfig()
 _Caller = Callable[[Sequence[Any], Mapping[str, Any]], Submission]
 _CHUNK_TASKS = 1000
 _CHUNK_BYTES = 4 << 20
+_OVERHEAD = 250
 _UNREGISTERED = (
     "only functions that are registered run; make it a @task, or a handler, in a module that is named in `tasks`"
 )
 _POLICY = "retry_on, never_retry_on and error_handler cannot travel; give them where the task is registered"
+
+
+def in_chunks(submissions: Iterable[Submission]) -> Iterator[list[Submission]]:
+    """As many at a time as make a round trip."""
+    chunk: list[Submission] = []
+    size = 0
+    for submission in submissions:
+        chunk.append(submission)
+        size += len(submission.payload)
+        if len(chunk) >= _CHUNK_TASKS or size >= _CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +75,18 @@ def _unknown(*args: object, **kwargs: object) -> None:
     """In the place of a function that only the workers have."""
 
 
+def chosen(func: Callable[..., Any], config: TaskConfig) -> tuple[Function, TaskConfig]:
+    """The plain function, and the options that it is submitted with. Raises TypeError for what is neither."""
+    function = unwrap(func)
+    if not callable(function):
+        raise TypeError(f"{func!r} is no function")
+    if not isinstance(config, TaskConfig):
+        raise TypeError(f"config is a TaskConfig, such as TaskConfig(max_retries=2), not a {type(config).__name__}")
+    if config is NO_CONFIG and function is not func:
+        config = getattr(func, "config", NO_CONFIG)
+    return function, config
+
+
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """What all calls with one name and one config have in common."""
@@ -66,22 +94,39 @@ class _Shape:
     name: str
     config: TaskConfig
     options: Options
-    delay: float
-    eta: float
-    expires: float
-    keys: Keys | None
+    blank: Submission
+    """The submission, but for what is each call's own."""
 
     @classmethod
     def of(cls, name: str, config: TaskConfig) -> _Shape:
         """Worked out once, for as many calls as there are."""
-        expires = float(config.expires or 0.0)
-        return cls(name, config, config.wire, float(config.delay), config.eta_wall, expires, config.keys(name))
+        options = config.wire
+        blank = Submission(
+            id=b"",
+            name=name,
+            payload=b"",
+            options=options,
+            delay=float(config.delay),
+            generation=generation.get(),
+            eta=config.eta_wall,
+            expires=float(config.expires or 0.0),
+            keys=config.keys(name),
+            ties=config.ties,
+            context=msgspec.json.encode(config.context) if config.context else None,
+        )
+        return cls(name, config, options, blank)
 
 
 def discard(directory: Directory, submission: Submission) -> None:
     """Remove the file of what was refused."""
     if submission.files & Files.ARGUMENTS:
         path_of(directory, submission.id, ARGUMENTS).unlink(missing_ok=True)
+
+
+def _weight(submission: Submission) -> int:
+    """About how many bytes of a message it takes."""
+    parents = 0 if submission.ties is None else 18 * len(submission.ties.parents)
+    return len(submission.payload) + len(submission.name) + parents + _OVERHEAD
 
 
 class Packer:
@@ -98,31 +143,20 @@ class Packer:
         self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
     ) -> Submission:
         """The submission of a function. Raises SerializationError, MessageTooLargeError, PayloadRefusedError."""
-        return self._caller(func, config)(args, kwargs)
+        return self.caller(func, config)(args, kwargs)
 
     def chunks(
         self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], config: TaskConfig
     ) -> Iterator[list[Submission]]:
         """The submissions of a call for each of ``arguments``, as many at a time as make a round trip."""
-        call = self._caller(func, config)
-        chunk: list[Submission] = []
-        size = 0
-        for args in arguments:
-            submission = call(args, {})
-            chunk.append(submission)
-            size += len(submission.payload)
-            if len(chunk) >= _CHUNK_TASKS or size >= _CHUNK_BYTES:
-                yield chunk
-                chunk, size = [], 0
-        if chunk:
-            yield chunk
+        call = self.caller(func, config)
+        return in_chunks(call(args, {}) for args in arguments)
 
-    def named(self, target: Target, data: object) -> Submission:
-        """The submission of what is registered under a name."""
-        args, kwargs = target.arguments(data)
+    def named(self, target: Target, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Submission:
+        """The submission of what is registered under a name, called with :meth:`Target.arguments`."""
         shape = _Shape.of(target.config.name or target.name, target.config)
         if target.function is not None and not self._json:
-            packing = Packing(target.function, shape.name, shape.config.policy)
+            packing = Packing(target.function, shape.name, shape.config.policy, shape.options.hidden)
             return self._submission(shape, b"", packing.pack(args, kwargs))
         found = self._named(shape, target.name, args, kwargs)
         if target.function is not None or not target.known.asks_after_kill:
@@ -130,18 +164,14 @@ class Packer:
         options = msgspec.structs.replace(found.options, error_handler=True)
         return msgspec.structs.replace(found, options=options)
 
-    def _caller(self, func: Callable[..., Any], config: TaskConfig) -> _Caller:
-        """What packs calls of this function."""
-        function = unwrap(func)
-        if not callable(function):
-            raise TypeError(f"{func!r} is no function")
-        if not isinstance(config, TaskConfig):
-            raise TypeError(f"config is a TaskConfig, such as TaskConfig(max_retries=2), not a {type(config).__name__}")
-        if config is NO_CONFIG and function is not func:
-            config = getattr(func, "config", NO_CONFIG)
+    def caller(self, func: Callable[..., Any], config: TaskConfig) -> _Caller:
+        """What packs calls of this function, for as many as there are: ``(args, kwargs)``."""
+        function, config = chosen(func, config)
         shape = _Shape.of(config.name or name_of(function), config)
+        if config.hidden:
+            check_names(function, shape.options.hidden)
         if not self._json:
-            packing = Packing(function, shape.name, config.policy)
+            packing = Packing(function, shape.name, config.policy, shape.options.hidden)
             return lambda args, kwargs: self._submission(shape, b"", packing.pack(args, kwargs))
         known = registry.name_of(function)
         if known is None:
@@ -149,15 +179,16 @@ class Packer:
         return lambda args, kwargs: self._named(shape, known, args, kwargs)
 
     def _named(self, shape: _Shape, known: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Submission:
-        policy = shape.config.policy
+        policy, hidden, variables = shape.config.policy, shape.options.hidden, captured.values()
         if self._json:
             found = registry.find(known)
             if policy != NO_POLICY and (found is None or policy != found.config.policy):
                 raise PayloadRefusedError(f"a call of task {shape.name}", _POLICY)
             bare = found is not None and policy != found.config.policy
-            arguments = plain.dump_call(shape.name, args, dict(kwargs), bare=bare)
-            return self._submission(shape, header(AS_JSON, known), arguments)
-        arguments = pack_arguments(Call(_unknown, tuple(args), dict(kwargs), policy), shape.name)
+            told = plain.Arguments(list(args), dict(kwargs), bare, variables)
+            return self._submission(shape, header(AS_JSON, known), plain.dump_call(shape.name, told, hidden))
+        call = Call(_unknown, tuple(args), dict(kwargs), policy, variables)
+        arguments = pack_arguments(call, shape.name, hidden)
         return self._submission(shape, header(BY_NAME, known), arguments)
 
     def _submission(self, shape: _Shape, head: bytes, body: bytes) -> Submission:
@@ -170,20 +201,47 @@ class Packer:
             # Written, and safe from a loss of power, before anybody hears of the task.
             write_file(path_of(self._directory, task_id, ARGUMENTS), payload, durable=True)
             payload, files = head, Files.ARGUMENTS
-        return Submission(
-            id=task_id,
-            name=shape.name,
-            payload=payload,
-            options=shape.options,
-            delay=shape.delay,
-            generation=generation.get(),
-            files=files,
-            eta=shape.eta,
-            expires=shape.expires,
-            keys=shape.keys,
-        )
+        return msgspec.structs.replace(shape.blank, id=task_id, payload=payload, files=files)
+
+    def lighten(self, submissions: list[Submission]) -> list[Submission]:
+        """Submissions that are to cross in one message: where that would be too large, the largest travel by file."""
+        left = self._info.message_limit * 3 // 4 - sum(map(_weight, submissions))
+        if left >= 0:
+            return submissions
+        found = list(submissions)
+        for place in sorted(range(len(found)), key=lambda each: -len(found[each].payload)):
+            if left >= 0:
+                break
+            light = self._in_file(found[place])
+            left += len(found[place].payload) - len(light.payload)
+            found[place] = light
+        return found
+
+    def _in_file(self, submission: Submission) -> Submission:
+        if submission.files & Files.ARGUMENTS:
+            return submission
+        write_file(path_of(self._directory, submission.id, ARGUMENTS), submission.payload, durable=True)
+        named = read_header(submission.payload)
+        head = submission.payload[: named[1]] if named else b""
+        return msgspec.structs.replace(submission, payload=head, files=Files.ARGUMENTS)
 
     # -- reading -----------------------------------------------------------------------------------------------
+
+    def item(self, task_id: bytes, lease: int, number: int, data: bytes | None) -> object:
+        """An item of a stream; without ``data`` it lies in a file. Raises UnknownTaskError where that has expired."""
+        if data is None:
+            try:
+                data = path_of(self._directory, task_id, item_suffix(lease, number)).read_bytes()
+            except FileNotFoundError:
+                raise UnknownTaskError(to_text(task_id)) from None
+        return load_result(data, to_text(task_id), json_only=self._json)
+
+    def arguments(self, task_id: bytes, row: ArgumentsRow) -> dict[str, Any]:
+        """The arguments of a task by name, hidden ones hidden. Raises PayloadRefusedError, as for results."""
+        payload = row.payload
+        if row.files & Files.ARGUMENTS:
+            payload = path_of(self._directory, task_id, ARGUMENTS).read_bytes()
+        return by_name(*open_arguments(payload, row.name, json_only=self._json), row.hidden)
 
     def record(self, row: TaskRow) -> TaskRecord:
         """A row as a record with its result. Raises PayloadRefusedError for a pickle where only JSON is taken."""

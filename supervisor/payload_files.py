@@ -14,6 +14,11 @@ ARGUMENTS = "args"
 RESULT = "result"
 
 
+def item_suffix(lease: int, number: int) -> str:
+    """The suffix of the file of one item of a stream: each attempt writes its own."""
+    return f"item-{lease}-{number}"
+
+
 def path_of(directory: Directory, task_id: bytes, suffix: str) -> Path:
     """Where a task's payload lies."""
     return directory.payloads / f"{to_text(task_id)}.{suffix}"

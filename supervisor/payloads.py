@@ -13,9 +13,10 @@ from supervisor import plain
 from supervisor.directory import Directory
 from supervisor.errors import MessageTooLargeError, PayloadRefusedError, SerializationError
 from supervisor.functions import dump_by_value
-from supervisor.payload_files import ARGUMENTS, RESULT, path_of, write_file
+from supervisor.payload_files import ARGUMENTS, RESULT, item_suffix, path_of, write_file
 from supervisor.settings import Settings
 from supervisor.wire.messages import Files, Grant
+from supervisor.wire.talks import Item
 
 _PICKLE = b"\x80"
 """What every pickle begins with since protocol 2, and no JSON does."""
@@ -42,16 +43,27 @@ class PayloadStore:
         data = dump_result(value, grant.name, json_only=self._json)
         if len(data) <= self._inline:
             return data, Files.NONE
-        if len(data) > self._limit:
-            raise MessageTooLargeError(len(data), self._limit)
-        write_file(path_of(self._directory, grant.id, RESULT), data, durable=self._durable)
+        self._write(grant, RESULT, data)
         return b"", Files.RESULT
 
+    def item(self, value: object, grant: Grant, number: int) -> Item:
+        """What a task yields, as it is sent. Raises SerializationError, MessageTooLargeError."""
+        data = dump_result(value, grant.name, json_only=self._json, what=f"item {number}")
+        if len(data) <= self._inline:
+            return Item(grant.lease, number, data)
+        self._write(grant, item_suffix(grant.lease, number), data)
+        return Item(grant.lease, number, b"", file=True)
 
-def dump_result(value: object, name: str, *, json_only: bool = False) -> bytes:
+    def _write(self, grant: Grant, suffix: str, data: bytes) -> None:
+        if len(data) > self._limit:
+            raise MessageTooLargeError(len(data), self._limit)
+        write_file(path_of(self._directory, grant.id, suffix), data, durable=self._durable)
+
+
+def dump_result(value: object, name: str, *, json_only: bool = False, what: str = "the result") -> bytes:
     """A result, serialised."""
     if json_only:
-        return plain.dump(value, f"the result of task {name} (a {type(value).__name__})")
+        return plain.dump(value, f"{what} of task {name} (a {type(value).__name__})")
     try:
         data = pickle.dumps(value, protocol=5)
         return dump_by_value(value) if b"__main__" in data else data
@@ -59,8 +71,8 @@ def dump_result(value: object, name: str, *, json_only: bool = False) -> bytes:
         try:
             return dump_by_value(value)
         except Exception as error:
-            what = f"the result of task {name} (a {type(value).__name__})"
-            raise SerializationError(what, f"{type(error).__name__}: {error}") from error
+            whose = f"{what} of task {name} (a {type(value).__name__})"
+            raise SerializationError(whose, f"{type(error).__name__}: {error}") from error
 
 
 def load_result(data: bytes, name: str, *, json_only: bool = False) -> object:

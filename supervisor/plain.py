@@ -5,12 +5,13 @@ What JSON lacks becomes what is nearest: a tuple a list, a datetime its ISO text
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
 from supervisor.errors import SerializationError
+from supervisor.hidden import HIDDEN_REASON, is_secret
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -24,6 +25,8 @@ class Arguments(msgspec.Struct, frozen=True, array_like=True):
     kwargs: dict[str, Any]
     bare: bool = False
     """Whether the errors of this call are nobody's to judge: what the task was registered with for that is left out."""
+    variables: dict[str, Any] | None = None
+    """Values of captured context variables, by name."""
 
 
 _decode_call = msgspec.json.Decoder(Arguments).decode
@@ -31,14 +34,27 @@ JSON_ONLY = "json"
 """The value of the setting ``payloads`` that makes all of this the rule."""
 
 
-def dump_call(name: str, args: Sequence[object], kwargs: dict[str, Any], *, bare: bool = False) -> bytes:
-    """Arguments as JSON; SerializationError names the one that has no such form."""
+def dump_call(name: str, told: Arguments, hidden: Collection[str] = ()) -> bytes:
+    """Arguments as JSON; SerializationError names the one that has no such form, and tells of none that is hidden."""
     try:
-        return _encode(Arguments(list(args), kwargs, bare))
+        return _encode(told)
     except _FAULTS as error:
-        for label, value in [*((str(number), value) for number, value in enumerate(args)), *kwargs.items()]:
-            dump(value, f"argument {label!r} of task {name} (a {type(value).__name__})")
-        raise SerializationError(f"the arguments of task {name}", str(error)) from error
+        if hidden:
+            raise _explain(name, told, hidden, error) from None
+        raise _explain(name, told, (), error) from error
+
+
+def _explain(name: str, told: Arguments, hidden: Collection[str], error: Exception) -> SerializationError:
+    positions = ((str(number), value) for number, value in enumerate(told.args))
+    parts = [(f"argument {label!r}", label, value) for label, value in [*positions, *told.kwargs.items()]]
+    variables = told.variables or {}
+    parts += [(f"the context variable {label!r}, captured", "", value) for label, value in variables.items()]
+    for part, label, value in parts:
+        try:
+            dump(value, f"{part} of task {name} (a {type(value).__name__})")
+        except SerializationError as fault:
+            return SerializationError(fault.what, HIDDEN_REASON) if is_secret(label, value, hidden) else fault
+    return SerializationError(f"the arguments of task {name}", HIDDEN_REASON if hidden else str(error))
 
 
 def load_call(data: bytes) -> Arguments:

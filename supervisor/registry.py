@@ -17,6 +17,8 @@ from supervisor.functions import Function, unwrap
 from supervisor.wire.info import Known
 
 _PLAIN = (bool, int, float, str)
+_DATA = ("context", "hidden")
+"""Options that are plain data however they look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +97,4 @@ def plain_options(config: TaskConfig) -> dict[str, Any]:
         for field in dataclasses.fields(config)
         if getattr(config, field.name) != field.default
     }
-    return {name: value for name, value in found.items() if value is None or isinstance(value, _PLAIN)}
+    return {name: value for name, value in found.items() if value is None or isinstance(value, _PLAIN) or name in _DATA}

@@ -121,9 +121,9 @@ class Declarations:
                 name,
             )
 
-    def plans(self, info: Info) -> list[Plan]:
-        """All that was declared, for the broker; what comes later is too late."""
-        self._told = True
+    def plans(self, info: Info, *, last: bool = True) -> list[Plan]:
+        """All that was declared, for the broker; what comes later is too late, unless this is not the ``last`` time."""
+        self._told = self._told or last
         return [each.plan(info) for each in self._declared.values()]
 
 
@@ -137,6 +137,8 @@ def declaration(function: Callable[..., Any], arguments: Mapping[str, Any], opti
     rules = read_rules(own.name or name_of(plain), options)
     if own.eta is not None:
         raise ScheduleError(rules.name, "its task has an eta, which would be the same for each firing; give it a start")
+    if own.parents:
+        raise ScheduleError(rules.name, "its task has a parent, which would be the same for each firing; schedule that")
     args, kwargs = arguments.get("args", ()), arguments.get("kwargs", {})
     if isinstance(args, str | bytes) or not isinstance(args, Sequence) or not isinstance(kwargs, Mapping):
         raise ScheduleError(rules.name, f"args={args!r}, kwargs={kwargs!r}: expected a sequence and a mapping")

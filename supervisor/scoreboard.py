@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 MAGIC = 0x53757065_72766973
-SLOTS = 1_100
-"""Room for the most workers that can be set, and for replacements that overlap them."""
+SLOTS = 2_200
+"""Room for the most workers that can be set, those for tasks that wait, and for replacements that overlap them."""
 _WORD = 8
 _HEADER_WORDS = 16
 _SLOT_WORDS = 32
@@ -39,6 +39,14 @@ class Header(IntEnum):
     GUARDIAN_PID = 6
     GENERATION = 7
     """The newest generation of the code; the master writes it before it tells anybody of it."""
+    BACKLOG = 8
+    """Broker: how many tasks could be handed out, were a worker idle; 0 while one is."""
+    GROWS = 9
+    """Master: whether it wants to be woken when there is a backlog, since there could be more workers."""
+    SINCE_NS = 10
+    """Master: the wall-clock nanosecond of the tree's start."""
+    MOST_WAITING = 11
+    """Master: how many workers may wait for tasks at once."""
 
 
 class Word(IntEnum):
@@ -48,6 +56,12 @@ class Word(IntEnum):
     WORKER = 0
     """The number of the worker that has the slot; 0 for nobody."""
     PID = 1
+    SEAT = 24
+    """Its place among the workers."""
+    DEATH = 25
+    """Why the one before it on its seat died: 1 and more by the order of the causes; 0 where none did."""
+    DEATH_NS = 26
+    """The wall-clock nanosecond of that."""
     # worker
     VERSION = 2
     LEASE = 3
@@ -62,6 +76,8 @@ class Word(IntEnum):
     """How many tasks this worker has ended."""
     READY_NS = 10
     """When it became ready; 0 before."""
+    WAITING = 11
+    """Whether the task that it runs waits for another one."""
     # broker
     CLAIM_VERSION = 16
     CLAIM_LEASE = 17
@@ -239,6 +255,11 @@ class Scoreboard:
     def put(self, word: Header, value: int) -> None:
         """Write one word of the header."""
         self._words[word] = value
+
+    def waiting(self) -> int:
+        """How many workers have a task that waits for another one."""
+        words: list[int] = self._words[_HEADER_WORDS + Word.WAITING :: _SLOT_WORDS].tolist()
+        return len(words) - words.count(0)
 
     def clear(self) -> None:
         """Everything back to zero: a new tree starts. Nobody else may be looking."""

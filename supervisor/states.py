@@ -71,5 +71,7 @@ class Cause(StrEnum):
     """It said that no further attempt would help."""
     EXPIRED = "expired"
     """Not started in the time given for it."""
+    PARENT = "parent"
+    """A task that it waited for did not succeed."""
     ABORT = "abort"
     """The whole tree of processes died at once; counted on a budget of its own."""

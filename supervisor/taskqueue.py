@@ -4,36 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import Enum
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack, overload
+from typing import Any, Self, TypeVar
 
-from supervisor import handlers
 from supervisor.client import calls
 from supervisor.client.calls import Call
 from supervisor.client.ends import Ends
 from supervisor.client.wait import Wait, raise_for_end
-from supervisor.config import TaskConfig, TaskOptions, read_delay, read_priority
-from supervisor.context import TaskContext
 from supervisor.directory import DEFAULT, VARIABLE, Directory
 from supervisor.ended_calls import EndedCalls
-from supervisor.errors import QueueUnavailableError, SupervisorError, UnknownTaskError
-from supervisor.ids import from_text, id_of, to_text
+from supervisor.errors import UnknownTaskError
+from supervisor.group_calls import GroupCalls
+from supervisor.ids import from_text, id_of
 from supervisor.local.tree import LocalTree
-from supervisor.packer import NO_CONFIG, Packer, discard
+from supervisor.number_calls import Meters, NumberCalls
+from supervisor.order_calls import OrderCalls
+from supervisor.packer import Packer
 from supervisor.records import TaskRecord, record_of
 from supervisor.schedule_calls import ScheduleCalls
+from supervisor.seen_calls import SeenCalls
 from supervisor.states import State
-from supervisor.wire.messages import Submission
+from supervisor.submit_calls import SubmitCalls
+from supervisor.talk_calls import TalkCalls
 
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., Any])
 
 
-class TaskQueue(EndedCalls, ScheduleCalls):
+class TaskQueue(SubmitCalls, OrderCalls, EndedCalls, GroupCalls, NumberCalls, ScheduleCalls, SeenCalls, TalkCalls):
     """A connection to the supervisor of a directory, made when it is first needed.
 
     Safe to share between threads and across forks, sync and async. ``dir`` defaults to ``$SUPERVISOR_DIR``, then
@@ -44,18 +43,19 @@ class TaskQueue(EndedCalls, ScheduleCalls):
     def __init__(self, dir: str | os.PathLike[str] | None = None, timeout: float = 5.0) -> None:  # noqa: A002
         self._chosen = dir
         self._timeout = timeout
+        self._meters = Meters()
         self._place: tuple[str, Ends] | None = None
         self._local: LocalTree | None = None
         self._begun: Path | None = None
         """The directory of the local supervisor that runs."""
-        self._instead: list[Path] = []
-        """Of the ready queue: the directories of local supervisors that run, the latest of which it uses."""
+        self._instead: list[Path | Ends] = []
+        """Of the ready queue: the local supervisors that run (and in-process ones), the latest of which it uses."""
 
     @classmethod
     def connect(cls, dir: str | os.PathLike[str] | None = None, timeout: float = 5.0) -> TaskQueue:  # noqa: A002
         """A queue whose supervisor has answered; QueueUnavailableError when none does within ``timeout`` seconds."""
         queue = cls(dir, timeout)
-        queue.stats()
+        queue.is_accepting()
         return queue
 
     @classmethod
@@ -98,10 +98,12 @@ class TaskQueue(EndedCalls, ScheduleCalls):
     @property
     def _ends(self) -> Ends:
         chosen = self._instead[-1] if self._instead else self._chosen
+        if isinstance(chosen, Ends):
+            return chosen
         wanted = os.fspath(chosen or os.environ.get(VARIABLE) or DEFAULT)
         place = self._place
         if place is None or place[0] != wanted:
-            self._place = place = (wanted, Ends(Directory(wanted), self._timeout))
+            self._place = place = (wanted, Ends.to(Directory(wanted), self._timeout))
         return place[1]
 
     def _perform(self, call: Call[T]) -> T:
@@ -160,166 +162,6 @@ class TaskQueue(EndedCalls, ScheduleCalls):
     ) -> None:
         await asyncio.to_thread(self.close)
 
-    # -- submitting --------------------------------------------------------------------------------------------
-
-    def submit(self, func: Callable[..., Any], /, *args: Any, config: TaskConfig = NO_CONFIG, **kwargs: Any) -> str:
-        """Put a call of ``func`` into the queue; its id, once it is kept as the durability level promises.
-
-        A task that is submitted without ``config`` has its own options; with it, only those.
-
-        Raises QueueFullError, QueueUnavailableError, QueueClosedError, and SerializationError for an argument that
-        cannot cross to another process.
-        """
-        return self.submit_call(func, args, kwargs, config)
-
-    async def asubmit(
-        self, func: Callable[..., Any], /, *args: Any, config: TaskConfig = NO_CONFIG, **kwargs: Any
-    ) -> str:
-        """:meth:`submit` without blocking the event loop."""
-        return await self.asubmit_call(func, args, kwargs, config)
-
-    def submit_call(
-        self,
-        func: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-        config: TaskConfig = NO_CONFIG,
-    ) -> str:
-        """:meth:`submit` with the arguments packed, for a function that has a parameter named ``config`` itself."""
-        return self._put(func, args, kwargs, config)[0]
-
-    def _put(
-        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
-    ) -> tuple[str, bool]:
-        """The id, and whether it is a new task: one that holds its unique key may stand for it."""
-        submission = self._packer().call(func, args, kwargs, config)
-        found = self._send(calls.submit(submission, self._timeout), submission)
-        return to_text(found), found == submission.id
-
-    async def asubmit_call(
-        self,
-        func: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-        config: TaskConfig = NO_CONFIG,
-    ) -> str:
-        """:meth:`submit_call` without blocking the event loop."""
-        return (await self._aput(func, args, kwargs, config))[0]
-
-    async def _aput(
-        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], config: TaskConfig
-    ) -> tuple[str, bool]:
-        submission = (await self._apacker()).call(func, args, kwargs, config)
-        found = await self._asend(calls.submit(submission, self._timeout), submission)
-        return to_text(found), found == submission.id
-
-    def submit_many(
-        self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], *, config: TaskConfig = NO_CONFIG
-    ) -> list[str]:
-        """Put a call of ``func`` for each tuple of ``arguments`` into the queue; their ids.
-
-        In one round trip, or one for each thousand. A round trip is accepted whole or not at all.
-        """
-        ids: list[str] = []
-        for chunk in self._packer().chunks(func, arguments, config):
-            accepted = self._send(calls.submit_many(chunk, self._timeout), *chunk)
-            ids += map(to_text, accepted)
-        return ids
-
-    async def asubmit_many(
-        self, func: Callable[..., Any], arguments: Iterable[Sequence[Any]], *, config: TaskConfig = NO_CONFIG
-    ) -> list[str]:
-        """:meth:`submit_many` without blocking the event loop."""
-        ids: list[str] = []
-        for chunk in (await self._apacker()).chunks(func, arguments, config):
-            accepted = await self._asend(calls.submit_many(chunk, self._timeout), *chunk)
-            ids += map(to_text, accepted)
-        return ids
-
-    def _send(self, call: Call[T], *submissions: Submission) -> T:
-        try:
-            return self._perform(call)
-        except SupervisorError as error:
-            self._refused(error, submissions)
-            raise
-
-    async def _asend(self, call: Call[T], *submissions: Submission) -> T:
-        try:
-            return await self._aperform(call)
-        except SupervisorError as error:
-            self._refused(error, submissions)
-            raise
-
-    def _refused(self, error: SupervisorError, submissions: Iterable[Submission]) -> None:
-        """Remove the files of what was refused (not when nobody answered: it may have been accepted)."""
-        if isinstance(error, QueueUnavailableError):
-            return
-        for submission in submissions:
-            discard(self._ends.directory, submission)
-
-    # -- by name -----------------------------------------------------------------------------------------------
-
-    @overload
-    def register_handler(self, name: str, function: F, /, **options: Unpack[TaskOptions]) -> F: ...
-    @overload
-    def register_handler(self, name: str, /, **options: Unpack[TaskOptions]) -> Callable[[F], F]: ...
-    def register_handler(
-        self, name: str, function: F | None = None, /, **options: Unpack[TaskOptions]
-    ) -> F | Callable[[F], F]:
-        """Make a function known as the handler of ``name``, with the options that it is submitted with.
-
-        To be done where the workers see it too: in a module that is named in ``tasks``. Also a decorator:
-        ``@queue.register_handler("send_email", timeout=30)``. The function stays as it is, and is called with one
-        argument, the data that was enqueued. It is known to every queue of this process. Raises NameTakenError.
-        """
-        if function is not None:
-            return handlers.add(name, function, options)
-        return lambda decorated: handlers.add(name, decorated, options)
-
-    def enqueue(
-        self, name: str, data: object = None, /, *, delay_seconds: float | str = 0.0, **options: Unpack[TaskOptions]
-    ) -> str:
-        """Put a call of what is registered under a name into the queue; its id, as :meth:`submit` gives it.
-
-        A handler is called with ``data`` (left out: an empty dict); a task with the items of it as keyword arguments.
-        ``options``, such as ``priority`` and ``max_retries``, change those that it was registered with.
-
-        What this process has not registered itself the workers are asked for; UnknownHandlerError names the nearest
-        where nobody knows it.
-        """
-        chosen = _chosen(options, delay_seconds)
-        packer = self._packer()
-        target = handlers.here(name, chosen)
-        if target is None:
-            target = handlers.there(name, self._perform(calls.look(name, self._timeout)), chosen)
-        submission = packer.named(target, {} if data is None else data)
-        return to_text(self._send(calls.submit(submission, self._timeout), submission))
-
-    async def aenqueue(
-        self, name: str, data: object = None, /, *, delay_seconds: float | str = 0.0, **options: Unpack[TaskOptions]
-    ) -> str:
-        """:meth:`enqueue` without blocking the event loop."""
-        chosen = _chosen(options, delay_seconds)
-        packer = await self._apacker()
-        target = handlers.here(name, chosen)
-        if target is None:
-            target = handlers.there(name, await self._aperform(calls.look(name, self._timeout)), chosen)
-        submission = packer.named(target, {} if data is None else data)
-        return to_text(await self._asend(calls.submit(submission, self._timeout), submission))
-
-    def task_context(
-        self, func: Callable[..., Any], /, *args: Any, config: TaskConfig = NO_CONFIG, **kwargs: Any
-    ) -> TaskContext:
-        """A call of ``func`` for as long as a block runs: ``with queue.task_context(f, 9) as task_id: …``.
-
-        What has not ended when the block is left, however, is cancelled. ``async with`` does not block the event loop.
-        A task of others that holds its unique key, and so stands for it, is left alone. Raises what :meth:`submit` and
-        :meth:`cancel` raise.
-        """
-        return TaskContext(
-            self, partial(self._put, func, args, kwargs, config), partial(self._aput, func, args, kwargs, config)
-        )
-
     # -- reading -----------------------------------------------------------------------------------------------
 
     def get_task(self, task_id: str) -> TaskRecord | None:
@@ -360,36 +202,27 @@ class TaskQueue(EndedCalls, ScheduleCalls):
         Returns the record of one that succeeded or failed. Raises TaskTimeoutError, TaskCancelledError,
         WorkerLostError or TaskExpiredError for those ends, WaitTimeoutError when only the waiting ran out, and
         UnknownTaskError.
+
+        A task may wait for another: that one then goes before all others of its queue, and for as long as the waiting
+        lasts there is a worker more; above the setting ``max_waiting`` it raises TooManyWaitingError.
         """
         waiting = Wait(task_id, timeout)
-        while True:
-            ended = waiting.ended(self._perform(waiting.call()))
-            if ended is not None:
-                return raise_for_end(self._packer().record(ended))
+        with self._waits_for(id_of(task_id)):
+            while True:
+                ended = waiting.ended(self._perform(waiting.call()))
+                if ended is not None:
+                    return raise_for_end(self._packer().record(ended))
+                self._hurry(id_of(task_id))
 
     async def await_(self, task_id: str, timeout: float | None = None) -> TaskRecord:
         """:meth:`wait` without blocking the event loop (``wait`` with an ``a`` is a keyword, hence the underscore)."""
         waiting = Wait(task_id, timeout)
-        while True:
-            ended = waiting.ended(await self._aperform(waiting.call()))
-            if ended is not None:
-                return raise_for_end((await self._apacker()).record(ended))
-
-    def stats(self) -> dict[str, Any]:
-        """The queue's numbers: unfinished tasks by state, ended ones since its start, the limit, and more."""
-        return self._perform(calls.stats(self._timeout))
-
-    async def astats(self) -> dict[str, Any]:
-        """:meth:`stats` without blocking the event loop."""
-        return await self._aperform(calls.stats(self._timeout))
-
-    def workers(self) -> list[dict[str, Any]]:
-        """The workers, and what each of them holds."""
-        return [_readable(worker) for worker in self._perform(calls.workers(self._timeout))]
-
-    async def aworkers(self) -> list[dict[str, Any]]:
-        """:meth:`workers` without blocking the event loop."""
-        return [_readable(worker) for worker in await self._aperform(calls.workers(self._timeout))]
+        with await self._awaits_for(id_of(task_id)):
+            while True:
+                ended = waiting.ended(await self._aperform(waiting.call()))
+                if ended is not None:
+                    return raise_for_end((await self._apacker()).record(ended))
+                await self._ahurry(id_of(task_id))
 
     # -- cancelling --------------------------------------------------------------------------------------------
 
@@ -405,62 +238,35 @@ class TaskQueue(EndedCalls, ScheduleCalls):
         """:meth:`cancel` without blocking the event loop."""
         return await self._aperform(calls.cancel(id_of(task_id), self._timeout))
 
-    # -- order and pace ----------------------------------------------------------------------------------------
+    def clear(self, *, name: str | None = None, queue: str | None = None) -> int:
+        """Cancel all tasks that wait: for a worker, their time, other tasks or another attempt; how many that were.
 
-    def set_priority(self, task_id: str, priority: int | str | Enum) -> bool:
-        """Give a task that has not started another priority; False when it has started. Raises UnknownTaskError."""
-        return self._perform(calls.prioritise(id_of(task_id), read_priority(priority), self._timeout))
+        ``name`` is a task's name, in which ``*``, ``?`` and ``[…]`` mean what they do in file names; ``queue`` a named
+        queue. What runs is left alone, and so is what is submitted meanwhile. Children go by what they have chosen for
+        a parent that is cancelled, and do not count where they go along with it. It is done slice by slice, so nobody
+        else has to wait; when it is interrupted, call it again.
+        """
+        found = self._perform(calls.clear(None, name, queue, self._timeout))
+        count = found.count
+        while found.rest is not None:
+            found = self._perform(calls.clear(found.rest, name, queue, self._timeout))
+            count += found.count
+        return count
 
-    async def aset_priority(self, task_id: str, priority: int | str | Enum) -> bool:
-        """:meth:`set_priority` without blocking the event loop."""
-        return await self._aperform(calls.prioritise(id_of(task_id), read_priority(priority), self._timeout))
-
-    def queues(self) -> list[dict[str, Any]]:
-        """The named queues: name, ready, weight, paused."""
-        return self._perform(calls.queues(self._timeout))
-
-    async def aqueues(self) -> list[dict[str, Any]]:
-        """:meth:`queues` without blocking the event loop."""
-        return await self._aperform(calls.queues(self._timeout))
-
-    def pause(self, name: str = "default") -> None:
-        """Hand out nothing more from a named queue, until it is resumed, restarts included."""
-        self._perform(calls.pause(name, True, self._timeout))
-
-    async def apause(self, name: str = "default") -> None:
-        """:meth:`pause` without blocking the event loop."""
-        await self._aperform(calls.pause(name, True, self._timeout))
-
-    def resume(self, name: str = "default") -> None:
-        """Hand out tasks of a named queue again."""
-        self._perform(calls.pause(name, False, self._timeout))
-
-    async def aresume(self, name: str = "default") -> None:
-        """:meth:`resume` without blocking the event loop."""
-        await self._aperform(calls.pause(name, False, self._timeout))
-
-    def set_weight(self, name: str, weight: float) -> None:
-        """Give a named queue so many turns where a queue of weight 1 (the default) has one."""
-        self._perform(calls.weigh(name, weight, self._timeout))
-
-    async def aset_weight(self, name: str, weight: float) -> None:
-        """:meth:`set_weight` without blocking the event loop."""
-        await self._aperform(calls.weigh(name, weight, self._timeout))
-
-
-def _chosen(options: Mapping[str, Any], delay: float | str) -> dict[str, Any]:
-    return {**options, "delay": read_delay("delay_seconds", delay)} if delay else dict(options)
+    async def aclear(self, *, name: str | None = None, queue: str | None = None) -> int:
+        """:meth:`clear` without blocking the event loop."""
+        found = await self._aperform(calls.clear(None, name, queue, self._timeout))
+        count = found.count
+        while found.rest is not None:
+            found = await self._aperform(calls.clear(found.rest, name, queue, self._timeout))
+            count += found.count
+        return count
 
 
 def _state(record: TaskRecord | None, task_id: str) -> State:
     if record is None:
         raise UnknownTaskError(task_id)
     return record.state
-
-
-def _readable(worker: dict[str, Any]) -> dict[str, Any]:
-    running = [{**lease, "id": to_text(lease["id"])} for lease in worker["running"]]
-    return {**worker, "running": running}
 
 
 queue = TaskQueue()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from supervisor import task_hooks
 from tests.support.tree import RunningTree
 
 MakeTree = Callable[..., RunningTree]
@@ -28,6 +29,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name in SAMPLE:
             item.add_marker(pytest.mark.versions)
+
+
+@pytest.fixture(autouse=True)
+def no_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a module of tasks registers is for workers: in the process of the tests there are the test's own alone."""
+    monkeypatch.setattr(task_hooks, "_hooks", {point: {} for point in task_hooks.Point})
 
 
 @pytest.fixture

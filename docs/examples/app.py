@@ -112,7 +112,7 @@ async def result(request: Request) -> Response:
 
 async def health(_: Request) -> Response:
     """Whether the web side answers and the queue behind it does; 503 when the queue does not."""
-    return reply({"status": "ok", "queue": await queue.astats()})
+    return reply({"status": "ok", "queue": (await queue.astats()).to_dict()})
 
 
 async def refuse(_: Request, error: Exception) -> Response:

@@ -5,10 +5,18 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import Process
+from typing import Any
 
 from scripts.measuring import workload
 from scripts.measuring.tree import Tree
 from supervisor import TaskQueue
+
+
+def numbers(queue: TaskQueue) -> dict[str, Any]:
+    """The queue's numbers, which earlier versions give as a dict."""
+    found: Any = queue.stats()
+    plain: dict[str, Any] = found if isinstance(found, dict) else found.to_dict()
+    return plain
 
 
 def submit_rate(queue: TaskQueue, seconds: float) -> float:
@@ -23,14 +31,14 @@ def submit_rate(queue: TaskQueue, seconds: float) -> float:
 
 def eight_processes(tree: Tree) -> float:
     """Submits a second from eight processes together."""
-    before = sum(tree.queue.stats()["unfinished"].values())
+    before = sum(numbers(tree.queue)["unfinished"].values())
     processes = [Process(target=submit_rate, args=(tree.queue, 1.0)) for _ in range(8)]
     start = time.perf_counter()
     for process in processes:
         process.start()
     for process in processes:
         process.join()
-    return (sum(tree.queue.stats()["unfinished"].values()) - before) / (time.perf_counter() - start)
+    return (sum(numbers(tree.queue)["unfinished"].values()) - before) / (time.perf_counter() - start)
 
 
 def drain_rate(tree: Tree, tasks: int) -> tuple[float, float]:
@@ -45,8 +53,10 @@ def drain_rate(tree: Tree, tasks: int) -> tuple[float, float]:
     for hold in holds:
         tree.queue.wait(hold)
     start = time.perf_counter()
-    done = tree.queue.stats()["ended"].get("succeeded", 0)
-    while (count := tree.queue.stats()["ended"].get("succeeded", 0)) < tasks + len(gate) + len(holds):
+    done = numbers(tree.queue)["ended"].get("succeeded", 0)
+    while sum(each["ready"] for each in tree.queue.queues()):
+        time.sleep(0.01)  # asking for this costs the broker next to nothing
+    while (count := numbers(tree.queue)["ended"].get("succeeded", 0)) < tasks + len(gate) + len(holds):
         time.sleep(0.01)
     assert count == tasks + len(gate) + len(holds)
     left = count - done

@@ -12,7 +12,7 @@ INTRODUCTION = """\
 # API reference
 
 Written by `scripts/api-reference` from the docstrings of the sources; a test fails while it is out of date. All
-names are imported from `supervisor`, but for those of the last two sections. What is shown with `await` does the
+names are imported from `supervisor`, but for those of the last three sections. What is shown with `await` does the
 same as the call above it and never blocks the event loop. `supervisor.__version__` is the version.
 """
 SECTIONS: dict[str, tuple[str, ...]] = {
@@ -25,17 +25,45 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "high_priority_config",
         "reliable_config",
     ),
-    "Submitting and asking": ("Handle", "queue", "TaskQueue"),
+    "Submitting and asking": ("Handle", "StreamHandle", "queue", "TaskQueue"),
+    "Together": ("chain", "group", "Step", "Chain", "Group", "GroupHandle", "GroupProgress"),
     "Schedules": ("schedule", "Misfire", "Overlap"),
-    "Records": ("TaskRecord", "AttemptRecord", "ScheduleRecord", "State", "Cause", "ErrorInfo", "Progress"),
-    "Inside a task": ("current_task", "CurrentTask", "Retry", "Reject", "on_worker_start", "on_worker_stop"),
+    "Records": (
+        *("TaskRecord", "TaskProgress", "AttemptRecord", "ScheduleRecord"),
+        *("State", "Cause", "ErrorInfo", "Progress", "LogLine", "Profile", "HIDDEN"),
+    ),
+    "Numbers": ("QueueStats", "Figures", "Times", "WorkerRecord", "ActiveTask", "ChangeRecord"),
+    "Inside a task": (
+        *("current_task", "CurrentTask", "track", "set_context", "get_context", "commit_context"),
+        *("Retry", "Reject", "on_worker_start", "on_worker_stop"),
+    ),
+    "Hooks": (
+        *("on_pre_create", "on_post_create", "NewTask", "on_pre_run", "on_post_run"),
+        *("on_death", "DeadTask", "on_backlog", "capture"),
+    ),
 }
 ERRORS = "supervisor.errors"
 GUNICORN = "supervisor.gunicorn"
 ATTACHING = ("attach", "web_cpus")
+TESTING = "supervisor.testing"
+FOR_TESTS = {"in_process": f"{TESTING}.queue", "InProcessQueue": f"{TESTING}.queue", "Clock": f"{TESTING}.clock"}
 _ENUMS = {"IntEnum", "StrEnum"}
-_RECORDS = ("TaskConfig", "TaskRecord", "AttemptRecord", "ScheduleRecord", "ErrorInfo", "Progress")
-_MADE_BY_US = ("Task", "Handle", "CurrentTask")
+_RECORDS = (
+    *("TaskConfig", "TaskRecord", "TaskProgress", "AttemptRecord", "LogLine", "ScheduleRecord", "ErrorInfo"),
+    *("Progress", "GroupProgress", "Profile", "NewTask", "DeadTask"),
+    *("QueueStats", "Figures", "Times", "WorkerRecord", "ActiveTask", "ChangeRecord"),
+)
+_MADE_BY_US = (
+    "Task",
+    "Handle",
+    "StreamHandle",
+    "CurrentTask",
+    "Step",
+    "Chain",
+    "Group",
+    "GroupHandle",
+    "InProcessQueue",
+)
 """Their constructors are none of the caller's business."""
 
 
@@ -51,6 +79,7 @@ def page() -> str:
     parts.append(_section("Errors", [_errors(ours)]))
     parts.append(_section(f"More errors, in `{ERRORS}`", [_errors(name for name in errors if name not in homes)]))
     parts.append(_section(f"In `{GUNICORN}`", [_entry(GUNICORN, name) for name in ATTACHING]))
+    parts.append(_section(f"In `{TESTING}`", [_entry(home, name) for name, home in FOR_TESTS.items()]))
     return "\n".join([INTRODUCTION, *parts])
 
 

@@ -119,13 +119,16 @@ def _without_self(arguments: ast.arguments) -> ast.arguments:
 
 
 def methods(node: ast.ClassDef, tree: ast.Module) -> Iterator[Function]:
-    """The public ones, and those special ones that say what a call or an ``await`` does; inherited ones last."""
+    """The public ones, and those special ones that say what a call or an ``await`` does; inherited ones last.
+
+    What is inherited from a public class stands with that.
+    """
     for each in node.body:
         if isinstance(each, Function) and (each.name[0] != "_" or each.name in ("__call__", "__await__")):
             yield each
     for base in node.bases:
         home = _imported_from(tree, ast.unparse(base))
-        if home is not None:
+        if home is not None and ast.unparse(base) not in exported():
             parent = definitions(module(home), ast.unparse(base))[0]
             assert isinstance(parent, ast.ClassDef)
             yield from methods(parent, module(home))

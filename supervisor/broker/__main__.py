@@ -15,17 +15,19 @@ from types import FrameType
 from setproctitle import setproctitle
 
 from supervisor.broker.admission import Admission
+from supervisor.broker.configuring import defaults_of, restore_limits, stored_settings
 from supervisor.broker.line import MasterLine
 from supervisor.broker.output import OutputReader
 from supervisor.broker.restoring import entry_of
 from supervisor.broker.server import Server
 from supervisor.broker.service import Service
+from supervisor.broker.tasklog import TaskLog
 from supervisor.core.agenda import Agenda
 from supervisor.core.book import Book
 from supervisor.core.capacity import Capacity
 from supervisor.core.dealer import BatchPolicy
 from supervisor.core.entry import Lease, Worker
-from supervisor.core.kind import Defaults, Kinds
+from supervisor.core.kind import Kinds
 from supervisor.core.moment import Moment
 from supervisor.core.restoration import Restoration
 from supervisor.core.retention import Retention
@@ -49,21 +51,13 @@ _BEAT_ROWS = 5_000
 
 def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Moment | None = None) -> Book:
     """The book as the journal left it; ``now`` is the present unless given."""
-    defaults = Defaults(
-        timeout=settings.timeout,
-        soft_timeout=settings.soft_timeout,
-        max_retries=settings.max_retries,
-        retry_delay=settings.retry_delay,
-        backoff=settings.backoff,
-        max_delay=settings.max_delay,
-        retry_jitter=settings.retry_jitter,
-        crash_budget=settings.crash_budget,
-        abort_budget=settings.abort_budget,
-        memory_limit=settings.memory_limit,
+    agenda = Agenda(
+        Kinds(defaults_of(settings)), Capacity(settings.queue_limit, settings.queue_limits), settings.ageing or 0.0
     )
-    agenda = Agenda(Kinds(defaults), Capacity(settings.queue_limit, settings.queue_limits), settings.ageing or 0.0)
     book = Book(agenda, BatchPolicy(settings.batch_size, settings.batch_time))
     now, newest = now or Moment.now(), board.get(Header.GENERATION)
+    book.agenda.kinds.tallies.restore(journal.totals())
+    restore_limits(book.agenda, journal.configured(), now.mono)
     restoration = Restoration(book, now)
     for count, stored in enumerate(journal.unfinished()):
         if count % _BEAT_ROWS == 0:
@@ -74,6 +68,7 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Mome
             lease = Lease(stored.lease, entry, stored.worker, 0, stored.started_wall or now.wall)
             lease.cancelling = bool(stored.cancelling)
             restoration.lease(lease, Worker(stored.worker, 0, stored.pid, 0))
+    _restore_ties(journal, book, restoration, board)
     for name, weight, paused in journal.queues():
         restoration.queue(name, weight, paused=bool(paused))
     for task_id, keys, created in journal.keyed():
@@ -86,13 +81,47 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Mome
     return book
 
 
-def _keep_house(server: Server, service: Service, settings: Settings) -> Remover:
-    """See to it that what has outlived its time goes."""
+def _restore_ties(journal: Journal, book: Book, restoration: Restoration, board: Scoreboard) -> None:
+    for task_id, bond in journal.ties.unfinished():
+        board.put(Header.BROKER_BEAT_NS, time.monotonic_ns())
+        over = [each for each in bond.ties.parents if each not in book.agenda.tasks]
+        restoration.ties(task_id, bond, journal.ties.ends(over))
+
+
+def open_service(
+    journal: Journal,
+    base: Settings,
+    board: Scoreboard,
+    task_log: TaskLog | None = None,
+    now: Moment | None = None,
+) -> Service:
+    """The service with all that the journal knows; ``base`` are the settings of this start, ``now`` is the present
+    unless given.
+    """
+    now = now or Moment.now()
+    settings, configured = stored_settings(base, journal.configured())
+    book = open_book(journal, settings, board, now)
+    output = OutputReader(book, board, settings.output_limit, journal.last_piece, task_log)
+    service = Service(book, journal, board, output)
+    service.now = now
+    service.timetable.restore(journal.schedules())
+    service.hooks.restore(journal.hooks(), settings.backlog_threshold)
+    service.configuring.begin(base, configured)
+    service.info = {"durability": settings.durability, "pid": os.getpid(), "directory": str(settings.dir)}
+    service.admission = Admission(
+        Info(settings.payloads, settings.inline_limit, settings.payload_limit, settings.message_limit)
+    )
+    return service
+
+
+def keep_house(service: Service, settings: Settings) -> tuple[Sweeper, Remover]:
+    """What sees to it that what has outlived its time goes."""
     remover = Remover(Directory(settings.dir).payloads)
     retention = Retention(settings.result_ttl, settings.record_ttl, settings.dead_ttl)
-    service.ended.remover, service.ended.retention = remover, retention
-    server.sweeper = Sweeper(service.journal.archive, remover, retention)
-    return remover
+    sweeper = Sweeper(service.journal.archive, remover, retention, service.book.agenda.dependencies)
+    service.ended.remover, service.ended.sweeper = remover, sweeper
+    service.ended.keep(retention)
+    return sweeper, remover
 
 
 def _nothing(signum: int, frame: FrameType | None) -> None:
@@ -127,11 +156,8 @@ def main(arguments: list[str]) -> int:
         log.critical("%s", error)
         return EXIT_FAILED
     board = Scoreboard.attach(chosen.board)
-    book = open_book(journal, settings, board)
-    service = Service(book, journal, board, OutputReader(book, board, settings.output_limit))
-    service.timetable.restore(journal.schedules())
-    service.info = {"durability": settings.durability, "pid": os.getpid(), "directory": str(directory)}
-    service.admission = Admission(Info(settings.payloads, settings.inline_limit, settings.payload_limit))
+    task_log = TaskLog(settings.output_limit)
+    service = open_service(journal, settings, board, task_log)
     bell = chosen.bell
     line = MasterLine(Channel.inherited(chosen.channel), chosen.wake)
     server = Server(
@@ -139,14 +165,13 @@ def main(arguments: list[str]) -> int:
     )
     if settings.durability != Durability.OFF:
         server.checkpointer = Checkpointer(directory.journal)
-    remover = _keep_house(server, service, settings)
+    server.sweeper, remover = keep_house(service, service.configuring.settings)
     gc.collect()
     gc.freeze()  # a deep queue's records are never walked again
     server.serve()
-    if server.checkpointer is not None:
-        server.checkpointer.close()
-    remover.close()
-    journal.close()
+    for helper in (server.checkpointer, remover, task_log, journal):
+        if helper is not None:
+            helper.close()
     return 0
 
 

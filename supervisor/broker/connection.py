@@ -19,8 +19,13 @@ _HANDSHAKE_LIMIT = 1024
 
 def peer_uid(connected: socket.socket) -> int:
     """The user at the other end, by the kernel's word."""
-    _, uid, _ = _UCRED.unpack(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-    return int(uid)
+    return peer(connected)[1]
+
+
+def peer(connected: socket.socket) -> tuple[int, int]:
+    """The process at the other end, as it connected, and its user."""
+    pid, uid, _ = _UCRED.unpack(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    return int(pid), int(uid)
 
 
 def may_connect(uid: int) -> bool:
@@ -60,6 +65,10 @@ class Connection:
         self._limit = limit
         self._nonce = handshake.new_nonce()
         self._frames = FrameBuffer(_HANDSHAKE_LIMIT)  # until it has proved the key, it may not make us buffer much
+
+    def peer(self) -> tuple[int, int]:
+        """The process and the user at the other end, by the kernel's word."""
+        return peer(self.socket)
 
     def greet(self) -> bytes:
         """The first thing to send."""

@@ -14,12 +14,13 @@ import msgspec
 from supervisor.broker.connection import Connection
 from supervisor.broker.restoring import fresh_entry_of
 from supervisor.core.retention import DEAD, Remains, Retention
-from supervisor.errors import JournalFullError, KeyHeldError, QueueClosedError, UnknownTaskError
+from supervisor.core.ties import Bond
+from supervisor.errors import JournalFullError, KeyHeldError, QueueDrainingError, TaskNeededError, UnknownTaskError
 from supervisor.ids import to_text
 from supervisor.journal.archive import Place, Remainder
 from supervisor.journal.removal import Remover
 from supervisor.journal.rows import StoredTask
-from supervisor.journal.sweep import MOST_HISTORY, forget
+from supervisor.journal.sweep import MOST_HISTORY, Sweeper, forget
 from supervisor.scoreboard import Header
 from supervisor.states import State
 from supervisor.wire.messages import DeadQuery, DeadSlice, Files, TaskRow
@@ -39,6 +40,13 @@ class Ended:
         self.remover: Remover | None = None
         """Removes the files of what is dropped; without one they are left to the sweep."""
         self.retention: Retention | None = None
+        self.sweeper: Sweeper | None = None
+
+    def keep(self, retention: Retention) -> None:
+        """Keep what has ended for so long from now on."""
+        self.retention = retention
+        if self.sweeper is not None:
+            self.sweeper.retention = retention
 
     def current(self, row: TaskRow) -> TaskRow:
         """A row without the result that is due, whether the sweep has come by already or not."""
@@ -46,8 +54,8 @@ class Ended:
         if keep is None or row.state != State.SUCCEEDED:
             return row
         remains = Remains(State.SUCCEEDED, row.ended_at, True, own if isinstance(own, float) else None)
-        if self._service.now.wall < keep.result_until(remains):
-            return row
+        if row.options.store_result and self._service.now.wall < keep.result_until(remains):
+            return row  # else it is there for its children at most
         return msgspec.structs.replace(row, result=None, files=row.files & ~Files.RESULT)
 
     def attempts(self, connection: Connection, ident: int | None, task_id: bytes) -> object:
@@ -73,13 +81,17 @@ class Ended:
         return True
 
     def retry_dead(self, connection: Connection, ident: int | None, query: DeadQuery) -> object:
-        """Take up a slice of the dead letters. One whose unique key is held by another task stays where it is."""
+        """Take up a slice of the dead letters. One whose unique key is held by another task stays where it is, and one
+        whose end an unfinished child goes by.
+        """
         found, place = self._archive.dead(query)
         count = 0
         last: Place | None = None
         for each in found:
             stored = self._archive.stored(each[1])
             if stored is None or self._unfinished(each[1]) or self._holder(stored[0]) is not None:
+                continue
+            if each[1] in self._book.agenda.dependencies.children:
                 continue
             try:
                 self._revive(stored[0])
@@ -102,13 +114,20 @@ class Ended:
     def _revive(self, stored: StoredTask) -> None:
         service = self._service
         if self._book.agenda.closed:
-            raise RemoteError(QueueClosedError)
+            raise RemoteError(QueueDrainingError)
         service.want_room([stored.options.queue])
         holder = self._holder(stored)
         if holder is not None and stored.keys.unique is not None:
             raise RemoteError(KeyHeldError, to_text(stored.id), stored.keys.unique.key, to_text(holder))
+        child = self._book.agenda.dependencies.child(stored.id)
+        if child is not None:
+            raise RemoteError(TaskNeededError, to_text(stored.id), to_text(child))
         newest = service.board.get(Header.GENERATION)
-        self._book.agenda.revive(fresh_entry_of(stored, self._book.agenda.kinds, newest, service.now), service.now)
+        entry = fresh_entry_of(stored, self._book.agenda.kinds, newest, service.now)
+        ties = service.journal.ties.of(stored.seq)
+        if ties is not None:
+            entry.bond = Bond(ties)
+        self._book.agenda.revive(entry, service.now, service.together.ends(ties))
 
     # -- dead letters ------------------------------------------------------------------------------------------
 
@@ -140,7 +159,9 @@ class Ended:
         return DeadSlice([], gone, place)
 
     def _is_dead(self, row: Remainder) -> bool:
-        return row.remains.state in DEAD and not self._unfinished(row.id)
+        if row.remains.state not in DEAD or row.id in self._book.agenda.dependencies.children:
+            return False
+        return not self._unfinished(row.id)
 
     def _drop(self, dead: list[Remainder]) -> int:
         """Drop these, or only the first of them, where they have run so often that the others would have to wait."""

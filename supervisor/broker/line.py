@@ -69,6 +69,7 @@ class MasterLine:
                     declared = read_declared(descriptors[0])
                     service.admission.learn(declared.names, message.generation)
                     service.timetable.declare(declared.plans, message.generation)
+                    service.hooks.declare(declared.hooks)
                 case Gone():
                     last_words(message.worker)
                     self._bury(service, message)
@@ -119,6 +120,7 @@ class MasterLine:
                 service.ask_to_end(lease)  # the broker before us may not have got round to it
         for living in roster.alive:
             book.hello(Hello(living.worker, living.slot, living.pid, living.generation))
+        service.turn.words.append(service.configuring.for_master())
         self.welcomed = True
 
     def _remember(self, service: Service, living: Alive) -> None:
@@ -133,7 +135,7 @@ class MasterLine:
 
     def _bury(self, service: Service, gone: Gone) -> None:
         held = service.book.workers.get(gone.worker)
-        service.output.close(gone.worker)
+        service.output.close(gone.worker, service.now)
         seqs = [(lease.number, lease.entry.seq) for lease in held.leases] if held else []
         service.book.die(gone.worker, gone.lease, Death(Cause(gone.cause), gone.message, gone.stack), service.now)
         service.turn.late += seqs

@@ -15,13 +15,10 @@ import msgspec
 
 from supervisor.broker.batches import Batches
 from supervisor.broker.connection import Connection
-from supervisor.broker.grants import grant
 from supervisor.broker.line import MasterLine
 from supervisor.broker.service import Service
+from supervisor.broker.settling import Settler
 from supervisor.broker.takeback import take_back
-from supervisor.broker.turn import Turn
-from supervisor.broker.waiters import Waiter
-from supervisor.core.book import Handout
 from supervisor.core.moment import Moment
 from supervisor.errors import MessageTooLargeError
 from supervisor.journal.checkpoint import Checkpointer
@@ -29,7 +26,7 @@ from supervisor.journal.rows import Pieces
 from supervisor.journal.sweep import Sweeper
 from supervisor.log import log
 from supervisor.scoreboard import Header, Scoreboard
-from supervisor.wire.codec import ERROR, HEADER, RETURN, decode_request, encode_reply
+from supervisor.wire.codec import ERROR, HEADER, decode_request, encode_reply
 
 _HANDSHAKE_SECONDS = 5.0
 _BEAT_SECONDS = 0.5
@@ -54,6 +51,7 @@ class Server:
         self._connections: dict[int, Connection] = {}
         self._bell = bell
         self._batches = Batches(self._epoll)
+        self._settler = Settler(service, line, self._batches.handed_out, self._blocked)
         self._again = False
         """The book changed after this turn's commit: the next turn comes at once."""
         self._next_beat = 0.0
@@ -68,8 +66,15 @@ class Server:
             epoll.register(descriptor, select.EPOLLIN)
         while not self._line.stopped:
             self.turn(epoll.poll(self._patience(), _EVENTS))
+        self._write_counts()
         for connection in list(self._connections.values()):
             self._hang_up(connection)
+
+    def _write_counts(self) -> None:
+        pieces = Pieces()
+        self._service.desk.count(pieces, at_once=True)
+        if pieces:
+            self._service.journal.write(self._service.book.agenda.take_changes(self._service.now), pieces)
 
     # -- a turn ------------------------------------------------------------------------------------------------
 
@@ -88,13 +93,14 @@ class Server:
                 self._accept()
         # What a task printed was written before its report was sent. So the pipes are read after the reports were
         # received and before they are handled: the last line belongs to the attempt that printed it.
-        service.output.read()
+        service.output.read(service.now)
         if any(descriptor == self._line.fileno() for descriptor, _ in events):
             self._from_master(heard)
         for connection, bodies in heard:
             for body in bodies:
                 self._handle(connection, body)
-        self._settle()
+        self._settler.settle()
+        self._keep_house(service.now.mono)
 
     def _answer_bell(self, heard: list[tuple[Connection, list[bytes]]]) -> None:
         os.eventfd_read(self._bell)
@@ -155,54 +161,16 @@ class Server:
     def _read_rest(self, connection: Connection) -> None:
         try:
             while bodies := connection.read():
-                self._service.output.read()
+                self._service.output.read(self._service.now)
                 for body in bodies:
                     self._handle(connection, body)
         except (OSError, MessageTooLargeError) as error:
             log.debug("a dead worker's connection broke: %s", error)
 
-    def _settle(self) -> None:
-        """Hand out, commit, and only then answer."""
-        service = self._service
-        book, now = service.book, service.now
-        book.agenda.tick(now)
-        service.timetable.tick()
-        handouts = book.assign(now) if self._line.welcomed else []
-        changes = book.agenda.take_changes(now)
-        pieces = Pieces()
-        service.output.collect(pieces, service.turn.late, now.mono)
-        if changes or pieces:
-            service.journal.write(changes, pieces)
-        turn, service.turn = service.turn, Turn()
-        for handout in handouts:
-            self._hand_out(handout)
-        for word in turn.words:
-            self._line.send(word)
-        for connection, data in turn.replies:
-            connection.send(data, self._blocked)
-        for task_id in changes.ended:
-            for waiter in service.waiters.ended(task_id):
-                self._answer_waiter(waiter)
-        self._keep_house(now.mono)
-
-    def _hand_out(self, handout: Handout) -> None:
-        worker = handout.worker
-        connection, ident = self._service.links[worker.number]
-        first = handout.leases[0]
-        # The scoreboard first: from here on the master holds the worker to its deadline, even if it never reads this.
-        self._board.slots[worker.slot].claim(first.number, first.deadline_ns)
-        if first.deadline_ns and first.deadline_ns < self._board.get(Header.MASTER_WAKE_NS):
-            self._line.wake()
-        grants = [grant(lease, self._service.journal) for lease in handout.leases]
-        connection.send(encode_reply(ident, RETURN, grants), self._blocked)
-        self._batches.handed_out(connection, len(grants), self._service.now.mono)
-
     # -- what is due -------------------------------------------------------------------------------------------
 
     def _keep_house(self, now: float) -> None:
         service = self._service
-        for waiter in service.waiters.expired(now):
-            self._answer_waiter(waiter)
         for connection in self._batches.overdue(now):
             self._look_after(connection, now)
         if self.sweeper is not None and now >= self.sweeper.next_time:
@@ -219,7 +187,7 @@ class Server:
         """A worker has not rung for a while: read what it has reported, and take back what it has not started."""
         heard: list[tuple[Connection, list[bytes]]] = []
         self._hear(connection, select.EPOLLIN, heard)
-        self._service.output.read()  # between receiving and handling, as in every turn
+        self._service.output.read(self._service.now)  # between receiving and handling, as in every turn
         for _, bodies in heard:
             for body in bodies:
                 self._handle(connection, body)
@@ -243,20 +211,16 @@ class Server:
         service = self._service
         times = [
             self._next_beat,
-            service.book.agenda.next_due(service.now),
-            service.timetable.next_due(),
+            self._settler.next_due(),
             service.waiters.next_time(),
+            service.output.next_flush,
             self._batches.next_time(),
         ]
+        if service.output.followed:
+            times.append(service.listening.next_time())
         if self.sweeper is not None:
             times.append(self.sweeper.next_time)
-        if service.output.wants_flush:
-            times.append(time.monotonic() + 0.2)
         return max(0.0, min(when for when in times if when is not None) - time.monotonic())
-
-    def _answer_waiter(self, waiter: Waiter) -> None:
-        row = self._service.row(waiter.task_id, with_result=waiter.with_result)
-        waiter.connection.send(encode_reply(waiter.ident, RETURN, row), self._blocked)
 
     # -- connections -------------------------------------------------------------------------------------------
 
@@ -289,9 +253,4 @@ class Server:
         del self._connections[connection.fd]
         connection.close()
         self._batches.drop(connection)
-        self._service.waiters.drop(connection)
-        worker = connection.worker
-        if worker is not None and self._service.links.get(worker.number, (None,))[0] is connection:
-            # Whether it is dead is for the master to say; it may only be reconnecting.
-            del self._service.links[worker.number]
-            self._service.book.leave(worker)
+        self._service.hung_up(connection)

@@ -4,40 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
 from supervisor.broker.admission import Admission
+from supervisor.broker.clearing import Clearing
+from supervisor.broker.configuring import Configuring
 from supervisor.broker.connection import Connection
+from supervisor.broker.desk import Desk
+from supervisor.broker.draining import Draining
 from supervisor.broker.ended import Ended
+from supervisor.broker.hooks import Hooks
+from supervisor.broker.listening import Listening
+from supervisor.broker.ordering import Ordering
 from supervisor.broker.output import OutputReader
+from supervisor.broker.streams import Streams
 from supervisor.broker.timetable import Timetable
-from supervisor.broker.turn import Turn
+from supervisor.broker.together import Together
+from supervisor.broker.turn import PARKED, Turn
 from supervisor.broker.waiters import Waiter, Waiters
 from supervisor.core.book import Book, Cancelled
 from supervisor.core.entry import Lease
+from supervisor.core.keys import Key
 from supervisor.core.moment import Moment
 from supervisor.core.plan import Plan, ScheduleName
-from supervisor.errors import BadRequestError, QueueClosedError, QueueFullError, UnknownTaskError
+from supervisor.errors import BadRequestError, QueueDrainingError, QueueFullError, UnknownTaskError
 from supervisor.ids import to_text
 from supervisor.journal.journal import Journal
 from supervisor.scoreboard import Header, Scoreboard, Word
 from supervisor.wire.channel import CancelRunning
 from supervisor.wire.codec import ERROR, NO_REPLY, RETURN, Request, encode_reply
 from supervisor.wire.info import Info
-from supervisor.wire.messages import DeadQuery, Hello, Name, Report, Submission, TaskId, TaskRow
+from supervisor.wire.messages import ArgumentsRow, DeadQuery, Hello, Name, Report, Span, Submission, TaskId, TaskRow
 from supervisor.wire.remote import RemoteError
+from supervisor.wire.talks import Item, Place, Seen
 
 _MOST_WAIT = 3600.0
+RateCount = Annotated[int, msgspec.Meta(ge=1)]
+LimitCount = Annotated[int, msgspec.Meta(ge=0)]
+Period = Annotated[float, msgspec.Meta(gt=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Weight = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
-
-
-class _Parked:
-    """The reply is sent later."""
-
-
-PARKED = _Parked()
+TaskIds = Annotated[list[TaskId], msgspec.Meta(max_length=1000)]
+Position = Annotated[int, msgspec.Meta(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +66,24 @@ class Service:
         self.journal = journal
         self.board = board
         self.output = output
-        self.waiters = Waiters()
+        self.waiters: Waiters[Waiter] = Waiters()
         self.links: dict[int, tuple[Connection, int | None]] = {}
         """Each worker's connection, and the call in which it waits for work."""
         self.turn = Turn()
         self.now = Moment.now()
-        self.info: dict[str, object] = {}
+        self.info: dict[str, Any] = {}
         self.admission = Admission(Info("pickle", 64 * 1024, 1 << 30))
         self.ended = Ended(self)
         self.timetable = Timetable(self)
+        self.together = Together(self)
+        self.streams = Streams(book, journal)
+        self.listening = Listening(self)
+        self.hooks = Hooks(self)
+        self.configuring = Configuring(self)
+        self.draining = Draining(self)
+        self.clearing = Clearing(self)
+        self.desk = Desk(self)
+        self.ordering = Ordering(self)
         self._calls = self._methods()
 
     def _methods(self) -> dict[str, _Call]:
@@ -76,26 +95,44 @@ class Service:
             "submit_many": _call(tuple[list[Submission]], self._submit_many),
             "task": _call(tuple[TaskId, bool], self._task),
             "wait": _call(tuple[TaskId, float, bool], self._wait),
+            "wait_within": _call(tuple[TaskId, float, bool, TaskId], self._wait_within),
             "cancel": _call(tuple[TaskId], self._cancel),
+            "clear": _call(tuple[Span, str, str], self.clearing.clear),
+            "said": _call(tuple[TaskId, Place, float], self.listening.said),
+            "items": _call(tuple[TaskId, Seen, float], self.listening.items),
+            "arguments": _call(tuple[TaskId], self._arguments),
             "attempts": _call(tuple[TaskId], self.ended.attempts),
             "retry": _call(tuple[TaskId, int, bool], self.ended.retry),
             "retry_dead": _call(tuple[DeadQuery], self.ended.retry_dead),
             "dead": _call(tuple[DeadQuery], self.ended.dead),
             "drop": _call(tuple[TaskId, bool], self.ended.drop),
             "drop_dead": _call(tuple[DeadQuery], self.ended.drop_dead),
-            "prioritise": _call(tuple[TaskId, int], self._prioritise),
+            "prioritise": _call(tuple[TaskId, int], self.ordering.prioritise),
+            "handed": _call(tuple[TaskId, Position], self.together.handed),
+            "group": _call(tuple[TaskId], self.together.group),
+            "records": _call(tuple[TaskIds], self.together.records),
+            "cancel_group": _call(tuple[TaskId], self.together.cancel),
             "schedules": _call(tuple[()], self.timetable.rows),
             "pause_schedule": _call(tuple[ScheduleName, bool], self.timetable.pause),
             "run_schedule": _call(tuple[ScheduleName, TaskId], self.timetable.run),
             "add_schedule": _call(tuple[Plan], self.timetable.add),
             "remove_schedule": _call(tuple[ScheduleName, bool], self.timetable.remove),
-            "queues": _call(tuple[()], self._queues),
-            "pause": _call(tuple[str, bool], self._pause),
-            "weigh": _call(tuple[str, Weight], self._weigh),
-            "stats": _call(tuple[()], self._stats),
-            "workers": _call(tuple[()], self._workers),
+            "queues": _call(tuple[()], self.ordering.queues),
+            "pause": _call(tuple[str, bool], self.ordering.pause),
+            "weigh": _call(tuple[str, Weight], self.ordering.weigh),
+            "stats": _call(tuple[()], self.desk.stats),
+            "workers": _call(tuple[()], self.desk.workers),
+            "condition": _call(tuple[()], self.desk.condition),
+            "hasten": _call(tuple[TaskId], self.ordering.hasten),
+            "drain": _call(tuple[Seconds], self.draining.drain),
+            "open": _call(tuple[()], self.draining.open),
+            "configure": _call(tuple[dict[str, Any], list[str]], self.configuring.configure),
+            "set_limit": _call(tuple[Key, LimitCount | None], self.configuring.set_limit),
+            "set_rate": _call(tuple[Key, tuple[RateCount, Period] | None], self.configuring.set_rate),
+            "changes": _call(tuple[int], self.configuring.changes),
             "hello": _call(tuple[Hello], self._hello),
             "report": _call(tuple[Report], self._report),
+            "item": _call(tuple[Item], self._item),
             "next": _call(tuple[list[Report], int], self._next),
         }
 
@@ -120,6 +157,16 @@ class Service:
         if ident != NO_REPLY:
             self.turn.replies.append((connection, encode_reply(ident, kind, value)))
 
+    def hung_up(self, connection: Connection) -> None:
+        """A connection is gone, and with it the calls that wait on it."""
+        self.waiters.drop(connection)
+        self.listening.drop(connection)
+        worker = connection.worker
+        if worker is not None and self.links.get(worker.number, (None,))[0] is connection:
+            # Whether it is dead is for the master to say; it may only be reconnecting.
+            del self.links[worker.number]
+            self.book.leave(worker)
+
     # -- clients -----------------------------------------------------------------------------------------------
 
     def _dummy(self, connection: Connection, ident: int | None) -> object:
@@ -141,18 +188,21 @@ class Service:
         """The ids of the tasks that stand for these submissions: their own, or those of who holds their unique keys.
         All of them are accepted, or none.
         """
-        if self.book.agenda.closed:
-            raise RemoteError(QueueClosedError)
         admitted = [self.admission.check(each) for each in submissions]
         standing = [self._standing(each) for each in admitted]
+        if self.book.agenda.closed and None in standing:  # those that were accepted before are not refused now
+            raise RemoteError(QueueDrainingError)
         self.want_room([each.options.queue for each, held in zip(admitted, standing, strict=True) if held is None])
+        for each in admitted:
+            if each.ties is not None:
+                return self.together.accept(admitted, standing, self._take_in)
         return [held or self._take_in(each) for each, held in zip(admitted, standing, strict=True)]
 
     def _standing(self, submission: Submission) -> bytes | None:
         """The id of the task that is here already and stands for this submission."""
         if submission.id in self.book.agenda.tasks:
             return submission.id
-        if submission.again and self.journal.state_of(submission.id) is not None:
+        if submission.again and self.together.is_known(submission.id):
             return submission.id  # the first try was accepted, only its answer was lost; it may even be over
         return None if submission.keys is None else self.book.agenda.holder(submission, self.now)
 
@@ -169,7 +219,10 @@ class Service:
         if submission.generation > newest:
             # Stamped under a tree that is gone: this one began to count anew, and its code is as new as any.
             submission = msgspec.structs.replace(submission, generation=newest)
-        self.book.agenda.submit(submission, self.now)
+        if submission.ties is None:
+            self.book.agenda.submit(submission, self.now)
+        else:
+            self.book.agenda.submit(submission, self.now, self.together.ends(submission.ties))
         return submission.id
 
     def _task(self, connection: Connection, ident: int | None, task_id: bytes, with_result: bool) -> object:
@@ -177,6 +230,16 @@ class Service:
             self.waiters.add(Waiter(connection, ident, task_id, with_result, self.now.mono))
             return PARKED
         return self.row(task_id, with_result=with_result)
+
+    def _arguments(self, connection: Connection, ident: int | None, task_id: bytes) -> object:
+        found = self.journal.arguments(task_id)
+        if found is None and task_id in self.book.agenda.tasks:
+            entry = self.book.agenda.tasks[task_id]  # it came in this very turn
+            new = self.book.agenda.changes.new[entry.seq]
+            found = ArgumentsRow(new.name, new.payload, new.files, new.options.hidden)
+        if found is None:
+            raise RemoteError(UnknownTaskError, to_text(task_id))
+        return found
 
     def _changing(self, task_id: bytes) -> bool:
         """Whether the task changed in this very turn: what the journal says of it is true only after the commit."""
@@ -193,8 +256,20 @@ class Service:
         progress = self.output.progress_of(entry.lease)
         return msgspec.structs.replace(row, progress=progress) if progress else row
 
+    def _wait_within(
+        self, connection: Connection, ident: int | None, task_id: bytes, timeout: float, with_result: bool, by: bytes
+    ) -> object:
+        self.together.want_end(by, task_id)
+        return self._wait(connection, ident, task_id, timeout, with_result, by)
+
     def _wait(
-        self, connection: Connection, ident: int | None, task_id: bytes, timeout: float, with_result: bool
+        self,
+        connection: Connection,
+        ident: int | None,
+        task_id: bytes,
+        timeout: float,
+        with_result: bool,
+        by: bytes = b"",
     ) -> object:
         if task_id not in self.book.agenda.tasks and task_id not in self.book.agenda.changes.ended:
             row = self.row(task_id, with_result=with_result)
@@ -202,7 +277,7 @@ class Service:
                 raise RemoteError(UnknownTaskError, to_text(task_id))
             return row
         until = self.now.mono + min(max(timeout, 0.0), _MOST_WAIT)
-        self.waiters.add(Waiter(connection, ident, task_id, with_result, until))
+        self.waiters.add(Waiter(connection, ident, task_id, with_result, until, by))
         return PARKED
 
     def _cancel(self, connection: Connection, ident: int | None, task_id: bytes) -> object:
@@ -221,59 +296,6 @@ class Service:
         self.board.slots[worker.slot].put(Word.CANCEL_LEASE, lease.number)
         self.turn.words.append(CancelRunning(worker.number, worker.slot, lease.number))
 
-    def _prioritise(self, connection: Connection, ident: int | None, task_id: bytes, priority: int) -> object:
-        if self.book.agenda.prioritise(task_id, priority):
-            return True
-        if self.journal.state_of(task_id) is None:
-            raise RemoteError(UnknownTaskError, to_text(task_id))
-        return False
-
-    def _queues(self, connection: Connection, ident: int | None) -> object:
-        return [
-            {"name": queue.name, "ready": queue.count, "weight": queue.weight, "paused": queue.paused}
-            for queue in self.book.agenda.waiting.ready.queues.values()
-        ]
-
-    def _pause(self, connection: Connection, ident: int | None, name: str, paused: bool) -> object:
-        self.book.agenda.pause(name, paused=paused)
-        return True
-
-    def _weigh(self, connection: Connection, ident: int | None, name: str, weight: float) -> object:
-        self.book.agenda.weigh(name, weight)
-        return True
-
-    def _stats(self, connection: Connection, ident: int | None) -> object:
-        return {
-            **self.info,
-            "unfinished": self.book.unfinished(),
-            "ready": len(self.book.agenda.waiting.ready),
-            "limit": self.book.agenda.capacity.limit,
-            "draining": self.book.draining,
-            "ended": dict(self.book.agenda.ended_counts),
-            "workers": len(self.book.workers),
-            "waiting_calls": len(self.waiters),
-        }
-
-    def _workers(self, connection: Connection, ident: int | None) -> object:
-        return [
-            {
-                "worker": worker.number,
-                "slot": worker.slot,
-                "pid": worker.pid,
-                "generation": worker.generation,
-                "running": [
-                    {
-                        "id": lease.entry.id,
-                        "name": lease.entry.kind.name,
-                        "lease": lease.number,
-                        "deadline_ns": lease.deadline_ns,
-                    }
-                    for lease in worker.leases
-                ],
-            }
-            for worker in self.book.workers.values()
-        ]
-
     # -- workers -----------------------------------------------------------------------------------------------
 
     def _hello(self, connection: Connection, ident: int | None, hello: Hello) -> object:
@@ -289,6 +311,9 @@ class Service:
         if self.book.complete(worker, report, self.now):
             self.turn.late.append((report.lease, seq))
         return True
+
+    def _item(self, connection: Connection, ident: int | None, item: Item) -> object:
+        return True if self.streams.take(connection, item) else PARKED
 
     def _next(self, connection: Connection, ident: int | None, reports: list[Report], most: int) -> object:
         for report in reports:

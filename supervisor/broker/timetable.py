@@ -68,7 +68,7 @@ class Timetable:
         try:
             return self._service.accept([submission])[0]
         except RemoteError as error:
-            if error.kind in (QueueFullError, QueueClosedError):
+            if issubclass(error.kind, QueueFullError | QueueClosedError):
                 return None
             log.error("a schedule's task is refused: %s", error.kind(*error.arguments))
             return b""

@@ -8,6 +8,13 @@ from supervisor.broker.connection import Connection
 from supervisor.wire.channel import Message
 
 
+class _Parked:
+    """The reply is sent later."""
+
+
+PARKED = _Parked()
+
+
 @dataclass(slots=True)
 class Turn:
     """Replies to clients and words to the master; nobody hears any of it before the commit."""

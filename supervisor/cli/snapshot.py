@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from supervisor.errors import QueueUnavailableError, SupervisorError
 from supervisor.master.control import ask
 from supervisor.system import lock
 from supervisor.taskqueue import TaskQueue
+from supervisor.worker_records import ActiveTask
 
 _Plain = dict[str, Any]
 
@@ -122,17 +123,17 @@ def take(directory: Directory, timeout: float = 5.0) -> Snapshot:
     )
 
 
-def _ask_broker(directory: Directory, timeout: float) -> tuple[_Plain, dict[int, list[_Plain]], str]:
+def _ask_broker(directory: Directory, timeout: float) -> tuple[_Plain, dict[int, Sequence[ActiveTask]], str]:
     queue = TaskQueue(directory.path, timeout)
     try:
-        return queue.stats(), {worker["pid"]: worker["running"] for worker in queue.workers()}, ""
+        return queue.stats().to_dict(), {worker.pid: worker.tasks for worker in queue.workers()}, ""
     except SupervisorError as error:
         return {}, {}, str(error)
     finally:
         queue.close()
 
 
-def _processes(told: _Plain, held: dict[int, list[_Plain]]) -> list[ProcessRow]:
+def _processes(told: _Plain, held: dict[int, Sequence[ActiveTask]]) -> list[ProcessRow]:
     workers = sorted(told["workers"], key=lambda worker: (worker["spare"], worker["seat"], worker["worker"]))
     roles = [("owner", pid) for pid in told["owners"]]
     roles += [("guardian", told["guardian"]), ("master", told["master"])]
@@ -140,7 +141,7 @@ def _processes(told: _Plain, held: dict[int, list[_Plain]]) -> list[ProcessRow]:
     living = [worker["pid"] for worker in workers if worker["pid"]]
     usage = measure([*(pid for _, pid in roles if pid), *living], living)
     rows = [_other(role, pid, usage.get(pid), told) for role, pid in roles]
-    return rows + [_worker(worker, held.get(worker["pid"], []), usage.get(worker["pid"])) for worker in workers]
+    return rows + [_worker(worker, held.get(worker["pid"], ()), usage.get(worker["pid"])) for worker in workers]
 
 
 def _other(role: str, pid: int, usage: Usage | None, told: _Plain) -> ProcessRow:
@@ -150,7 +151,7 @@ def _other(role: str, pid: int, usage: Usage | None, told: _Plain) -> ProcessRow
     return ProcessRow(role=role, pid=pid, state=state, usage=usage)
 
 
-def _worker(worker: _Plain, held: list[_Plain], usage: Usage | None) -> ProcessRow:
+def _worker(worker: _Plain, held: Sequence[ActiveTask], usage: Usage | None) -> ProcessRow:
     running = held[0] if worker["busy"] and held else None
     return ProcessRow(
         role="spare" if worker["spare"] else "worker",
@@ -159,8 +160,8 @@ def _worker(worker: _Plain, held: list[_Plain], usage: Usage | None) -> ProcessR
         state=_state(worker),
         usage=usage,
         tasks=worker["tasks"],
-        task=running["name"] if running else None,
-        task_id=running["id"] if running else None,
+        task=running.name if running else None,
+        task_id=running.id if running else None,
         more=max(0, len(held) - 1),
         elapsed=worker["elapsed"],
         left=worker["left"],

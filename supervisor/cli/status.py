@@ -91,7 +91,9 @@ def _foot(snapshot: Snapshot) -> Iterator[Text]:
     if queue:
         unfinished = _numbers(queue["unfinished"]) or "empty"
         yield Text(f"queue: {unfinished} (limit {queue['limit']:,}, durability {queue['durability']})")
-        yield Text(f"ended since the broker's start: {_numbers(queue['ended']) or 'none'}")
+        if not queue["accepting"]:
+            yield Text("the queue is drained: it takes nothing in until TaskQueue.open()", "yellow")
+        yield Text(f"ended so far: {_numbers(queue['ended']) or 'none'}")
     else:
         yield Text(f"queue: {snapshot.queue_error}", "red")
     if snapshot.broker_restarts:

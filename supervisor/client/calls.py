@@ -9,11 +9,28 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from supervisor.core.plan import Plan, ScheduleRow
+from supervisor.queue_stats import QueueStats
 from supervisor.wire.info import Info, Looked
-from supervisor.wire.messages import AttemptRow, DeadQuery, DeadSlice, Submission, TaskRow
+from supervisor.wire.messages import (
+    ArgumentsRow,
+    AttemptRow,
+    Cleared,
+    DeadQuery,
+    DeadSlice,
+    GroupRow,
+    MemberSlice,
+    Span,
+    Submission,
+    TaskRow,
+)
+from supervisor.wire.numbers import Condition, WorkerRow
+from supervisor.wire.talks import ItemSlice, Place, SaidSlice, Seen
 
 T = TypeVar("T")
 _SLACK_SECONDS = 2.0
+_STOPPING_SECONDS = 10.0
+"""How long it may take to stop what a drained queue has not ended."""
+ChangeRow = tuple[float, int, int, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +50,14 @@ class Call(Generic[T]):
 _plain: Callable[[msgspec.Raw], Any] = msgspec.msgpack.Decoder().decode
 _row = msgspec.msgpack.Decoder(TaskRow | None).decode
 _attempts = msgspec.msgpack.Decoder(list[AttemptRow]).decode
+_said = msgspec.msgpack.Decoder(SaidSlice).decode
+_items = msgspec.msgpack.Decoder(ItemSlice).decode
+_arguments = msgspec.msgpack.Decoder(ArgumentsRow).decode
+_cleared = msgspec.msgpack.Decoder(Cleared).decode
 _slice = msgspec.msgpack.Decoder(DeadSlice).decode
+_members = msgspec.msgpack.Decoder(MemberSlice).decode
+_group = msgspec.msgpack.Decoder(GroupRow).decode
+_int = msgspec.msgpack.Decoder(int).decode
 _bool = msgspec.msgpack.Decoder(bool).decode
 _maybe_bool = msgspec.msgpack.Decoder(bool | None).decode
 _id = msgspec.msgpack.Decoder(bytes).decode
@@ -43,6 +67,10 @@ _schedules = msgspec.msgpack.Decoder(list[ScheduleRow] | None).decode
 _dicts = msgspec.msgpack.Decoder(list[dict[str, Any]]).decode
 
 
+_stats = msgspec.msgpack.Decoder(QueueStats).decode
+_condition = msgspec.msgpack.Decoder(Condition).decode
+_workers = msgspec.msgpack.Decoder(list[WorkerRow]).decode
+_changes = msgspec.msgpack.Decoder(list[ChangeRow]).decode
 _info = msgspec.msgpack.Decoder(Info).decode
 _looked = msgspec.msgpack.Decoder(Looked | None).decode
 
@@ -109,14 +137,61 @@ def wait(task_id: bytes, timeout: float, *, with_result: bool) -> Call[TaskRow |
     return Call("wait", lambda left, again: (task_id, left, with_result), _row, timeout, _SLACK_SECONDS)
 
 
+def wait_within(task_id: bytes, timeout: float, by: bytes) -> Call[TaskRow | None]:
+    """:func:`wait` of a task that runs itself (``by``)."""
+    return Call("wait_within", lambda left, again: (task_id, left, True, by), _row, timeout, _SLACK_SECONDS)
+
+
+def handed(task_id: bytes, first: int, timeout: float) -> Call[MemberSlice]:
+    """Read what some of a running task's parents hand on to it."""
+    return Call("handed", lambda left, again: (task_id, first), _members, timeout)
+
+
+def group(group_id: bytes, timeout: float) -> Call[GroupRow]:
+    """Read the members of a group and their states."""
+    return Call("group", lambda left, again: (group_id,), _group, timeout)
+
+
+def records(ids: list[bytes], timeout: float) -> Call[MemberSlice]:
+    """Read what several tasks have come to, the first of them at least."""
+    return Call("records", lambda left, again: (ids,), _members, timeout)
+
+
+def cancel_group(group_id: bytes, timeout: float) -> Call[int]:
+    """Cancel what is unfinished of a group."""
+    return Call("cancel_group", lambda left, again: (group_id,), _int, timeout)
+
+
+def said(task_id: bytes, place: Place, wait: float, timeout: float) -> Call[SaidSlice]:
+    """Read what a task has said behind a place, when there is something, or the time is up."""
+    longest = max(wait, timeout)
+    return Call("said", lambda left, again: (task_id, place, min(left, wait)), _said, longest, _SLACK_SECONDS)
+
+
+def items(task_id: bytes, seen: Seen, wait: float, timeout: float) -> Call[ItemSlice]:
+    """Read the next items of a stream, when there are some, or the time is up."""
+    longest = max(wait, timeout)
+    return Call("items", lambda left, again: (task_id, seen, min(left, wait)), _items, longest, _SLACK_SECONDS)
+
+
 def cancel(task_id: bytes, timeout: float) -> Call[bool]:
     """Cancel a task."""
     return Call("cancel", lambda left, again: (task_id,), _bool, timeout)
 
 
+def clear(span: Span, name: str | None, queue: str | None, timeout: float) -> Call[Cleared]:
+    """Cancel what waits among the first tasks of a span; of all, for None."""
+    return Call("clear", lambda left, again: (span, name or "", queue or ""), _cleared, timeout)
+
+
 def prioritise(task_id: bytes, priority: int, timeout: float) -> Call[bool]:
     """Change the priority of a task that has not started."""
     return Call("prioritise", lambda left, again: (task_id, priority), _bool, timeout)
+
+
+def arguments(task_id: bytes, timeout: float) -> Call[ArgumentsRow]:
+    """Read the arguments of a task."""
+    return Call("arguments", lambda left, again: (task_id,), _arguments, timeout)
 
 
 def attempts(task_id: bytes, timeout: float) -> Call[list[AttemptRow]]:
@@ -179,11 +254,51 @@ def weigh(name: str, weight: float, timeout: float) -> Call[bool]:
     return Call("weigh", lambda left, again: (name, weight), _bool, timeout)
 
 
-def stats(timeout: float) -> Call[dict[str, Any]]:
+def hasten(task_id: bytes, timeout: float) -> Call[bool]:
+    """Have a task run before others, since a task waits for it; False when nobody has to wait for it."""
+    return Call("hasten", lambda left, again: (task_id,), _bool, timeout)
+
+
+def stats(timeout: float) -> Call[QueueStats]:
     """Read the queue's numbers."""
-    return Call("stats", lambda left, again: (), _dict, timeout)
+    return Call("stats", lambda left, again: (), _stats, timeout)
 
 
-def workers(timeout: float) -> Call[list[dict[str, Any]]]:
+def condition(timeout: float) -> Call[Condition]:
+    """Read whether it accepts, whether it is shutting down, and how much runs."""
+    return Call("condition", lambda left, again: (), _condition, timeout)
+
+
+def workers(timeout: float) -> Call[list[WorkerRow]]:
     """Read what the workers hold."""
-    return Call("workers", lambda left, again: (), _dicts, timeout)
+    return Call("workers", lambda left, again: (), _workers, timeout)
+
+
+def drain(timeout: float) -> Call[list[bytes]]:
+    """Close the queue, and wait for what runs; the ids of what had to be stopped."""
+    return Call("drain", lambda left, again: (max(0.0, left - _STOPPING_SECONDS),), _ids, timeout + _STOPPING_SECONDS)
+
+
+def reopen(timeout: float) -> Call[bool]:
+    """Take in and hand out again."""
+    return Call("open", lambda left, again: (), _bool, timeout)
+
+
+def configure(changed: dict[str, Any], reset: list[str], timeout: float) -> Call[dict[str, Any]]:
+    """Change settings; those in force."""
+    return Call("configure", lambda left, again: (changed, reset), _dict, timeout)
+
+
+def set_limit(key: str, most: int | None, timeout: float) -> Call[bool]:
+    """Set a limit, or have what the tasks say hold again."""
+    return Call("set_limit", lambda left, again: (key, most), _bool, timeout)
+
+
+def set_rate(key: str, rate: tuple[int, float] | None, timeout: float) -> Call[bool]:
+    """Set a rate, or have what the tasks say hold again."""
+    return Call("set_rate", lambda left, again: (key, rate), _bool, timeout)
+
+
+def changes(most: int, timeout: float) -> Call[list[ChangeRow]]:
+    """Read what was changed while the system ran."""
+    return Call("changes", lambda left, again: (most,), _changes, timeout)

@@ -1,26 +1,62 @@
-"""The blocking and the asyncio way to the supervisor of one directory."""
+"""The blocking and the asyncio way to one supervisor."""
 
 from __future__ import annotations
 
+from typing import Protocol, TypeVar
+
 from supervisor.client import calls
 from supervisor.client.aio import AsyncClient
+from supervisor.client.calls import Call
 from supervisor.client.manager import QueueProxy
 from supervisor.client.revive import revive
 from supervisor.directory import Directory
 from supervisor.packer import Packer
 
+T = TypeVar("T")
+
+
+class Blocking(Protocol):
+    """Performs calls in the caller's thread."""
+
+    opened: int
+    """How many connections were made: what was learnt over an earlier one may be out of date."""
+
+    def perform(self, call: Call[T]) -> T:
+        """Make a call; its value."""
+        ...
+
+    def close(self) -> None:
+        """Close what is open and not in use."""
+        ...
+
+
+class Asynchronous(Protocol):
+    """Performs calls without blocking the event loop."""
+
+    opened: int
+
+    async def perform(self, call: Call[T]) -> T:
+        """Make a call; its value."""
+        ...
+
 
 class Ends:
-    """Connects when first used. ``timeout``: seconds that a call may take to get an answer."""
+    """``timeout``: seconds that a call may take to get an answer."""
 
-    def __init__(self, directory: Directory, timeout: float) -> None:
+    def __init__(self, directory: Directory, timeout: float, sync: Blocking, aio: Asynchronous) -> None:
         self.directory = directory
-        self.sync = QueueProxy(directory, timeout, revive)
-        self.aio = AsyncClient(directory, timeout, revive)
+        self.sync = sync
+        self.aio = aio
         self._info = calls.info(timeout)
         # What was learnt holds for as long as no new connection was made: then it may be another supervisor.
         self._packer: tuple[int, Packer] | None = None
         self._apacker: tuple[int, Packer] | None = None
+
+    @classmethod
+    def to(cls, directory: Directory, timeout: float) -> Ends:
+        """Those that connect, when first used, to the supervisor of a directory."""
+        sync, aio = QueueProxy(directory, timeout, revive), AsyncClient(directory, timeout, revive)
+        return cls(directory, timeout, sync, aio)
 
     def packer(self) -> Packer:
         """Packs as the supervisor wants it, which is asked once a connection."""

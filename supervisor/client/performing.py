@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from supervisor.client.calls import Call
+from supervisor.packer import Packer
 
 T = TypeVar("T")
 
@@ -19,4 +20,10 @@ class Performing:
         raise NotImplementedError
 
     async def _aperform(self, call: Call[T]) -> T:
+        raise NotImplementedError
+
+    def _packer(self) -> Packer:
+        raise NotImplementedError
+
+    async def _apacker(self) -> Packer:
         raise NotImplementedError

@@ -7,9 +7,11 @@ import time
 
 from supervisor.client import calls
 from supervisor.client.calls import Call
+from supervisor.current import running_task
 from supervisor.errors import (
     TaskCancelledError,
     TaskExpiredError,
+    TaskFailedError,
     TaskTimeoutError,
     UnknownTaskError,
     WaitTimeoutError,
@@ -17,7 +19,7 @@ from supervisor.errors import (
 )
 from supervisor.ids import id_of
 from supervisor.records import TaskRecord
-from supervisor.states import State
+from supervisor.states import Cause, State
 from supervisor.wire.messages import TaskRow
 
 _SLICE = 5.0
@@ -36,6 +38,9 @@ class Wait:
     def call(self) -> Call[TaskRow | None]:
         """The next slice."""
         left = min(_SLICE, max(0.0, self._until - time.monotonic()))
+        by = running_task()
+        if by is not None:
+            return calls.wait_within(self._id, left, by)
         return calls.wait(self._id, left, with_result=True)
 
     def ended(self, row: TaskRow | None) -> TaskRow | None:
@@ -56,10 +61,18 @@ def raise_for_end(record: TaskRecord) -> TaskRecord:
         case State.TIMED_OUT:
             raise TaskTimeoutError(record.id, record.timeout, error.stack if error else None)
         case State.CANCELLED:
-            raise TaskCancelledError(record.id)
+            raise TaskCancelledError(record.id, error.message if error and record.cause is Cause.PARENT else "")
         case State.LOST:
             raise WorkerLostError(record.id, error.message if error else "its process died")
         case State.EXPIRED:
             raise TaskExpiredError(record.id)
         case _:
             return record
+
+
+def failure_of(record: TaskRecord) -> TaskFailedError:
+    """The error of a task that failed."""
+    error = record.error
+    if error is None:
+        return TaskFailedError(record.id, "", "", "")
+    return TaskFailedError(record.id, error.type, error.message, error.traceback)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from supervisor.core.capacity import Capacity
 from supervisor.core.changes import Changes
+from supervisor.core.dependencies import Dependencies, End, Fault
 from supervisor.core.entry import Attempt, Entry, Failure
 from supervisor.core.keys import NO_KEYS
 from supervisor.core.kind import Kinds
 from supervisor.core.moment import Moment
+from supervisor.core.ties import Bond, Fate
 from supervisor.core.uniques import Uniques
 from supervisor.core.verdict import answered
 from supervisor.core.waiting import Waiting
 from supervisor.states import Cause, State
-from supervisor.wire.messages import Submission
+from supervisor.wire.messages import Files, Submission
 
 _UNSTARTED = {Cause.CANCELLED: "cancelled before it started", Cause.EXPIRED: "not started in the time given for it"}
+
+
+_NO_ENDS: Mapping[bytes, End] = MappingProxyType({})
 
 
 class Agenda:
@@ -32,19 +38,20 @@ class Agenda:
         self.tasks: dict[bytes, Entry] = {}
         self.waiting = Waiting(ageing)
         self.uniques = Uniques()
+        self.dependencies = Dependencies()
         self.changes = Changes()
-        self.ended_counts: Counter[str] = Counter()
-        """Tasks that ended in each state since this agenda was opened."""
         self.closed = False
         """Nothing is taken in."""
         self._next_seq = 1
+        self._fallen: list[Entry] = []
+        """Tasks that have ended this moment, the children of which are being told."""
         self._chance = random.Random(seed)
 
     # -- clients -----------------------------------------------------------------------------------------------
 
-    def submit(self, submission: Submission, now: Moment) -> Entry | None:
+    def submit(self, submission: Submission, now: Moment, ends: Mapping[bytes, End] = _NO_ENDS) -> Entry | None:
         """Take a task in; None when this very task is here already (a repeated call). The caller has seen
-        that there is room.
+        that there is room. ``ends`` tells how those of its parents ended that have; the others are here.
         """
         if submission.id in self.tasks:
             return None
@@ -65,25 +72,34 @@ class Agenda:
         self.changes.new[entry.seq] = submission
         if entry.keys.unique is not None:
             self.uniques.take(entry.keys.unique, entry.id, now.wall)
+        if submission.context is not None:
+            entry.files |= Files.CONTEXT
+            self.changes.contexts.append((entry.seq, submission.context))
         if entry.expires:
             self.waiting.expiries.add(entry)
-        delay = max(submission.delay, submission.eta - now.wall)
-        if delay > 0:
+        if submission.ties is not None:
+            entry.bond = Bond(submission.ties, submission.delay, submission.eta)
+            self._tie(entry, entry.bond, ends, now)
+        elif (delay := max(submission.delay, submission.eta - now.wall)) > 0:
             self._postpone(entry, State.SCHEDULED, delay, now)
         else:
             self._queue(entry, now)
         return entry
 
-    def revive(self, entry: Entry, now: Moment) -> None:
+    def revive(self, entry: Entry, now: Moment, ends: Mapping[bytes, End] = _NO_ENDS) -> None:
         """Take up again a task that had ended, as a fresh one with its old id. The caller has seen that there
-        is room, and that its unique key is free.
+        is room, that its unique key is free, and that no unfinished task has taken its end into account. Its own
+        parents count as they are now.
         """
         self.hold(entry)
         self.changes.revived.append(entry.seq)
         unique = entry.keys.unique
         if unique is not None and unique.until != "period":
             self.uniques.take(unique, entry.id, now.wall)
-        self._queue(entry, now)
+        if entry.bond is not None:
+            self._tie(entry, entry.bond, ends, now)
+        else:
+            self._queue(entry, now)
 
     def holder(self, submission: Submission, now: Moment) -> bytes | None:
         """The task that holds the unique key which this one asks for; None when it may be submitted."""
@@ -132,7 +148,7 @@ class Agenda:
             usual = entry.kind.retries.seconds(entry.failures, self._chance.random())
             delay = usual if retry_in is None else retry_in
         if state.ended:
-            self.end(entry, state)
+            self.end(entry, state, now)
         elif delay > 0:
             self._postpone(entry, state, delay, now)
         else:
@@ -165,22 +181,30 @@ class Agenda:
 
     def end_unstarted(self, entry: Entry, state: State, cause: Cause, now: Moment) -> None:
         """End a task that no worker has begun; recorded under lease 0, as an attempt that was none."""
-        self.end(entry, state)
-        failure = Failure(cause, message=_UNSTARTED[cause])
-        self.changes.attempts.append(Attempt(entry.seq, 0, 0, 0, 0, now.wall, now.wall, failure))
+        self._record_unstarted(entry, cause, _UNSTARTED[cause], now)
+        self.end(entry, state, now)
 
-    def end(self, entry: Entry, state: State) -> None:
-        """A task that waits nowhere, and that nobody holds, has ended."""
+    def end(self, entry: Entry, state: State, now: Moment) -> None:
+        """A task that waits nowhere, and that nobody holds, has ended; and with it what depends on that."""
         entry.state = state
-        self.ended_counts[state.value] += 1
+        tally = entry.kind.tally
+        tally.unfinished -= 1
+        if state is State.SUCCEEDED:
+            tally.succeeded += 1
+        else:
+            tally.ended[state.value] += 1
         if entry.keys is not NO_KEYS:
             self.uniques.ended(entry)
         if entry.expires:
             self.waiting.expiries.ended()
         del self.tasks[entry.id]
         self.capacity.free(entry)
+        if entry.bond is not None:
+            self.dependencies.leave(entry)
         self.changes.touched[entry.seq] = entry
         self.changes.ended[entry.id] = entry
+        if entry.id in self.dependencies.children:
+            self._tell_children(entry, now)
 
     # -- time --------------------------------------------------------------------------------------------------
 
@@ -201,11 +225,73 @@ class Agenda:
     def hold(self, entry: Entry) -> None:
         """This task is unfinished, and counts."""
         self.tasks[entry.id] = entry
+        entry.kind.tally.unfinished += 1
         self.capacity.take(entry)
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the task that came last; 0 for none."""
+        return self._next_seq - 1
 
     def count_from(self, seq: int) -> None:
         """Give out numbers from here on: those before have been seen."""
         self._next_seq = max(self._next_seq, seq)
+
+    def resume(self, entry: Entry, bond: Bond, ends: Mapping[bytes, End], now: Moment) -> None:
+        """Tie an unfinished task again, as it was."""
+        entry.bond = bond
+        fault = self.dependencies.join(entry, ends)
+        if entry.state is State.BLOCKED and (fault is not None or not bond.left):
+            # It cannot be, for all of it was written at once; but nobody is to wait for ever.
+            self.waiting.unblock(entry)
+            self._go_on_tied(entry, bond, fault, now)
+
+    # -- ties --------------------------------------------------------------------------------------------------
+
+    def _tie(self, entry: Entry, bond: Bond, ends: Mapping[bytes, End], now: Moment) -> None:
+        """A task with ties has come in."""
+        new = self.changes.new_ties()
+        new.bonds[entry.seq] = bond
+        if bond.ties.group:
+            new.members.append((bond.ties, entry.seq, entry.id))
+        fault = self.dependencies.join(entry, ends)
+        if fault is None and bond.left:
+            self.changes.touched[entry.seq] = entry
+            self.waiting.block(entry)
+        else:
+            self._go_on_tied(entry, bond, fault, now)
+
+    def _go_on_tied(self, entry: Entry, bond: Bond, fault: Fault | None, now: Moment) -> None:
+        """What comes for a task that waits for no other any more."""
+        if fault is not None:
+            self._record_unstarted(entry, Cause.PARENT, fault.sentence, now)
+            self.end(entry, State.CANCELLED if fault.fate is Fate.CANCEL else State.FAILED, now)
+        elif (delay := max(bond.delay, bond.eta - now.wall)) > 0:
+            self._postpone(entry, State.SCHEDULED, delay, now)
+        else:
+            self._queue(entry, now)
+
+    def _tell_children(self, entry: Entry, now: Moment) -> None:
+        """A task has ended that others depend on. Those that fall with it have theirs told after it, and not from
+        within: chains may be as long as they like.
+        """
+        self._fallen.append(entry)
+        if len(self._fallen) > 1:
+            return
+        for parent in self._fallen:
+            end = End(parent.kind.name, parent.state)
+            for child, bond in self.dependencies.waiting_for(parent.id):
+                fault = self.dependencies.count(bond, parent.id, end)
+                if fault is None and bond.left:
+                    continue
+                self.waiting.unblock(child)
+                self._go_on_tied(child, bond, fault, now)
+        self._fallen.clear()
+
+    def _record_unstarted(self, entry: Entry, cause: Cause, message: str, now: Moment) -> None:
+        entry.kind.tally.causes[cause.value] += 1
+        attempt = Attempt(entry.seq, 0, 0, 0, 0, now.wall, now.wall, Failure(cause, message=message))
+        self.changes.attempts.append(attempt)
 
     # -- inside ------------------------------------------------------------------------------------------------
 

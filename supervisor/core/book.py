@@ -64,6 +64,8 @@ class Book:
         self._idle: dict[int, Worker] = {}
         """The workers that wait for a task."""
         self._next_lease = 1
+        self.busy = 0
+        """The workers that hold something."""
 
     def unfinished(self) -> dict[str, int]:
         """How many tasks there are in each state, but for those with none. Counted, not gone through."""
@@ -117,7 +119,7 @@ class Book:
     def assign(self, now: Moment) -> list[Handout]:
         """Hand tasks to the workers that wait. Several to one only where none is left waiting for them."""
         handouts: list[Handout] = []
-        if self.draining or not self._idle or not len(self.agenda.waiting.ready):
+        if self.draining or self.agenda.closed or not self._idle or not len(self.agenda.waiting.ready):
             return handouts
         idle = list(self._idle.values())
         for position, worker in enumerate(idle):
@@ -128,6 +130,12 @@ class Book:
                 worker.wants = 0
                 handouts.append(Handout(worker, leases))
         return handouts
+
+    def backlog(self) -> int:
+        """How many tasks could be handed out now, were there a worker that waits for one; 0 where there is."""
+        if self._idle or self.draining or self.agenda.closed:
+            return 0
+        return self.agenda.waiting.ready.open()
 
     def complete(self, worker: Worker, report: Report, now: Moment) -> bool:
         """An attempt has ended by the worker's own word; False when the word came too late to count."""
@@ -142,11 +150,12 @@ class Book:
             self._answer(lease, report, now)
             return True
         self.dealer.pace.saw(entry.kind.name, report.seconds)
+        entry.kind.tally.ran(report.seconds)
         entry.files |= report.files
         if report.outcome is Outcome.SUCCEEDED:
             self.agenda.changes.results[entry.seq] = report.result
             self._drop(lease, now)
-            self.agenda.end(entry, State.SUCCEEDED)
+            self.agenda.end(entry, State.SUCCEEDED, now)
             return True
         cause = Cause.CANCELLED if lease.cancelling else _REPORTED[report.outcome]
         if cause is Cause.CANCELLED and not lease.cancelling:
@@ -195,13 +204,17 @@ class Book:
             return None
         self._idle.pop(number, None)
         held = list(worker.leases)
+        self.busy -= bool(held)
         if held and started < held[0].number and death.cause is not Cause.SHUTDOWN:
             started = held[0].number
         for lease in reversed(held):
             if lease.number > started:
                 self._release(lease, now)
             else:
-                self._fail(lease, self._failure(lease, death), now)
+                failure = self._failure(lease, death)
+                if lease.entry.asking is None and failure.cause is not Cause.SHUTDOWN:
+                    lease.entry.kind.tally.ran(max(0.0, now.wall - lease.started_wall))
+                self._fail(lease, failure, now)
         return worker
 
     def promote(self, generation: int) -> None:
@@ -221,7 +234,13 @@ class Book:
         lease = Lease(self._next_lease, entry, worker.number, deadline, now.wall)
         self._next_lease += 1
         self.leases[lease.number] = lease
+        if not worker.leases:
+            self._begin_work()
         worker.leases.append(lease)
+        tally = entry.kind.tally
+        tally.running += 1
+        if entry.asking is None:
+            tally.start(entry, now.mono - entry.since)
         entry.lease = lease.number
         entry.state = State.RUNNING
         if entry.keys is not NO_KEYS and entry.asking is None:
@@ -230,6 +249,11 @@ class Book:
         self.agenda.changes.touched[entry.seq] = entry
         self.agenda.changes.leases[entry.seq] = (lease, worker.pid)
         return lease
+
+    def _begin_work(self) -> None:
+        self.busy += 1
+        tallies = self.agenda.kinds.tallies
+        tallies.peak = max(tallies.peak, self.busy)
 
     def _failure(self, lease: Lease, death: Death) -> Failure:
         cause = lease.fenced or death.cause
@@ -274,13 +298,14 @@ class Book:
         state = judge(entry, failure)
         self._record(lease, now, told, number)
         if state.ended:
-            self.agenda.end(entry, state)
+            self.agenda.end(entry, state, now)
         elif entry.asking is not None:
             self.agenda.ask_handler(entry, entry.asking)
 
     def _record(self, lease: Lease, now: Moment, failure: Failure, number: int) -> None:
         """The lease is over, and not well: nobody can answer for it any more."""
         worker = self._drop(lease, now)
+        lease.entry.kind.tally.causes[failure.cause.value] += 1
         pid = worker.pid if worker else 0
         self.agenda.changes.attempts.append(
             Attempt(lease.entry.seq, lease.number, number, lease.worker, pid, lease.started_wall, now.wall, failure)
@@ -289,6 +314,7 @@ class Book:
     def _drop(self, lease: Lease, now: Moment) -> Worker | None:
         """Nobody holds it any more; the worker that did, if it is still known."""
         del self.leases[lease.number]
+        lease.entry.kind.tally.running -= 1
         if lease.entry.keys is not NO_KEYS:
             self.agenda.waiting.leave_gates(lease.number, now)
         worker = self.workers.get(lease.worker)
@@ -297,6 +323,8 @@ class Book:
                 worker.leases.popleft()
             else:
                 worker.leases.remove(lease)
+            if not worker.leases:
+                self.busy -= 1
         return worker
 
     def _release(self, lease: Lease, now: Moment) -> None:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from supervisor.core.keys import NO_KEYS, Keys
 from supervisor.core.kind import Kind
+from supervisor.core.ties import Bond
 from supervisor.states import Cause, State
 from supervisor.wire.messages import Report
 
@@ -44,6 +45,8 @@ class Entry(Struct, gc=False, eq=False):
     keys: Keys = NO_KEYS
     asking: Cause | None = None
     """The kill after which its own error handler is to be asked, in another worker, what comes next."""
+    bond: Bond | None = None
+    """Its ties to other tasks; None for none."""
 
     @property
     def attempts(self) -> int:

@@ -14,6 +14,7 @@ import heapq
 from bisect import insort
 from collections import deque
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from supervisor.core.entry import Entry
 from supervisor.core.keys import Limit, Rate
@@ -23,6 +24,7 @@ from supervisor.states import State
 _LOOK_SECONDS = 0.1
 _LIMIT, _RATE = "limit", "rate"
 _Key = tuple[str, str]
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -109,6 +111,10 @@ class Gates:
         self._passes: dict[int, _Pass] = {}
         self._held: dict[int, _Gate] = {}
         """Where each task waits that stepped aside, by seq."""
+        self.limits: dict[str, int] = {}
+        """Limits that hold in the place of what the tasks say, by key."""
+        self.rates: dict[str, tuple[int, float]] = {}
+        """Rates likewise: so many in so many seconds."""
 
     def __len__(self) -> int:
         return len(self._held)
@@ -200,6 +206,32 @@ class Gates:
             self._forget_idle(gate)
         return released
 
+    # -- changed while it is in use ----------------------------------------------------------------------------
+
+    def set_limit(self, key: str, most: int | None, now: float) -> None:
+        """Let so many with this limit key run at once, whatever the tasks say; None for what they say."""
+        _set(self.limits, key, most)
+        self._look_again(self._gates.get((_LIMIT, key)), now)
+
+    def set_rate(self, key: str, rate: tuple[int, float] | None, now: float) -> None:
+        """Let so many with this rate key start in so many seconds, whatever the tasks say; None for what they say."""
+        _set(self.rates, key, rate)
+        self._look_again(self._gates.get((_RATE, key)), now)
+
+    def _look_again(self, gate: _Gate | None, now: float) -> None:
+        """Have what the tasks say, or what was set, hold for a gate that is in use."""
+        if gate is None:
+            return
+        head = gate.lines.best(now, self._ageing)
+        keys = head[1][0].keys if head is not None else None
+        if isinstance(gate, _Slots):
+            said = keys.limit.most if keys is not None and keys.limit is not None else gate.most
+            gate.most = self.limits.get(gate.key[1], said)
+        elif isinstance(gate, _Window):
+            told = (keys.rate.most, keys.rate.seconds) if keys is not None and keys.rate is not None else None
+            gate.most, gate.seconds = self.rates.get(gate.key[1], told or (gate.most, gate.seconds))
+        self._wake(gate, now)
+
     # -- restart -----------------------------------------------------------------------------------------------
 
     def remember_start(self, rate: Rate, started: float) -> None:
@@ -257,6 +289,8 @@ class Gates:
             found = self._gates[key] = _Slots(key)
         assert isinstance(found, _Slots)
         found.most = limit.most  # the last word counts, so that a limit can be changed in code
+        if self.limits:
+            found.most = self.limits.get(limit.key, limit.most)
         return found
 
     def _window(self, rate: Rate) -> _Window:
@@ -266,4 +300,13 @@ class Gates:
             found = self._gates[key] = _Window(key)
         assert isinstance(found, _Window)
         found.most, found.seconds = rate.most, rate.seconds
+        if self.rates:
+            found.most, found.seconds = self.rates.get(rate.key, (rate.most, rate.seconds))
         return found
+
+
+def _set(values: dict[str, T], key: str, value: T | None) -> None:
+    if value is None:
+        values.pop(key, None)
+    else:
+        values[key] = value

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from msgspec import Struct, UnsetType
+from msgspec.structs import asdict, force_setattr
 
 from supervisor.core.backoff import Backoff
+from supervisor.core.internal import INTERNAL
+from supervisor.core.tallies import Tallies
+from supervisor.core.tally import Tally
 from supervisor.wire.options import Options
 
 T = TypeVar("T")
@@ -28,6 +33,7 @@ class Defaults:
     crash_budget: int = 3
     abort_budget: int = 10
     memory_limit: int | None = None
+    profile: bool = False
 
 
 class Kind(Struct, frozen=True, gc=False):
@@ -45,6 +51,11 @@ class Kind(Struct, frozen=True, gc=False):
     abort_budget: int
     memory_limit: int | None
     leave_children: bool
+    profile: bool
+    internal: bool
+    """Whether it is the supervisor's own, and counts in nobody's numbers."""
+    tally: Tally
+    """Where its tasks are counted."""
 
 
 def _or(value: T | UnsetType, default: T) -> T:
@@ -55,7 +66,8 @@ class Kinds:
     """The kinds in use, one object each."""
 
     def __init__(self, defaults: Defaults) -> None:
-        self._defaults = defaults
+        self.defaults = defaults
+        self.tallies = Tallies()
         self._known: dict[tuple[str, Options], Kind] = {}
         self._last: Kind | None = None
         """Tasks of one kind come together, and to compare is cheaper than to hash."""
@@ -74,7 +86,7 @@ class Kinds:
         return kind
 
     def _resolve(self, name: str, chosen: Options) -> Kind:
-        ours = self._defaults
+        ours = self.defaults
         timeout = _or(chosen.timeout, ours.timeout)
         soft = _or(chosen.soft_timeout, ours.soft_timeout)
         if soft is not None and timeout is not None and soft >= timeout:
@@ -97,4 +109,14 @@ class Kinds:
             abort_budget=ours.abort_budget,
             memory_limit=_or(chosen.memory_limit, ours.memory_limit),
             leave_children=chosen.leave_children,
+            profile=_or(chosen.profile, ours.profile),
+            internal=name in INTERNAL,
+            tally=self.tallies.get(chosen.queue, name),
         )
+
+    def change(self, defaults: Defaults, used: Iterable[Kind]) -> None:
+        """Other settings hold from now on, also for the kinds ``used`` by tasks that are here already."""
+        self.defaults = defaults
+        for kind in {id(each): each for each in (*used, *self._known.values())}.values():
+            for field, value in asdict(self._resolve(kind.name, kind.options)).items():
+                force_setattr(kind, field, value)

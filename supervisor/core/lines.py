@@ -12,6 +12,8 @@ from collections import deque
 from supervisor.core.entry import Entry
 from supervisor.states import State
 
+AWAITED = 1 << 30
+"""Above every priority: tasks for which others wait in a worker."""
 HIGH = 10
 """Ageing lifts no task above this priority."""
 Line = deque[Entry]
@@ -50,6 +52,15 @@ class Lines:
             line.appendleft(entry)
         else:
             insort(line, entry, key=_arrival)
+
+    def hasten(self, entry: Entry) -> None:
+        """Let it stand before all others as well. Where it comes up first it leaves; its other place is skipped."""
+        line = self._lines.get(AWAITED)
+        if line is None:
+            self._lines[AWAITED] = deque((entry,))
+            self._priorities = sorted(self._lines, reverse=True)
+        elif entry not in line:
+            line.append(entry)
 
     def remove(self, entry: Entry) -> None:
         """Take this one out, which is in."""

@@ -65,6 +65,8 @@ class ReadyQueue:
         self.queues: dict[str, NamedQueue] = {}
         self._count = 0
         self._stale = 0
+        self._paused = False
+        """Whether any queue ever was."""
 
     def __len__(self) -> int:
         return self._count
@@ -78,9 +80,16 @@ class ReadyQueue:
             found = self.queues[name] = NamedQueue(name)
         return found
 
+    def open(self) -> int:
+        """How many wait in queues that are not paused."""
+        if not self._paused:
+            return self._count
+        return sum(queue.count for queue in self.queues.values() if not queue.paused)
+
     def pause(self, name: str, *, paused: bool) -> NamedQueue:
         """Hand out nothing more from a queue, or again; the queue."""
         queue = self.queue(name)
+        self._paused = self._paused or paused
         if queue.paused and not paused:
             self._rejoin(queue)
         queue.paused = paused
@@ -120,6 +129,10 @@ class ReadyQueue:
         lines.remove(entry)
         entry.priority = priority
         lines.add(entry)
+
+    def hasten(self, entry: Entry) -> None:
+        """Put a queued entry before all others of its queue."""
+        self.queue(entry.kind.queue).of(entry.generation).hasten(entry)
 
     def peek(self, generation: int, now: float) -> Entry | None:
         """The entry that a worker with this code would get next."""

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from supervisor.core.book import Book
+from supervisor.core.dependencies import End
 from supervisor.core.entry import Entry, Lease, Worker
 from supervisor.core.keys import NO_KEYS, Keys
 from supervisor.core.moment import Moment
+from supervisor.core.ties import Bond
 from supervisor.states import State
 
 
 class Restoration:
-    """Tasks and their leases first, in the order of seq; then the keys, which depend on what is unfinished."""
+    """Tasks and their leases first, in the order of seq; then their ties and the keys, which depend on
+    what is unfinished.
+    """
 
     def __init__(self, book: Book, now: Moment) -> None:
         self._book = book
@@ -32,18 +37,26 @@ class Restoration:
             entry.since = self._since = max(entry.since, self._since)
         book.agenda.waiting.restore(entry)
 
+    def ties(self, task_id: bytes, bond: Bond, ends: Mapping[bytes, End]) -> None:
+        """The ties of an unfinished task, once all tasks are there; ``ends`` tells of parents that have ended."""
+        self._book.agenda.resume(self._book.agenda.tasks[task_id], bond, ends, self._now)
+
     def lease(self, lease: Lease, worker: Worker) -> None:
         """The lease of a task that the journal calls running."""
         book, now = self._book, self._now
         book.leases[lease.number] = lease
-        book.workers.setdefault(worker.number, worker).leases.append(lease)
+        holder = book.workers.setdefault(worker.number, worker)
+        book.busy += not holder.leases
+        holder.leases.append(lease)
+        lease.entry.kind.tally.running += 1
         if lease.entry.keys is not NO_KEYS and lease.entry.asking is None:
             book.agenda.waiting.gates.enter(lease.entry, lease.number, min(now.mono, now.mono_at(lease.started_wall)))
 
     def queue(self, name: str, weight: float, *, paused: bool) -> None:
         """A named queue that is not as a new one is."""
-        queue = self._book.agenda.waiting.ready.queue(name)
-        queue.weight, queue.paused = weight, paused
+        ready = self._book.agenda.waiting.ready
+        ready.queue(name).weight = weight
+        ready.pause(name, paused=paused)
 
     def key(self, task_id: bytes, keys: Keys, created: float) -> None:
         """Who holds a unique key, by the journal's word on a task with keys, ended or not."""
@@ -60,5 +73,8 @@ class Restoration:
     def start(self, keys: Keys, started: float) -> None:
         """A task with these keys started then, on the wall clock."""
         rate, now = keys.rate, self._now
-        if rate is not None and now.wall - started < rate.seconds:
+        if rate is None:
+            return
+        _, seconds = self._book.agenda.waiting.gates.rates.get(rate.key, (rate.most, rate.seconds))
+        if now.wall - started < seconds:
             self._book.agenda.waiting.gates.remember_start(rate, min(now.mono, now.mono_at(started)))

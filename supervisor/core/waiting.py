@@ -1,4 +1,7 @@
-"""The tasks that no worker holds, each in the place where it waits: for its time, at a gate, or for a worker."""
+"""The tasks that no worker holds, each in the place where it waits: for its time, at a gate, or for a worker.
+
+Those that wait for other tasks are only counted here: the dependencies know them.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,8 @@ class Waiting:
         self.gates = Gates(ageing)
         self.expiries = Expiries()
         self.later = LaterQueue()
+        self.blocked = 0
+        """How many wait for other tasks."""
         self._retrying = 0
 
     def counts(self) -> dict[State, int]:
@@ -32,6 +37,7 @@ class Waiting:
             State.QUEUED: len(self.ready) + len(self.gates),
             State.SCHEDULED: len(self.later) - self._retrying,
             State.RETRYING: self._retrying,
+            State.BLOCKED: self.blocked,
         }
 
     def queue(self, entry: Entry, now: Moment) -> None:
@@ -39,11 +45,13 @@ class Waiting:
         entry.state = State.QUEUED
         entry.since = min(now.mono, entry.due) if entry.due else now.mono
         entry.due = entry.due_wall = 0.0
+        entry.kind.tally.line.append(entry)
         self.ready.push(entry)
 
     def requeue(self, entry: Entry) -> None:
         """Line up for a worker, at the old place."""
         entry.state = State.QUEUED
+        entry.kind.tally.line.appendleft(entry)
         self.ready.push(entry)
 
     def postpone(self, entry: Entry, state: State, delay: float, now: Moment) -> None:
@@ -53,12 +61,25 @@ class Waiting:
         entry.due_wall = now.wall + delay
         self._put_later(entry)
 
+    def block(self, entry: Entry) -> None:
+        """Wait for other tasks, until :meth:`unblock` or :meth:`remove`."""
+        entry.state = State.BLOCKED
+        self._put_blocked(entry)
+
+    def unblock(self, entry: Entry) -> None:
+        """It waits for no other any more; where it goes, is for who knows of them."""
+        self.blocked -= 1
+        entry.kind.tally.later -= 1
+
     def restore(self, entry: Entry) -> None:
         """Take the place that its state tells."""
         if entry.state is State.QUEUED:
+            entry.kind.tally.line.append(entry)
             self.ready.push(entry)
         elif entry.state in (State.SCHEDULED, State.RETRYING):
             self._put_later(entry)
+        elif entry.state is State.BLOCKED:
+            self._put_blocked(entry)
 
     def move(self, entry: Entry, priority: int) -> None:
         """Give a task another priority, wherever it waits; it keeps its arrival."""
@@ -69,10 +90,18 @@ class Waiting:
         else:
             entry.priority = priority
 
+    def hasten(self, entry: Entry) -> None:
+        """Somebody cannot go on before this task has ended: where it waits for a worker, it is the next."""
+        if entry.state is State.QUEUED and not self.gates.holds(entry):
+            self.ready.hasten(entry)
+
     def remove(self, entry: Entry, before: State) -> None:
         """Let go of a task that has just ended, which waited in the state ``before``."""
-        if before is not State.QUEUED:
+        if before is State.BLOCKED:
+            self.unblock(entry)
+        elif before is not State.QUEUED:
             self._retrying -= before is State.RETRYING
+            entry.kind.tally.later -= 1
             self.later.discard()
         elif self.gates.holds(entry):
             self.gates.drop(entry)
@@ -83,6 +112,7 @@ class Waiting:
         """The tasks whose time has come, taken out, and to be queued by the caller."""
         for entry in self.later.pop_due(now.mono):
             self._retrying -= entry.state is State.RETRYING
+            entry.kind.tally.later -= 1
             yield entry
 
     def open_gates(self, now: Moment) -> None:
@@ -101,6 +131,11 @@ class Waiting:
         times = [self.later.next_due(), self.gates.next_time(), None if expiry is None else now.mono_at(expiry)]
         return min((time for time in times if time is not None), default=None)
 
+    def _put_blocked(self, entry: Entry) -> None:
+        self.blocked += 1
+        entry.kind.tally.later += 1
+
     def _put_later(self, entry: Entry) -> None:
         self._retrying += entry.state is State.RETRYING
+        entry.kind.tally.later += 1
         self.later.push(entry)

@@ -18,7 +18,7 @@ from supervisor.core.retention import Remains, Retention
 from supervisor.ids import to_text
 from supervisor.journal.rows import StoredTask, stored_task
 from supervisor.journal.statements import SQL
-from supervisor.payload_files import ARGUMENTS, RESULT
+from supervisor.payload_files import ARGUMENTS, RESULT, item_suffix
 from supervisor.states import State
 from supervisor.wire.messages import AttemptRow, DeadQuery, Files
 
@@ -50,6 +50,12 @@ class Remainder(msgspec.Struct, frozen=True, gc=False):
         """The names of all its files."""
         found = [self.result_file, f"{to_text(self.id)}.{ARGUMENTS}" if self.files & Files.ARGUMENTS else None]
         return [name for name in found if name is not None]
+
+
+_OF_A_TASK = ("unbury", "delete_task", "delete_context", "delete_ties", "delete_members", "forget_stream")
+"""What deletes the few rows that there are of a task."""
+_OF_ITS_ATTEMPTS = ("delete_attempts", "delete_marks", "delete_output", "delete_progress", "delete_profiles")
+"""What deletes so many of the rows that there may be thousands of."""
 
 
 class Archive:
@@ -104,7 +110,10 @@ class Archive:
         number, worker, started, ended, cause, kind, message, traceback, stack = told
         printed = self._connection.execute(SQL["output"], (seq, max(lease, 1), until - 1)).fetchall()
         output = "".join(text for (text,) in printed)
-        plain = (number, worker, started, ended, cause, (kind, message, traceback), stack, output)
+        span = (seq, max(lease, 1), until - 1)
+        progress = self._connection.execute(SQL["progress"], span).fetchone()
+        profile = self._connection.execute(SQL["profile"], span).fetchone()
+        plain = (number, worker, started, ended, cause, (kind, message, traceback), stack, output, progress, profile)
         return msgspec.convert(plain, AttemptRow)
 
     # -- deleting ----------------------------------------------------------------------------------------------
@@ -123,20 +132,28 @@ class Archive:
         needed = {seq: _needed_until(*keys) for seq, *keys in keyed}
         return [_remainder(row, needed.get(row[0], 0.0)) for row in rows]
 
+    def families(self, first: int, last: int) -> dict[int, list[bytes]]:
+        """The groups of the tasks of a span, by seq."""
+        found: dict[int, list[bytes]] = {}
+        for seq, family in self._connection.execute(SQL["grouped_between"], (first, last)):
+            found.setdefault(seq, []).append(family)
+        return found
+
     def find(self, task_id: bytes) -> Remainder | None:
         """One row; None when there is none."""
         row = self._connection.execute(SQL["remainder"], (task_id,)).fetchone()
         return _remainder(row) if row else None
 
-    def forget(self, tasks: list[int], results: list[int], most: int) -> int:
+    def forget(self, tasks: list[int], results: list[int], most: int) -> tuple[int, list[str]]:
         """Delete the results of ``results`` and the records of ``tasks``, all ended, in one transaction. How many of
         the tasks are gone: the first ones, for with more than ``most`` rows of history it stops before the end. A task
-        may have run a hundred thousand times.
+        may have run a hundred thousand times. Also the names of the files of items that are gone.
         """
+        files: list[str] = []
         self._begin()
         try:
-            gone = self._forget_history(tasks, most)
-            for statement in ("unbury", "delete_task", "delete_progress"):
+            gone = self._forget_history(tasks, most, files)
+            for statement in _OF_A_TASK:
                 self._connection.executemany(SQL[statement], [(seq,) for seq in tasks[:gone]])
             self._connection.executemany(SQL["drop_result"], [(seq,) for seq in results])
             self._connection.execute("COMMIT")
@@ -144,15 +161,27 @@ class Archive:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
-        return gone
+        return gone, files
 
-    def _forget_history(self, tasks: list[int], most: int) -> int:
+    def _forget_history(self, tasks: list[int], most: int, files: list[str]) -> int:
         for gone, seq in enumerate(tasks):
-            for statement in ("delete_attempts", "delete_output"):
+            for statement in _OF_ITS_ATTEMPTS:
                 most -= self._connection.execute(SQL[statement], {"seq": seq, "most": most}).rowcount
+            if most > 0:
+                most -= self._forget_items(seq, most, files)
             if most <= 0:
                 return gone  # there may be more of it
         return len(tasks)
+
+    def _forget_items(self, seq: int, most: int, files: list[str]) -> int:
+        rows = self._connection.execute(SQL["first_items"], (seq, most)).fetchall()
+        if rows:
+            lease, number, _ = rows[-1]
+            self._connection.execute(SQL["delete_items"], {"seq": seq, "lease": lease, "number": number})
+        if any(file for *_, file in rows):
+            (task_id,) = self._connection.execute(SQL["id_of"], (seq,)).fetchone()
+            files += [f"{to_text(task_id)}.{item_suffix(lease, number)}" for lease, number, file in rows if file]
+        return len(rows)
 
 
 def _remainder(row: Sequence[Any], until: float = 0.0) -> Remainder:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,17 @@ from supervisor.core.keys import Keys
 from supervisor.core.retention import DEAD
 from supervisor.core.schedules import Schedule
 from supervisor.errors import JournalError
-from supervisor.journal import schedules
+from supervisor.journal import contexts, schedules, ties
 from supervisor.journal.archive import Archive
 from supervisor.journal.migrate import migrate
 from supervisor.journal.payloads import PayloadCache
-from supervisor.journal.rows import Pieces, StoredTask, read_task, stored_task
+from supervisor.journal.rows import Pieces, StoredTask, read_options, read_task, stored_task
 from supervisor.journal.statements import SQL
+from supervisor.journal.talks import Talks
 from supervisor.journal.task_rows import TaskRows
+from supervisor.journal.ties import TiesReader
 from supervisor.states import State
-from supervisor.wire.messages import TaskRow
+from supervisor.wire.messages import ArgumentsRow, TaskRow
 
 _encode_options = msgspec.json.Encoder().encode
 _encode_keys = msgspec.json.Encoder().encode
@@ -52,16 +54,22 @@ class Durability(StrEnum):
 
 
 class Journal:
-    """Open ``path`` for writing, made and migrated as needed; JournalError when it cannot be used."""
+    """Open ``path`` for writing, made and migrated as needed; JournalError when it cannot be used.
 
-    def __init__(self, path: Path, durability: Durability) -> None:
+    ``threads``: calls may come from several threads, one at a time.
+    """
+
+    def __init__(self, path: Path, durability: Durability, *, threads: bool = False) -> None:
         self.path = path
+        self._threads = threads
         self.durability = durability
         self._connection = self._open()
         self._payloads = PayloadCache(self._fetch_payloads)
         self._synchronous = ""
         self._task_rows = TaskRows(self._payloads)
         self.archive = Archive(self._connection, lambda: self._begin(durable=False))
+        self.ties = TiesReader(self._connection)
+        self.talks = Talks(self._connection)
 
     def _open(self) -> sqlite3.Connection:
         off = self.durability is Durability.OFF
@@ -69,7 +77,12 @@ class Journal:
         try:
             if not off:
                 os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            connection = sqlite3.connect(":memory:" if off else self.path, isolation_level=None, cached_statements=64)
+            connection = sqlite3.connect(
+                ":memory:" if off else self.path,
+                isolation_level=None,
+                cached_statements=64,
+                check_same_thread=not self._threads,
+            )
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA wal_autocheckpoint = 0")  # done by the helper, off the broker's loop
             connection.execute("PRAGMA busy_timeout = 5000")
@@ -90,39 +103,42 @@ class Journal:
 
     # -- writing -----------------------------------------------------------------------------------------------
 
-    def write(self, changes: Changes, pieces: Pieces) -> None:
+    def write(self, changes: Changes, pieces: Pieces | None = None) -> None:
         """Commit one turn. When this returns, what the durability level promises holds for all of it."""
-        self._begin(durable=bool(changes.new or changes.revived))
+        self._begin(durable=bool(changes.new or changes.revived or changes.ties or changes.configured))
         try:
             for statement, rows in self._rows(changes, pieces):
                 if rows:
                     self._connection.executemany(SQL[statement], rows)
+            for seq, puts in pieces.puts if pieces is not None else ():
+                contexts.put(self._connection, seq, puts)
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def _rows(self, changes: Changes, pieces: Pieces) -> Iterator[tuple[str, list[_Row]]]:
-        """What is to be executed, in this order."""
-        for statement in ("unbury", "keep_success", "keep_unstarted", "revive_task"):
-            yield statement, [(seq,) for seq in changes.revived]
+    def _rows(self, changes: Changes, pieces: Pieces | None) -> Iterator[tuple[str, Sequence[_Row]]]:
+        """What is to be executed, in this order. What most turns have none of is not even looked for."""
+        if changes.revived:
+            for statement in ("unbury", "keep_success", "keep_unstarted", "revive_task", "forget_stream"):
+                yield statement, [(seq,) for seq in changes.revived]
         tasks = self._task_rows.sort(changes)
         yield "insert_waiting", tasks.waiting
         yield "insert_task", tasks.inserted
         yield "lease_task", tasks.leased
-        yield "cancel_task", [(seq,) for seq in changes.cancelling]
+        if changes.cancelling:
+            yield "cancel_task", [(seq,) for seq in changes.cancelling]
         yield "move_task", tasks.moved
-        yield "end_task", tasks.ended
-        yield "bury", [(entry.seq,) for entry in changes.ended.values() if entry.state in DEAD]
-        yield "insert_attempt", [_attempt_row(attempt) for attempt in changes.attempts]
-        yield "save_asking", [(cause, seq) for seq, cause in changes.asking.items()]
-        yield "save_queue", [(queue.name, queue.weight, queue.paused) for queue in changes.queues.values()]
-        saved, deleted = schedules.rows(changes.schedules)
-        yield "save_schedule", saved
-        yield "delete_schedule", deleted
-        yield "insert_output", pieces.output
-        yield "save_progress", pieces.progress
+        if tasks.ended or tasks.inserted:
+            yield "end_task", tasks.ended
+            yield "bury", [(entry.seq,) for entry in changes.ended.values() if entry.state in DEAD]
+        if changes.attempts:
+            yield "insert_attempt", [_attempt_row(attempt) for attempt in changes.attempts]
+        if changes.rare:
+            yield from _rare_rows(changes)
+        if pieces is not None:
+            yield from _piece_rows(pieces)
 
     def _begin(self, *, durable: bool) -> None:
         wanted = "FULL" if durable and self.durability is Durability.FULL else "NORMAL"
@@ -158,9 +174,25 @@ class Journal:
         for row in self._connection.execute(SQL["unfinished"]):
             yield stored_task(row)
 
+    def unfinished_between(self, after: int, last: int, most: int) -> list[tuple[int, bytes]]:
+        """The first unfinished tasks behind a place and up to another: (seq, id)."""
+        return self._connection.execute(SQL["unfinished_between"], (after, last, most)).fetchall()
+
     def queues(self) -> list[tuple[str, float, int]]:
         """Named queues that are not as a new one is: (name, weight, paused)."""
         return self._connection.execute(SQL["queues"]).fetchall()
+
+    def totals(self) -> list[tuple[str, str, bytes]]:
+        """What was counted: (queue, name, counts), the latest first."""
+        return self._connection.execute(SQL["totals"]).fetchall()
+
+    def configured(self) -> dict[str, str]:
+        """What is in force in the place of the settings, as JSON."""
+        return dict(self._connection.execute(SQL["configured"]).fetchall())
+
+    def changes(self, most: int) -> list[_Row]:
+        """What was changed while the system ran: (at, pid, uid, what, before, after), the latest first."""
+        return self._connection.execute(SQL["changes"], (most,)).fetchall()
 
     def keyed(self) -> Iterator[tuple[bytes, Keys, float]]:
         """Every task with keys, ended ones too: (id, keys, created_at)."""
@@ -190,14 +222,76 @@ class Journal:
         """All that a client may read about a task, or all that is short; None when there is none."""
         return read_task(self._connection, task_id, with_result=with_result, brief=brief)
 
+    def context(self, seq: int) -> bytes:
+        """The context of a task as JSON; empty for none."""
+        return contexts.read(self._connection, seq)
+
+    def hooks(self) -> dict[str, str]:
+        """What was to be known of hooks after a restart."""
+        return dict(self._connection.execute(SQL["hooks"]).fetchall())
+
+    def retried(self, seq: int) -> int:
+        """How often a task was taken up again; 0 for one that came in this very turn."""
+        row = self._connection.execute(SQL["retried"], (seq,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def arguments(self, task_id: bytes) -> ArgumentsRow | None:
+        """The payload of a task, ended or not; None when there is none."""
+        row = self._connection.execute(SQL["arguments"], (task_id,)).fetchone()
+        if row is None:
+            return None
+        name, payload, files, options = row
+        return ArgumentsRow(name, payload, files, read_options(options).hidden)
+
     def kill_asked_about(self, seq: int, cause: str) -> tuple[int, str, str | None]:
         """What is known of the kill about which a task's error handler is to be asked: (attempt, message, stack)."""
         attempt, message, stack = self._connection.execute(SQL["kill_asked_about"], (seq, cause)).fetchone()
         return attempt, message, stack
 
+    def last_piece(self, seq: int, lease: int) -> int:
+        """The number of the last piece of an attempt's output; 0 when there is none."""
+        return int(self._connection.execute(SQL["last_piece"], (seq, lease)).fetchone()[0] or 0)
+
     def counts(self) -> dict[str, int]:
         """How many tasks there are in each state."""
         return dict(self._connection.execute(SQL["counts"]).fetchall())
+
+
+def _rare_rows(changes: Changes) -> Iterator[tuple[str, Sequence[_Row]]]:
+    yield "save_asking", [(cause, seq) for seq, cause in changes.asking.items()]
+    yield "save_queue", [(queue.name, queue.weight, queue.paused) for queue in changes.queues.values()]
+    saved, deleted = schedules.rows(changes.schedules)
+    yield "save_schedule", saved
+    yield "delete_schedule", deleted
+    if changes.ties is not None:
+        yield "save_ties", ties.rows(changes.ties.bonds)
+        yield "save_member", ties.members(changes.ties.members)
+    yield "save_context", changes.contexts
+    yield "save_hook", list(changes.hooks.items())
+    if changes.configured:
+        yield from _configured_rows(changes)
+
+
+def _piece_rows(pieces: Pieces) -> Iterator[tuple[str, Sequence[_Row]]]:
+    yield "insert_output", pieces.output
+    yield "insert_marks", pieces.marks
+    for statement in ("drop_output", "drop_marks"):
+        yield statement, pieces.dropped
+    yield "save_progress", pieces.progress
+    yield "insert_item", pieces.items
+    yield "save_stream", pieces.streams
+    yield "save_profile", pieces.profiles
+    yield "save_totals", pieces.totals
+    yield "delete_totals", pieces.old_totals
+
+
+def _configured_rows(changes: Changes) -> Iterator[tuple[str, list[_Row]]]:
+    made = changes.configured
+    last = {each.what: each.value for each in made}
+    yield "delete_configured", [(what,) for what in last]
+    yield "save_configured", [(what, value) for what, value in last.items() if value is not None]
+    yield "insert_change", [(changes.wall, each.pid, each.uid, each.what, each.before, each.after) for each in made]
+    yield "forget_changes", [()]
 
 
 def _attempt_row(attempt: Attempt) -> _Row:

@@ -8,7 +8,14 @@ from collections.abc import Callable
 from supervisor.journal.statements import SCHEMA, read
 
 APPLICATION_ID = 0x53565251  # "SVRQ"
-STEPS: tuple[Callable[[], str], ...] = (lambda: SCHEMA, lambda: read("step_2.sql"))
+STEPS: tuple[Callable[[], str], ...] = (
+    lambda: SCHEMA,
+    lambda: read("step_2.sql"),
+    lambda: read("step_3.sql"),
+    lambda: read("step_4.sql"),
+    lambda: read("step_5.sql"),
+    lambda: read("step_6.sql"),
+)
 """What leads from version n to n + 1, by n."""
 VERSION = len(STEPS)
 

@@ -25,8 +25,7 @@ class Remover:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._gone: SimpleQueue[Path | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="removal", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove these files; one that is gone already is as good as removed."""
@@ -35,6 +34,12 @@ class Remover:
             with suppress(FileNotFoundError):
                 os.rename(self.folder / name, trash)
                 self._gone.put(trash)
+                self._begin()
+
+    def _begin(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="removal", daemon=True)
+            self._thread.start()
 
     def _run(self) -> None:
         while (path := self._gone.get()) is not None:
@@ -45,5 +50,6 @@ class Remover:
 
     def close(self) -> None:
         """End the thread."""
-        self._gone.put(None)
-        self._thread.join(timeout=2.0)
+        if self._thread is not None:
+            self._gone.put(None)
+            self._thread.join(timeout=2.0)

@@ -10,23 +10,43 @@ from typing import Any
 import msgspec
 
 from supervisor.core.keys import NO_KEYS, Keys
+from supervisor.core.ties import Ties
+from supervisor.journal import contexts
 from supervisor.journal.statements import SQL
-from supervisor.wire.messages import ErrorData, ProgressData, TaskRow
+from supervisor.wire.messages import ErrorData, Files, ProgressData, TaskRow
 from supervisor.wire.options import Options
+from supervisor.wire.talk import Puts
 
-_decode_options = msgspec.json.Decoder(Options).decode
+read_options = msgspec.json.Decoder(Options).decode
 _decode_keys = msgspec.json.Decoder(Keys).decode
+_decode_ties = msgspec.msgpack.Decoder(Ties).decode
 
 
 @dataclass(slots=True)
 class Pieces:
-    """Output and progress of running tasks, to go into the same transaction."""
+    """What running tasks say, and what is counted, to go into the same transaction."""
 
     output: list[tuple[object, ...]] = field(default_factory=list)
     progress: list[tuple[object, ...]] = field(default_factory=list)
+    marks: list[tuple[object, ...]] = field(default_factory=list)
+    """Where the stretches of output came from that were not simply printed."""
+    dropped: list[tuple[object, ...]] = field(default_factory=list)
+    """Pieces of output that are not kept any longer."""
+    items: list[tuple[object, ...]] = field(default_factory=list)
+    streams: list[tuple[object, ...]] = field(default_factory=list)
+    """How many items there are of a stream, and of which attempt they are."""
+    profiles: list[tuple[object, ...]] = field(default_factory=list)
+    puts: list[tuple[int, Puts]] = field(default_factory=list)
+    """What was put into contexts, by seq."""
+    totals: list[tuple[object, ...]] = field(default_factory=list)
+    """What is counted, once a second or so."""
+    old_totals: list[tuple[object, ...]] = field(default_factory=list)
+    talked: set[bytes] = field(default_factory=set)
+    """The ids of the tasks of which there is something new to read."""
 
     def __bool__(self) -> bool:
-        return bool(self.output or self.progress)
+        told = self.progress or self.items or self.profiles or self.puts
+        return bool(self.output or told or self.totals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +79,7 @@ class StoredTask:
 def stored_task(row: Sequence[Any]) -> StoredTask:
     """What the statements ``unfinished`` and ``stored`` give."""
     *plain, keys, options, asking = row
-    fields = [*plain, _decode_keys(keys) if keys else NO_KEYS, _decode_options(options), asking]
+    fields = [*plain, _decode_keys(keys) if keys else NO_KEYS, read_options(options), asking]
     return StoredTask(*fields)
 
 
@@ -74,14 +94,17 @@ def read_task(
     if row is None:
         return None
     seq, _, name, state, priority, ended_attempts, lease, created, due, started, ended, pid, options, files, *rest = row
-    asking, retried, *told = rest
+    asking, retried, ties = rest
     attempt = None if state == "succeeded" else connection.execute(SQL["last_attempt"], {"seq": seq}).fetchone()
     result = connection.execute(SQL["result"], (seq,)).fetchone()[0] if with_result and state == "succeeded" else None
     # What ends so counts on no budget, but was an attempt all the same; lease 0 is a cancel of what did not run.
     runs = state == "succeeded" or (state == "running" and not asking)
     counts = runs or (state == "cancelled" and attempt is not None and attempt[0] > 0)
     since = lease if runs or attempt is None or attempt[0] <= 0 else attempt[0]
-    output = [] if brief else connection.execute(SQL["output"], (seq, min(since, lease), lease)).fetchall()
+    span = (seq, min(since, lease), lease)
+    output = [] if brief else connection.execute(SQL["output"], span).fetchall()
+    told = connection.execute(SQL["progress"], span).fetchone()
+    with_context = files & Files.CONTEXT and not brief
     return TaskRow(
         id=task_id,
         name=name,
@@ -97,9 +120,11 @@ def read_task(
         error=ErrorData(attempt[2], attempt[3], "" if brief else attempt[4]) if attempt else None,
         stack=attempt[5] if attempt and not brief else None,
         output="".join(piece for (piece,) in output),
-        progress=ProgressData(told[0], told[1], told[2]) if told[0] is not None else None,
-        options=_decode_options(options),
+        progress=ProgressData(*told) if told else None,
+        options=read_options(options),
         files=files,
         result=result,
         retried=retried,
+        context=contexts.read(connection, seq) if with_context else b"",
+        parents=tuple(_decode_ties(ties).parents) if ties else (),
     )

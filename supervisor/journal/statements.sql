@@ -30,11 +30,86 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: insert_output
 INSERT OR REPLACE INTO output (seq, lease, piece, at, text) VALUES (?, ?, ?, ?, ?);
 
+-- name: insert_marks
+INSERT OR REPLACE INTO marks (seq, lease, piece, marks) VALUES (?, ?, ?, ?);
+
+-- name: drop_output
+DELETE FROM output WHERE (seq, lease, piece) = (?, ?, ?);
+
+-- name: drop_marks
+DELETE FROM marks WHERE (seq, lease, piece) = (?, ?, ?);
+
+-- name: insert_item
+INSERT OR REPLACE INTO items (seq, lease, number, file, data) VALUES (?, ?, ?, ?, ?);
+
+-- name: save_stream
+INSERT OR REPLACE INTO streams (seq, lease, count) VALUES (?, ?, ?);
+
+-- name: forget_stream
+-- Of a task that is gone, or is taken up again: it begins anew.
+DELETE FROM streams WHERE seq = ?;
+
 -- name: save_progress
-INSERT OR REPLACE INTO progress (seq, done, total, message) VALUES (?, ?, ?, ?);
+INSERT OR REPLACE INTO progress (seq, lease, done, total, message, rate, at) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: save_profile
+INSERT OR REPLACE INTO profiles (seq, lease, cpu, rss, text) VALUES (?, ?, ?, ?, ?);
+
+-- name: save_context
+INSERT OR REPLACE INTO contexts (seq, context) VALUES (?, ?);
+
+-- name: mark_context
+UPDATE tasks SET files = files | 4 WHERE seq = ? AND files & 4 = 0;
+
+-- name: context
+SELECT context FROM contexts WHERE seq = ?;
+
+-- name: save_hook
+INSERT OR REPLACE INTO hooks (name, value) VALUES (?, ?);
+
+-- name: hooks
+SELECT name, value FROM hooks;
+
+-- name: progress
+SELECT done, total, message, rate, at FROM progress WHERE seq = ? AND lease BETWEEN ? AND ? ORDER BY lease DESC LIMIT 1;
+
+-- name: profile
+SELECT cpu, rss, text FROM profiles WHERE seq = ? AND lease BETWEEN ? AND ? ORDER BY lease LIMIT 1;
+
+-- name: retried
+SELECT retried FROM tasks WHERE seq = ?;
+
+-- name: arguments
+SELECT name, payload, files, options FROM tasks WHERE id = ?;
 
 -- name: save_asking
 UPDATE tasks SET asking = ? WHERE seq = ?;
+
+-- name: save_ties
+INSERT OR REPLACE INTO ties (seq, ties, delay, eta) VALUES (?, ?, ?, ?);
+
+-- name: save_member
+INSERT OR REPLACE INTO members (family, position, seq, id, size) VALUES (?, ?, ?, ?, ?);
+
+-- name: ties_of
+SELECT ties FROM ties WHERE seq = ?;
+
+-- name: tied
+SELECT t.id, d.ties, d.delay, d.eta FROM tasks t INDEXED BY tasks_unfinished CROSS JOIN ties d ON d.seq = t.seq
+WHERE t.ended_at IS NULL AND EXISTS (SELECT 1 FROM ties) ORDER BY t.seq;
+
+-- name: member
+SELECT id FROM members WHERE family = ? AND position = ?;
+
+-- name: end_of
+SELECT name, state FROM tasks WHERE id = ?;
+
+-- name: members
+SELECT m.id, t.state, m.size FROM members m JOIN tasks t ON t.seq = m.seq
+WHERE m.family = ? AND m.position >= ? ORDER BY m.position;
+
+-- name: grouped_between
+SELECT seq, family FROM members WHERE seq BETWEEN ? AND ?;
 
 -- name: bury
 INSERT OR REPLACE INTO dead_letters SELECT ended_at, id, name FROM tasks WHERE seq = ?;
@@ -62,6 +137,10 @@ UPDATE tasks SET ended_at = NULL, started_at = NULL, expires_at = NULL, result =
 SELECT seq, id, name, state, generation, lease, worker, pid, failures, crashes, aborts, files, created_at, due_at,
     started_at, cancelling, priority, expires_at, keys, options, asking
 FROM tasks INDEXED BY tasks_unfinished WHERE ended_at IS NULL ORDER BY seq;
+
+-- name: unfinished_between
+SELECT seq, id FROM tasks INDEXED BY tasks_unfinished WHERE ended_at IS NULL AND seq > ? AND seq <= ? ORDER BY seq
+LIMIT ?;
 
 -- name: stored
 SELECT seq, id, name, state, generation, lease, worker, pid, failures, crashes, aborts, files, created_at, due_at,
@@ -107,8 +186,9 @@ SELECT seq, state FROM tasks WHERE id = ?;
 
 -- name: task
 SELECT t.seq, t.id, t.name, t.state, t.priority, t.failures + t.crashes + t.aborts, t.lease, t.created_at, t.due_at,
-    t.started_at, t.ended_at, t.pid, t.options, t.files, t.asking, t.retried, p.done, p.total, p.message
-FROM tasks t LEFT JOIN progress p ON p.seq = t.seq WHERE t.id = ?;
+    t.started_at, t.ended_at, t.pid, t.options, t.files, t.asking, t.retried,
+    (SELECT d.ties FROM ties d WHERE d.seq = t.seq)
+FROM tasks t WHERE t.id = ?;
 
 -- name: result
 SELECT result FROM tasks WHERE seq = ?;
@@ -148,20 +228,46 @@ SELECT CASE WHEN state = 'running' AND asking = '' THEN lease ELSE 1 << 62 END F
 -- name: output
 SELECT text FROM output WHERE seq = ? AND lease BETWEEN ? AND ? ORDER BY lease, piece;
 
+-- name: said
+-- What was said behind a place, in its order.
+SELECT o.lease, o.piece, o.at, o.text, m.marks
+FROM output o LEFT JOIN marks m ON (m.seq, m.lease, m.piece) = (o.seq, o.lease, o.piece)
+WHERE o.seq = ? AND (o.lease, o.piece) > (?, ?) ORDER BY o.lease, o.piece;
+
+-- name: last_piece
+SELECT max(piece) FROM output WHERE seq = ? AND lease = ?;
+
+-- name: runs_now
+-- The lease of the attempt that runs or has succeeded (else 0), and its number.
+SELECT CASE WHEN state = 'succeeded' OR (state = 'running' AND asking = '') THEN lease ELSE 0 END,
+    failures + crashes + aborts + 1 FROM tasks WHERE seq = ?;
+
+-- name: attempt_of
+-- The number of the attempt that an earlier lease belongs to; the question to its error handler is part of it.
+SELECT number FROM attempts WHERE seq = ? AND number > 0 AND lease BETWEEN 1 AND ? ORDER BY lease DESC LIMIT 1;
+
+-- name: stream
+SELECT lease, count FROM streams WHERE seq = ?;
+
+-- name: items
+SELECT file, data FROM items WHERE seq = ? AND lease = ? AND number >= ? ORDER BY number LIMIT ?;
+
 -- name: dead
 SELECT ended_at, id, name FROM dead_letters WHERE (ended_at, id) < (?, ?) AND ended_at >= ?
 ORDER BY ended_at DESC, id DESC LIMIT ?;
 
 -- name: remainder
 SELECT seq, id, state, ended_at, length(result) > 0 OR files & 2 != 0, files,
-    CASE WHEN instr(options, '"result_ttl"') THEN json_extract(options, '$.result_ttl') END
+    CASE WHEN instr(options, '"store_result"') THEN 0
+        WHEN instr(options, '"result_ttl"') THEN json_extract(options, '$.result_ttl') END
 FROM tasks WHERE id = ?;
 
 -- name: sweep
 -- What may be due; whether it is, is for the retention to say. Columns behind a large payload are not touched.
 SELECT seq, id, state, ended_at, kept, files, own FROM (
     SELECT seq, id, state, ended_at, length(result) > 0 OR files & 2 != 0 AS kept, files,
-        CASE WHEN instr(options, '"result_ttl"') THEN json_extract(options, '$.result_ttl') END AS own
+        CASE WHEN instr(options, '"store_result"') THEN 0
+        WHEN instr(options, '"result_ttl"') THEN json_extract(options, '$.result_ttl') END AS own
     FROM tasks WHERE seq BETWEEN :first AND :last
 )
 WHERE ended_at <= :wall - CASE
@@ -184,11 +290,63 @@ DELETE FROM attempts WHERE seq = :seq AND lease IN (SELECT lease FROM attempts W
 -- name: delete_output
 DELETE FROM output WHERE (seq, lease, piece) IN (SELECT seq, lease, piece FROM output WHERE seq = :seq LIMIT :most);
 
+-- name: delete_marks
+DELETE FROM marks WHERE (seq, lease, piece) IN (SELECT seq, lease, piece FROM marks WHERE seq = :seq LIMIT :most);
+
+-- name: first_items
+SELECT lease, number, file FROM items WHERE seq = ? ORDER BY lease, number LIMIT ?;
+
+-- name: delete_items
+DELETE FROM items WHERE seq = :seq AND (lease, number) <= (:lease, :number);
+
+-- name: id_of
+SELECT id FROM tasks WHERE seq = ?;
+
 -- name: delete_progress
-DELETE FROM progress WHERE seq = ?;
+DELETE FROM progress WHERE (seq, lease) IN (SELECT seq, lease FROM progress WHERE seq = :seq LIMIT :most);
+
+-- name: delete_profiles
+DELETE FROM profiles WHERE (seq, lease) IN (SELECT seq, lease FROM profiles WHERE seq = :seq LIMIT :most);
+
+-- name: delete_context
+DELETE FROM contexts WHERE seq = ?;
+
+-- name: delete_ties
+DELETE FROM ties WHERE seq = ?;
+
+-- name: delete_members
+DELETE FROM members WHERE seq = ?;
 
 -- name: drop_result
 UPDATE tasks SET result = NULL, files = files & ~2 WHERE seq = ?;
 
 -- name: counts
 SELECT state, count(*) FROM tasks GROUP BY state;
+
+-- name: save_totals
+INSERT OR REPLACE INTO totals (queue, name, at, counts) VALUES (?, ?, ?, ?);
+
+-- name: delete_totals
+DELETE FROM totals WHERE queue = ? AND name = ?;
+
+-- name: totals
+SELECT queue, name, counts FROM totals ORDER BY at DESC;
+
+-- name: save_configured
+INSERT OR REPLACE INTO configured (what, value) VALUES (?, ?);
+
+-- name: delete_configured
+DELETE FROM configured WHERE what = ?;
+
+-- name: configured
+SELECT what, value FROM configured;
+
+-- name: insert_change
+INSERT INTO changes (at, pid, uid, what, before, after) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: forget_changes
+-- The latest ten thousand are kept.
+DELETE FROM changes WHERE number <= (SELECT max(number) FROM changes) - 10000;
+
+-- name: changes
+SELECT at, pid, uid, what, before, after FROM changes ORDER BY number DESC LIMIT ?;

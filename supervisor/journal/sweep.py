@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 
+from supervisor.core.dependencies import Dependencies
 from supervisor.core.moment import Moment
 from supervisor.core.retention import Retention
 from supervisor.ids import from_text
@@ -40,16 +41,21 @@ _STRAY_SECONDS = 3600.0
 class Sweeper:
     """Walks the journal, then the files beside it, then rests for a part of the shortest time, ten minutes at most."""
 
-    def __init__(self, archive: Archive, remover: Remover, retention: Retention) -> None:
+    def __init__(
+        self, archive: Archive, remover: Remover, retention: Retention, dependencies: Dependencies | None = None
+    ) -> None:
         self._archive = archive
         self._remover = remover
-        self._retention = retention
+        self._dependencies = dependencies or Dependencies()
+        self.retention = retention
         self._slice = _LEAST_ROWS
         self._history = MOST_HISTORY
         self._after = 0
         self._files: Iterator[os.DirEntry[str]] | None = None
         self.next_time = 0.0
         """Monotonic time of the next step."""
+        self.rests = False
+        """The last step was the end of a walk."""
 
     def step(self, now: Moment) -> None:
         """Look at the next slice. What cannot be deleted now, as when the disk is full, is left for the next walk."""
@@ -60,6 +66,7 @@ class Sweeper:
             log.warning("what has outlived its time cannot be cleared away: %s", error)
             self._after, self._files, done = 0, None, True
         took = time.monotonic() - started
+        self.rests = done
         self._fit(took)
         self.next_time = now.mono + took + (self._rest if done else _pause(took))
 
@@ -73,14 +80,15 @@ class Sweeper:
 
     @property
     def _rest(self) -> float:
-        return min(_LONGEST_REST, max(_SHORTEST_REST, self._retention.shortest / _RESTS_A_TTL))
+        return min(_LONGEST_REST, max(_SHORTEST_REST, self.retention.shortest / _RESTS_A_TTL))
 
     def _sweep_rows(self, now: Moment) -> bool:
-        keep, wall, wanted = self._retention, now.wall, self._slice
+        keep, wall, wanted = self.retention, now.wall, self._slice
         count, last = self._archive.span(self._after, wanted)
         due = self._archive.due(self._after + 1, last, _MOST_DUE, keep, wall)
-        records = [row for row in due if keep.record_until(row.remains) <= wall]
-        results = [row for row in due if keep.result_until(row.remains) <= wall < keep.record_until(row.remains)]
+        free = self._not_needed(due)
+        records = [row for row in free if keep.record_until(row.remains) <= wall]
+        results = [row for row in free if keep.result_until(row.remains) <= wall < keep.record_until(row.remains)]
         gone = forget(self._archive, self._remover, records, results, self._history)
         if gone < len(records):
             self._after = records[gone].seq - 1  # the next step goes on with what is left of its history
@@ -91,6 +99,14 @@ class Sweeper:
         else:
             self._after, self._files = 0, os.scandir(self._remover.folder)
         return False
+
+    def _not_needed(self, due: list[Remainder]) -> list[Remainder]:
+        """Those that no unfinished task goes by: a child, or a member of the same group."""
+        ties = self._dependencies
+        if ties.groups and due:
+            families = self._archive.families(due[0].seq, due[-1].seq)
+            due = [row for row in due if not any(each in ties.groups for each in families.get(row.seq, ()))]
+        return [row for row in due if row.id not in ties.children] if ties.children else due
 
     def _sweep_files(self, now: Moment) -> bool:
         """Remove files whose task was never accepted, for its client died, or has another result by now."""
@@ -128,8 +144,9 @@ def forget(
     """
     if not records and not results:
         return 0
-    gone = archive.forget([row.seq for row in records], [row.seq for row in results], most)
+    gone, items = archive.forget([row.seq for row in records], [row.seq for row in results], most)
     if remover is not None:
+        remover.remove(items)
         remover.remove([name for row in records[:gone] for name in row.file_names])
         remover.remove([row.result_file for row in results if row.result_file is not None])
     return gone

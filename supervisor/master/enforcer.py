@@ -14,7 +14,7 @@ from supervisor.master.worker import Cancel, Kill, KillStage, Stage, WorkerHandl
 from supervisor.scoreboard import Held
 from supervisor.states import Cause
 from supervisor.system import proc
-from supervisor.wire.channel import CancelRunning
+from supervisor.wire.channel import CancelRunning, StopRunning
 
 _STOPPED_NS = 500_000_000
 _AGAIN_NS = 50_000_000
@@ -78,6 +78,12 @@ class Enforcer:
             return
         handle.cancel = Cancel(order.lease, now + _AGAIN_NS, now + int(self._pool.settings.cancel_grace * 1e9))
         handle.send(signals.CANCEL)
+
+    def stop(self, order: StopRunning, now: int) -> None:
+        """Stop what this worker does; that is nothing of it, and not counted."""
+        handle = self._pool.workers.get(order.worker)
+        if handle is not None:
+            self._executioner.condemn(handle, Cause.SHUTDOWN, "the queue was drained", now)
 
     def _enforce(self, handle: WorkerHandle, now: int) -> None:
         due = self._due(handle)

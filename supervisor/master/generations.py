@@ -120,8 +120,7 @@ class Generations:
         self._failures = self._slow = 0
         self._pool.template = template
         self._pool.serves = max(self._pool.serves, template.generation)
-        self._pool.settings = template.spec.settings
-        self._pool.target = template.spec.settings.worker_count
+        self._pool.use(template.spec.settings)
         log.info("generation %d of the application is imported (%.2f s)", template.generation, word.seconds)
         if old is not None:
             old.channel.send(Stop())

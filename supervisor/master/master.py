@@ -25,6 +25,7 @@ from supervisor.scoreboard import Header, Scoreboard
 from supervisor.wire.channel import (
     Buried,
     CancelRunning,
+    Configure,
     Fence,
     Fenced,
     Forked,
@@ -33,6 +34,7 @@ from supervisor.wire.channel import (
     Message,
     Opened,
     Spared,
+    StopRunning,
 )
 
 _BEAT_NS = 500_000_000
@@ -59,6 +61,7 @@ class Master:
         self.enforcer = Enforcer(self.pool, executioner, self.undertaker.finalise)
         self.ending = Ending(self.pool, self.broker, self.generations, executioner)
         self._beat_ns = 0
+        board.put(Header.SINCE_NS, int(self.ownership.since * 1e9))
 
     # -- the loop ----------------------------------------------------------------------------------------------
 
@@ -156,6 +159,10 @@ class Master:
                 self.pool.buried(message.worker)
             case CancelRunning():
                 self.enforcer.cancel(message, now)
+            case StopRunning():
+                self.enforcer.stop(message, now)
+            case Configure():
+                self.pool.configure(message.values)
 
     # -- filling -----------------------------------------------------------------------------------------------
 

@@ -9,17 +9,22 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from supervisor import signals
+from supervisor.errors import SettingsError
 from supervisor.log import log
 from supervisor.master.recycling import reason
+from supervisor.master.scaling import Bounds, Scaling, Seen
 from supervisor.master.template import TemplateHandle
 from supervisor.master.worker import Stage, WorkerHandle
-from supervisor.scoreboard import Scoreboard, Slot, Word
+from supervisor.scoreboard import Header, Scoreboard, Slot, Word
 from supervisor.settings import Settings
+from supervisor.settings.running import merge
+from supervisor.states import Cause
 from supervisor.system import proc
 from supervisor.wire.channel import Alive, Fence, ForkWorker
 
 _FIRST_BACKOFF_NS = 100_000_000
 _LONGEST_BACKOFF_NS = 30_000_000_000
+_SETTLE_NS = 10_000_000
 _NUMBERS = 1 << 32
 _PIPE_BYTES = 256 * 1024
 
@@ -29,20 +34,82 @@ class Pool:
 
     def __init__(self, board: Scoreboard, settings: Settings) -> None:
         self._board = board
+        self._base = settings
+        self._configured: dict[str, object] = {}
         self.settings = settings
-        self.target = settings.worker_count
+        self.scaling = Scaling(_bounds(settings), settings.worker_count)
         self.workers: dict[int, WorkerHandle] = {}
         self.opened: list[WorkerHandle] = []
         """Workers whose pipes the broker does not read yet."""
+        self._deaths: dict[int, tuple[Cause, int]] = {}
+        """Why the last worker on a seat died, and the wall-clock nanosecond of that."""
         self.template: TemplateHandle | None = None
         self.serves = 0
         """The generation that forks of this template count as."""
         self.recycled: dict[str, int] = {}
+        board.put(Header.MOST_WAITING, settings.max_waiting)
         # Numbers are unlike those of any earlier tree: the journal remembers who held what.
         self._next_number = random.getrandbits(30) * _NUMBERS + 1
         self._failures = 0
         self._fork_ns = 0
+        self._look_ns = 0
         self._graves: dict[int, Slot] = {}
+
+    # -- how many there should be ------------------------------------------------------------------------------
+
+    @property
+    def target(self) -> int:
+        """How many workers are wanted now."""
+        return self.scaling.wanted
+
+    def use(self, settings: Settings) -> None:
+        """These settings hold from now on, but for what is configured."""
+        self._base = settings
+        self._follow()
+
+    def configure(self, values: dict[str, object]) -> None:
+        """These values hold in the place of the settings."""
+        if values != self._configured:
+            self._configured = values
+            self._follow()
+
+    def _follow(self) -> None:
+        before = self.settings
+        try:
+            self.settings = merge(self._base, self._configured)
+        except SettingsError as error:
+            log.error("what was configured holds no more: %s", error)
+            self._configured, self.settings = {}, self._base
+        same = before.worker_count == self.settings.worker_count
+        self.scaling.use(_bounds(self.settings), None if same else self.settings.worker_count)
+        self._board.put(Header.MOST_WAITING, self.settings.max_waiting)
+
+    def scale(self, now_ns: int) -> None:
+        """Look whether there should be more workers, or fewer.
+
+        That a backlog matters is published before the backlog is read: a broker that has one in between either sees
+        our word and wakes us, or is seen by us.
+        """
+        waiting = sum(handle.slot.get(Word.WAITING) != 0 for handle in self.workers.values())
+        scaling = self.scaling
+        if scaling.steady and not waiting:
+            self._tell_whether_it_grows(False)
+            return
+        self._tell_whether_it_grows(scaling.may_grow(waiting))
+        backlog = self._board.get(Header.BACKLOG)
+        ready = [each for each in self.workers.values() if each.stage is Stage.READY and not each.spare]
+        busy = [each for each in ready if each.slot.held().lease]
+        # One that has only just got ready has had no time to ask for what waits.
+        taking = [each for each in ready if now_ns - each.ready_ns > _SETTLE_NS or each in busy]
+        self._look_ns = now_ns + _SETTLE_NS if backlog and len(taking) < len(ready) else 0
+        before = scaling.wanted
+        wanted = scaling.look(Seen(len(taking), len(busy), waiting, backlog), now_ns)
+        if wanted != before:
+            log.info("%d workers are wanted instead of %d", wanted, before)
+
+    def _tell_whether_it_grows(self, grows: bool) -> None:
+        if self._board.get(Header.GROWS) != grows:
+            self._board.put(Header.GROWS, int(grows))
 
     # -- who there is ------------------------------------------------------------------------------------------
 
@@ -79,6 +146,7 @@ class Pool:
         template = self.template
         if template is None or not template.imported or now_ns < self._fork_ns:
             return
+        self.scale(now_ns)
         seated = {handle.seat: handle for handle in self.workers.values() if self._stays(handle)}
         for seat in range(self.target):
             if seat not in seated and not self._activate_spare(seat):
@@ -127,6 +195,7 @@ class Pool:
                     continue  # it has just died
                 handle.spare = False
                 handle.seat = seat
+                self._seat(handle.slot, seat)
                 return True
         return False
 
@@ -142,6 +211,7 @@ class Pool:
         slot = next(slot for slot in self._board.slots if slot.get(Word.WORKER) == 0)
         number, self._next_number = self._next_number, self._next_number + 1
         slot.clear(number)
+        self._seat(slot, seat)
         (talk, talk_end), (raw, raw_end) = _pipe(), _pipe()
         go_end, go = os.pipe2(os.O_CLOEXEC) if spare else (-1, -1)
         stack = os.memfd_create("supervisor-stack", os.MFD_CLOEXEC)
@@ -164,6 +234,14 @@ class Pool:
         self._order(template, handle, [talk_end, raw_end, stack, *([go_end] if spare else [])])
         for end in (talk_end, raw_end, *([go_end] if spare else [])):
             os.close(end)
+
+    def _seat(self, slot: Slot, seat: int) -> None:
+        """Have everybody know its seat, and why the one before it there died."""
+        slot.put(Word.SEAT, seat)
+        if seat in self._deaths:
+            cause, when_ns = self._deaths[seat]
+            slot.put(Word.DEATH, list(Cause).index(cause) + 1)
+            slot.put(Word.DEATH_NS, when_ns)
 
     def _order(self, template: TemplateHandle, handle: WorkerHandle, ends: list[int]) -> None:
         """Have the template fork it; forget it where the template is gone."""
@@ -247,6 +325,13 @@ class Pool:
         """Those whom this template was told to fork, and of whom it has not told."""
         return [handle for handle in self.workers.values() if handle.who is None and handle.template == template]
 
+    def mourn(self, handle: WorkerHandle, cause: Cause, when_ns: int) -> None:
+        """It has died: remember why, for whoever has its seat after it, and for who may have it already."""
+        self._deaths[handle.seat] = cause, when_ns
+        for each in self.workers.values():
+            if each is not handle and each.seat == handle.seat:
+                self._seat(each.slot, each.seat)
+
     def remove(self, handle: WorkerHandle, now_ns: int) -> None:
         """It is dead: free what it held."""
         if handle.stage in (Stage.FORKING, Stage.BOOTING):
@@ -268,8 +353,9 @@ class Pool:
             slot.clear(0)
 
     def next_fork_ns(self, now_ns: int) -> int | None:
-        """When :meth:`fill` may fork again, after failures."""
-        return self._fork_ns if self._fork_ns > now_ns else None
+        """When :meth:`fill` may fork again, after failures or since somebody has just got ready."""
+        times = [each for each in (self._fork_ns, self._look_ns) if each > now_ns]
+        return min(times, default=None)
 
 
 def _pipe() -> tuple[int, int]:
@@ -277,3 +363,9 @@ def _pipe() -> tuple[int, int]:
     with suppress(OSError):  # over the user's share of pipe memory: the default size will do
         fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     return ends
+
+
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(
+        settings.least_workers, settings.most_workers, settings.max_waiting, int(settings.worker_idle_timeout * 1e9)
+    )

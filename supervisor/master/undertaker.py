@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 
 from supervisor.core.entry import Death
@@ -136,6 +137,7 @@ class Undertaker:
         started = running.lease if running is not None else (claim.lease if claim else 0)
         if death.cause is not Cause.SHUTDOWN:
             self.kills[death.cause.value] = self.kills.get(death.cause.value, 0) + 1
+            self._pool.mourn(handle, death.cause, time.time_ns())
             log.warning("worker %d is gone: %s", handle.pid, death.message)
         self._broker.gone(Gone(handle.number, started, death.cause.value, death.message, death.stack))
         self._pool.remove(handle, now)

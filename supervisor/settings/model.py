@@ -25,6 +25,7 @@ from supervisor.system.cpus import default_workers
 K, M, G = 1024, 1024**2, 1024**3
 HOUR, DAY = 3600.0, 86400.0
 MOST_WORKERS = 1024
+MOST_WAITING = 1024
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
@@ -58,7 +59,14 @@ class Settings:
         "Where",
         Choice(("debug", "info", "warning", "error", "critical")),
         "info",
-        "Least severity that the logger `supervisor` writes.",
+        "Least severity that the logger `supervisor` writes, what tasks print (`info`) and log included.",
+    )
+    task_log_level: str = setting(
+        "Where",
+        Choice(("debug", "info", "warning", "error", "critical")),
+        "info",
+        "Least severity of what a task gives to `logging` that is kept with it. The level of the root logger is set"
+        " to it as well, unless the application has configured that itself.",
     )
 
     workers: int | None = setting(
@@ -67,6 +75,31 @@ class Settings:
         None,
         "Task workers, each a process that runs one task at a time. `auto` is one fewer than the CPUs"
         " allowed, at least one; 0 makes this a client of a supervisor that runs elsewhere on the machine.",
+    )
+    min_workers: int | None = setting(
+        "Workers",
+        Maybe(Whole(1, MOST_WORKERS), word="auto"),
+        None,
+        "Task workers that stay when there is nothing to do. `auto`: as many as `workers`.",
+    )
+    max_workers: int | None = setting(
+        "Workers",
+        Maybe(Whole(1, MOST_WORKERS), word="auto"),
+        None,
+        "Task workers that there may be while tasks wait and none is idle. `auto`: as many as `workers`.",
+    )
+    worker_idle_timeout: float = setting(
+        "Workers",
+        Duration(),
+        60.0,
+        "Time after which workers above `min_workers` leave that were not needed.",
+    )
+    max_waiting: int = setting(
+        "Workers",
+        Whole(0, MOST_WAITING),
+        100,
+        "Workers that there may be beside those, one for each whose task waits for another task; above it such a"
+        " wait raises `TooManyWaitingError`.",
     )
     ready_timeout: float = setting(
         "Workers",
@@ -293,6 +326,20 @@ class Settings:
         "Time for a client to reach the supervisor before it raises `QueueUnavailableError`.",
     )
 
+    profile: bool = setting(
+        "Watching",
+        Switch(),
+        False,
+        "Keep CPU time, memory and a profile of each run of every task; costs a part of its speed.",
+    )
+    backlog_threshold: int | None = setting(
+        "Watching",
+        Maybe(Whole(1)),
+        1000,
+        "Tasks of one queue that wait for a worker above which a warning is logged and `on_backlog` is called,"
+        " once until it fell below half of it. `none`: never.",
+    )
+
     result_ttl: float = setting(
         "Retention",
         Duration(),
@@ -316,8 +363,21 @@ class Settings:
 
     @property
     def worker_count(self) -> int:
-        """How many task workers to run on this machine: `workers`, or what `auto` comes to."""
-        return default_workers(frozenset(os.sched_getaffinity(0))) if self.workers is None else self.workers
+        """How many task workers to begin with on this machine: `workers`, or what `auto` comes to."""
+        if self.workers is not None:
+            return self.workers
+        found = default_workers(frozenset(os.sched_getaffinity(0)))
+        return max(self.min_workers or 1, min(self.max_workers or MOST_WORKERS, found))
+
+    @property
+    def least_workers(self) -> int:
+        """How many of them stay when there is nothing to do."""
+        return self.worker_count if self.min_workers is None else min(self.min_workers, self.worker_count)
+
+    @property
+    def most_workers(self) -> int:
+        """How many there may be when much is to be done."""
+        return self.worker_count if self.max_workers is None else max(self.max_workers, self.worker_count)
 
     @classmethod
     def load(

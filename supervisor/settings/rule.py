@@ -91,6 +91,18 @@ def _is_crowded(settings: Settings, host: Host) -> bool:
 
 FAULTS = (
     Rule(
+        "{min_workers} is above {workers}, with which the pool begins; lower the one or raise the other",
+        lambda s, _: bool(s.workers) and _above(s.min_workers, s.workers),
+    ),
+    Rule(
+        "{workers} is above {max_workers}; lower the one or raise the other",
+        lambda s, _: _above(s.workers, s.max_workers),
+    ),
+    Rule(
+        "{min_workers} is above {max_workers}; lower the one or raise the other",
+        lambda s, _: _above(s.min_workers, s.max_workers),
+    ),
+    Rule(
         "{soft_timeout} is above {timeout}: the task would be killed before it is told to stop;"
         " the soft limit belongs below the hard one",
         lambda s, _: _above(s.soft_timeout, s.timeout),

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_STAT_STATE, _STAT_PPID, _STAT_START = 0, 1, 19
+_STAT_STATE, _STAT_PPID, _STAT_USER, _STAT_SYSTEM, _STAT_START = 0, 1, 11, 12, 19
+_TICK = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,14 @@ def identity(pid: int) -> Identity | None:
     """Who ``pid`` is now, or None when there is no such process."""
     fields = _stat(pid)
     return Identity(pid, int(fields[_STAT_START])) if fields else None
+
+
+def times(pid: int) -> tuple[Identity, float] | None:
+    """Who ``pid`` is, and the seconds of CPU that it has used; None when there is no such process."""
+    fields = _stat(pid)
+    if not fields:
+        return None
+    return Identity(pid, int(fields[_STAT_START])), (int(fields[_STAT_USER]) + int(fields[_STAT_SYSTEM])) / _TICK
 
 
 def is_alive(who: Identity) -> bool:

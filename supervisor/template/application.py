@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterable
 
-from supervisor import registry
+from supervisor import registry, task_hooks
 from supervisor.directory import VARIABLE
 from supervisor.launch import Spec
 from supervisor.schedules import schedule
@@ -36,8 +36,8 @@ def prepare(spec: Spec) -> CpuPlan:
     os.environ[VARIABLE] = str(spec.settings.dir)  # a task that submits a task finds its own supervisor
     sys.path[:0] = [path for path in (spec.chdir, *spec.python_path) if path not in sys.path]
     allowed = frozenset(os.sched_getaffinity(0))
-    plan = plan_cpus(spec.settings.cpus, spec.settings.worker_count, allowed)
-    threads = 1 if plan.pinned else max(1, len(allowed) // max(1, spec.settings.worker_count))
+    plan = plan_cpus(spec.settings.cpus, spec.settings.most_workers, allowed)
+    threads = 1 if plan.pinned else max(1, len(allowed) // max(1, spec.settings.most_workers))
     for variable in _THREAD_VARIABLES:
         os.environ.setdefault(variable, str(threads))
     return plan
@@ -51,11 +51,11 @@ def load(modules: Iterable[str]) -> None:
         importlib.import_module(module)
 
 
-def declared(spec: Spec) -> Declared:
-    """What the modules have declared as they were imported."""
+def declared(spec: Spec, *, last: bool = True) -> Declared:
+    """What the modules have declared as they were imported; ``last``: what comes after it is too late."""
     settings = spec.settings
     terms = Info(settings.payloads, settings.inline_limit, settings.payload_limit)
-    return Declared(registry.table(), schedule.plans(terms))
+    return Declared(registry.table(), schedule.plans(terms, last=last), task_hooks.wanted())
 
 
 def obstacles(own: Iterable[int]) -> list[str]:

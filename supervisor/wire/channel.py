@@ -7,6 +7,7 @@ nobody else can reach it.
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -100,6 +101,18 @@ class CancelRunning(Struct, frozen=True, array_like=True, tag="cancel"):
     lease: int
 
 
+class StopRunning(Struct, frozen=True, array_like=True, tag="stop_running"):
+    """Broker → master: the queue is drained, and the time is over: stop what this worker does, uncounted."""
+
+    worker: int
+
+
+class Configure(Struct, frozen=True, array_like=True, tag="configure"):
+    """Broker → master: what is in force in the place of settings, by name, as plain data."""
+
+    values: dict[str, Any]
+
+
 class ForkWorker(Struct, frozen=True, array_like=True, tag="fork"):
     """Master → template: fork a worker. Comes with descriptors: talk pipe, output pipe, stack file."""
 
@@ -148,7 +161,7 @@ class ImportFailed(Struct, frozen=True, array_like=True, tag="import_failed"):
 
 Message = (
     Roster | Opened | Fence | Fenced | Spared | Gone | Buried | Promote | Drain | Stop | CancelRunning
-    | ForkWorker | Forked | Imported | ImportFailed | Registered
+    | ForkWorker | Forked | Imported | ImportFailed | Registered | StopRunning | Configure
 )  # fmt: skip
 
 _encode = msgspec.msgpack.Encoder().encode

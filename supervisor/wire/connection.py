@@ -7,6 +7,7 @@ and would block its hub. Every receive has a deadline.
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 import weakref
@@ -69,6 +70,10 @@ class Connection:
     def fileno(self) -> int:
         """For selectors."""
         return self.socket.fileno()
+
+    def ready(self, wait: float) -> bool:
+        """Whether something has arrived, or does within so many seconds."""
+        return bool(self._ahead or select.select([self.socket], [], [], wait)[0])
 
     def send_body(self, body: bytes) -> None:
         """Send one encoded message."""

@@ -16,10 +16,12 @@ from supervisor.wire.info import Known
 
 
 class Declared(Struct, frozen=True):
-    """The names that were registered, and the schedules."""
+    """The names that were registered, the schedules, and which hooks there are."""
 
     names: dict[str, Known] = {}
     plans: list[Plan] = []
+    hooks: list[str] = []
+    """The names of the internal tasks that are wanted, since there are hooks for them."""
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -16,6 +16,8 @@ class Info(Struct, frozen=True, array_like=True):
     """Bytes over which arguments travel by file."""
     payload_limit: int
     """Bytes over which they are refused."""
+    message_limit: int = 16 << 20
+    """Bytes of the largest message that it reads."""
 
 
 class Known(Struct, frozen=True, array_like=True):

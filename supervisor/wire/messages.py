@@ -12,10 +12,13 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from supervisor.core.keys import Keys
+from supervisor.core.ties import Ties
 from supervisor.wire.options import NO_OPTIONS, Options
 
 TaskId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
+LONGEST_CONTEXT = 64 * 1024
+"""Bytes of a task's context, as JSON."""
 
 
 class Files(IntEnum):
@@ -24,6 +27,8 @@ class Files(IntEnum):
     NONE = 0
     ARGUMENTS = 1
     RESULT = 2
+    CONTEXT = 4
+    """No file, but a row of its own: it has a context."""
 
 
 class Outcome(IntEnum):
@@ -37,6 +42,16 @@ class Outcome(IntEnum):
     """It asked to be run again (``raise Retry``)."""
     REJECTED = 5
     """It said that no further attempt will help (``raise Reject``, an error that is never retried, its handler)."""
+
+
+class Takes(IntEnum):
+    """What a task's parents hand on to it, as its first argument."""
+
+    NOTHING = 0
+    RESULT = 1
+    """What the one returned."""
+    RESULTS = 2
+    """A list of what they returned, in order."""
 
 
 class Submission(Struct, frozen=True, array_like=True, gc=False):
@@ -61,6 +76,10 @@ class Submission(Struct, frozen=True, array_like=True, gc=False):
     """Seconds from now after which it is not started any more; 0 for never."""
     keys: Keys | None = None
     """None for none: what has keys costs more, and empty ones would arrive as an object like any other."""
+    ties: Ties | None = None
+    """The same of its parents and its group."""
+    context: Annotated[bytes, Meta(max_length=LONGEST_CONTEXT)] | None = None
+    """What its context begins with, as JSON; None for an empty one."""
 
 
 class ErrorData(Struct, frozen=True, array_like=True, gc=False):
@@ -107,6 +126,16 @@ class KillData(Struct, frozen=True, array_like=True, gc=False):
     """The hard limit that it ran past, in seconds."""
 
 
+class Extra(Struct, frozen=True, array_like=True, gc=False):
+    """What few tasks have, on its way to their worker."""
+
+    context: bytes = b""
+    """As JSON; empty for none."""
+    profile: bool = False
+    """Whether it is to be looked at while it runs."""
+    takes: Takes = Takes.NOTHING
+
+
 class Grant(Struct, frozen=True, array_like=True, gc=False):
     """A task handed to a worker, with all that is needed to run it."""
 
@@ -129,6 +158,7 @@ class Grant(Struct, frozen=True, array_like=True, gc=False):
     store_result: bool = True
     asked: KillData | None = None
     """Not to be run: its error handler is to be asked whether it runs again after this kill."""
+    extra: Extra | None = None
 
 
 class ProgressData(Struct, frozen=True, array_like=True, gc=False):
@@ -137,6 +167,21 @@ class ProgressData(Struct, frozen=True, array_like=True, gc=False):
     done: float
     total: float | None = None
     message: str = ""
+    rate: float | None = None
+    """How much is done in a second, of late; None while that is not known."""
+    at: float = 0.0
+    """When it said so, wall-clock seconds."""
+
+
+class ProfileData(Struct, frozen=True, array_like=True, gc=False):
+    """What an attempt took."""
+
+    cpu: float
+    """Seconds of CPU time, of its children too where it waited for them."""
+    rss: int
+    """Most bytes that it had in memory."""
+    text: str = ""
+    """Where the time went; empty where that is not known."""
 
 
 class TaskRow(Struct, frozen=True, array_like=True, gc=False):
@@ -162,6 +207,9 @@ class TaskRow(Struct, frozen=True, array_like=True, gc=False):
     result: bytes | None = None
     retried: int = 0
     """How often it was taken up again after it had ended."""
+    context: bytes = b""
+    """As JSON; empty for none."""
+    parents: tuple[bytes, ...] = ()
 
 
 class AttemptRow(Struct, frozen=True, array_like=True, gc=False):
@@ -176,6 +224,48 @@ class AttemptRow(Struct, frozen=True, array_like=True, gc=False):
     error: ErrorData
     stack: str | None
     output: str
+    progress: ProgressData | None = None
+    profile: ProfileData | None = None
+
+
+class ArgumentsRow(Struct, frozen=True, array_like=True, gc=False):
+    """What a client gets to read of a task's arguments, to be opened by itself."""
+
+    name: str
+    payload: bytes
+    files: int
+    hidden: tuple[str, ...]
+
+
+class MemberSlice(Struct, frozen=True, array_like=True, gc=False):
+    """Some of several tasks that belong together, in their order, with their results and without their output."""
+
+    rows: list[TaskRow | None]
+    """None for one of which nothing is known any more."""
+    total: int
+    """How many they are in all."""
+
+
+class GroupRow(Struct, frozen=True, array_like=True, gc=False):
+    """How far a group is."""
+
+    members: list[tuple[TaskId, str]]
+    """Id and state of each of which anything is known, in order."""
+    size: int
+    """How many there were."""
+
+
+Span = tuple[int, int] | None
+"""Where to go on in the order of arrival, and where to end."""
+
+
+class Cleared(Struct, frozen=True, array_like=True, gc=False):
+    """Part of a walk through the tasks that wait, in the order of their arrival."""
+
+    count: int
+    """How many of them were cancelled."""
+    rest: Span
+    """What is still to be gone through; None at the end."""
 
 
 class DeadSlice(Struct, frozen=True, array_like=True, gc=False):

@@ -43,6 +43,10 @@ class Options(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, f
     """Seconds for which its result is kept after its end."""
     error_handler: bool = False
     """Whether the function has a handler that is to be asked after a kill as well."""
+    profile: bool | UnsetType = UNSET
+    """Whether its attempts are to be profiled."""
+    hidden: Annotated[tuple[Annotated[str, Meta(max_length=255)], ...], Meta(max_length=100)] = ()
+    """The names of arguments that nobody is shown."""
 
 
 NO_OPTIONS = Options()

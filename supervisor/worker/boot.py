@@ -23,6 +23,7 @@ from supervisor.system.prctl import become_subreaper, die_with_parent
 from supervisor.template import application
 from supervisor.wire.channel import ForkWorker
 from supervisor.wire.messages import Hello
+from supervisor.worker import blocked, logs
 from supervisor.worker.execute import Executor
 from supervisor.worker.link import Link
 from supervisor.worker.loop import Loop, Post
@@ -65,17 +66,10 @@ def live(birth: Birth, order: ForkWorker, descriptors: list[int]) -> None:
     offer_to_oom_killer()
     _take_place(birth, order.seat)
     random.seed()
-    if birth.bare:
-        application.load(birth.spec.settings.tasks)
-    hooks.run_starts()
-    directory = Directory(birth.spec.settings.dir)
-    link = Link(
-        directory,
-        Hello(order.worker, order.slot, os.getpid(), order.generation),
-        birth.spec.settings.connect_timeout,
-        birth.bell,
-    )
-    executor = Executor(birth.spec.settings, slot, talk, stack_file)
+    _prepare_application(birth, talk)
+    link = _link(birth, order)
+    blocked.settle(birth.board, slot, birth.wake)
+    executor = Executor(birth.spec.settings, slot, talk, stack_file, link)
     loop = Loop(Post(slot, title, order.max_tasks, birth.wake), link, talk, executor)
     loop.listen_to_signals()
     if not order.spare:
@@ -89,6 +83,12 @@ def live(birth: Birth, order: ForkWorker, descriptors: list[int]) -> None:
     loop.run()
     hooks.run_stops()
     sys.stdout.flush()
+
+
+def _link(birth: Birth, order: ForkWorker) -> Link:
+    hello = Hello(order.worker, order.slot, os.getpid(), order.generation)
+    settings = birth.spec.settings
+    return Link(Directory(settings.dir), hello, settings.connect_timeout, birth.bell)
 
 
 def _await_adoption(master: int) -> None:
@@ -112,6 +112,13 @@ def _redirect(birth: Birth, talk_end: int, raw_end: int) -> Talk:
     # Only now, for stderr is what talk has put in its place.
     configure(f"worker {os.getpid()}", birth.spec.settings.log_level, birth.spec.log)
     return talk
+
+
+def _prepare_application(birth: Birth, talk: Talk) -> None:
+    if birth.bare:
+        application.load(birth.spec.settings.tasks)
+    hooks.run_starts()
+    logs.install(talk, birth.spec.settings)  # last: the application may have configured its logging until now
 
 
 def _arm_dumps(stack_file: int) -> None:

@@ -14,6 +14,7 @@ from supervisor import signals
 from supervisor.log import log
 from supervisor.scoreboard import Slot, Word
 from supervisor.wire.messages import Grant, Outcome, Report
+from supervisor.worker import blocked
 from supervisor.worker.children import Leftovers, free_from_birth
 from supervisor.worker.execute import Executor
 from supervisor.worker.link import Link
@@ -174,6 +175,7 @@ class Loop:
             report = self._executor.run(grant, deadline, now, guarded=alone)
         finally:
             self._talk.end(another_follows=not alone)
+            blocked.forget()
         if grant.leave_children and report.outcome is Outcome.SUCCEEDED:
             self._leftovers.keep()
         elif not self._leftovers.kill():

@@ -9,8 +9,11 @@ import sys
 import time
 from typing import Any
 
+import msgspec
+
+from supervisor.core.speed import Speed
 from supervisor.wire.messages import ProgressData
-from supervisor.wire.talk import Kind, frames, progress_frame
+from supervisor.wire.talk import Kind, LogRecord, frames, letter, progress_frame, record_letter
 
 _PROGRESS_SECONDS = 0.1
 _PIECE = 64 * 1024
@@ -27,36 +30,72 @@ class Talk:
         self._raw = os.open(f"/proc/self/fd/{raw}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self._outside = outside
         self._next_progress = 0.0
+        self.before = self.now = (sys.stdout, sys.stderr)
+        """The standard streams as they were, and as they are."""
+        self._speed: Speed | None = None
+        self._held: ProgressData | None = None
+        """Told too soon after the one before: said at the end, unless another comes."""
 
     def install(self) -> None:
         """Put ourselves in the place of ``sys.stdout`` and ``sys.stderr``."""
+        self.before = sys.stdout, sys.stderr
         for name, descriptor in (("stdout", 1), ("stderr", 2)):
             raw: Any = _Raw(self, descriptor)  # unbuffered: what is printed must be out before a kill
             stream = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
             setattr(sys, name, stream)
+        self.now = sys.stdout, sys.stderr
         libc = ctypes.CDLL(None)  # C would keep what it prints into a pipe until 4 KiB are together
         libc.setvbuf(ctypes.c_void_p.in_dll(libc, "stdout"), None, _LINE_BUFFERED, ctypes.c_size_t(0))
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, kind: Kind = Kind.OUTPUT) -> None:
         """Say something. A pipe that nobody reads any more is no reason for a task to fail."""
         try:
             if not self.lease:
                 os.write(self._outside, data)
                 return
-            for frame in frames(Kind.OUTPUT, self.lease, data):
-                os.write(self._pipe, frame)
+            for frame in frames(kind, self.lease, data):
+                self.put(frame)
         except OSError:
             return
+
+    def record(self, record: LogRecord) -> None:
+        """Say what a task has logged."""
+        try:
+            for frame in record_letter(self.lease, record):
+                self.put(frame)
+        except OSError:
+            return
+
+    def put(self, frame: bytes) -> None:
+        """Write a frame into the pipe, in one piece; waits while it is full."""
+        os.write(self._pipe, frame)
 
     def progress(self, progress: ProgressData) -> None:
         """Tell how far the task is; at most ten times a second, but the last (done ≥ total) always."""
         now = time.monotonic()
         finished = progress.total is not None and progress.done >= progress.total
         if now < self._next_progress and not finished:
+            self._held = progress
             return
         self._next_progress = now + _PROGRESS_SECONDS
+        self._tell(progress, now)
+
+    def _tell(self, progress: ProgressData, now: float) -> None:
+        self._held = None
+        speed = self._speed
+        if speed is None:
+            speed = self._speed = Speed()
+        told = msgspec.structs.replace(progress, rate=speed.add(now, progress.done), at=time.time())
         try:
-            os.write(self._pipe, progress_frame(self.lease, progress))
+            self.put(progress_frame(self.lease, told))
+        except OSError:
+            return
+
+    def send(self, kind: Kind, data: bytes) -> None:
+        """Tell something that makes sense only as a whole."""
+        try:
+            for frame in letter(kind, self.lease, data):
+                self.put(frame)
         except OSError:
             return
 
@@ -64,13 +103,16 @@ class Talk:
         """An attempt begins."""
         self.lease = lease
         self._next_progress = 0.0
+        self._speed = None
 
     def end(self, *, another_follows: bool) -> None:
-        """It is over. Nothing is buffered, so there is nothing to flush.
+        """It is over. Of what is printed nothing is buffered, so there is nothing to flush.
 
         In a batch the next attempt begins before the broker has looked into the raw pipe. So what is still in it is
         taken out here, and said again for this attempt.
         """
+        if self._held is not None:
+            self._tell(self._held, time.monotonic())
         if another_follows:
             self._take_raw()
         self.lease = 0
@@ -78,7 +120,7 @@ class Talk:
     def _take_raw(self) -> None:
         try:
             while data := os.read(self._raw, _PIECE):
-                self.write(data)
+                self.write(data, Kind.RAW)
         except BlockingIOError:
             return
 
@@ -90,6 +132,7 @@ class _Raw(io.RawIOBase):
         super().__init__()
         self._talk = talk
         self._descriptor = descriptor
+        self._kind = Kind.ERRORS if descriptor == 2 else Kind.OUTPUT
 
     def writable(self) -> bool:
         return True
@@ -103,5 +146,5 @@ class _Raw(io.RawIOBase):
     def write(self, data: Any) -> int:
         """Into the pipe, at once."""
         whole = bytes(data)
-        self._talk.write(whole)
+        self._talk.write(whole, self._kind)
         return len(whole)

@@ -173,7 +173,7 @@ def test_the_environment_makes_it_a_client_of_a_supervisor_that_runs_elsewhere(
     server.wait_answer()
     assert server.get("/who")["dir"] == str(tree.dir)
     assert server.result(server.submit("add", 20, 22)) == 42
-    assert tree.queue.stats()["ended"] == {"succeeded": 1}
+    assert tree.queue.stats().ended == {"succeeded": 1}
     assert not any("supervisor: " in title for title in server.titles())
     assert server.stop() == 0
     status = tree.status()

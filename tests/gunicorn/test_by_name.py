@@ -48,14 +48,14 @@ def test_a_web_worker_that_imports_no_tasks_asks_for_their_names(
     flag = tmp_path / "flag"
     busy = server.submit("wait_for_file", str(flag))
     server.write("greeter.py", GREETER.format(word="Good day") + SECOND)
-    before = server.queue.stats()["pid"]
+    before = server.queue.stats().pid
     server.send(signal.SIGHUP)
     flag.touch()
     server.wait_ready(generation=2)
     assert server.result(busy) == "seen"
     assert server.result(enqueue(server, "part")) == "Goodbye"
     assert server.result(enqueue(server, "greet", whom="ann")) == "Good day ann"
-    assert server.queue.stats()["pid"] == before, "it is the same broker, which has learnt the new names"
+    assert server.queue.stats().pid == before, "it is the same broker, which has learnt the new names"
 
     server.write("greeter.py", GREETER.format(word="Hi"))
     server.send(signal.SIGHUP)

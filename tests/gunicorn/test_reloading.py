@@ -83,7 +83,7 @@ def test_five_hups_leave_the_arbiter_with_as_many_descriptors_and_threads_as_one
         until(lambda: len(server.web_worker_pids()) == 2, "the old web workers to have left")
         assert server.result(server.submit("jobs:version")) == generation
         counts.append(held_by(server.pid))
-    until(lambda: server.queue.stats()["unfinished"] == {}, "every task to be done")
+    until(lambda: server.queue.stats().unfinished == {}, "every task to be done")
     assert sorted(notes.read_text().split()) == sorted(f"{g}-{n}" for g in range(2, 7) for n in range(20))
     assert len(set(counts[1:])) == 1, counts
 
@@ -209,7 +209,7 @@ def test_at_a_hup_schedules_change_with_the_code_and_unchanged_ones_keep_their_s
     server.wait_ready(generation=4)
     assert [(each.name, each.paused) for each in server.queue.schedules()] == [("kept", False), ("paused", True)]
     server.queue.pause_schedule("kept")
-    until(lambda: not server.queue.stats()["unfinished"], "what it has submitted")
+    until(lambda: not server.queue.stats().unfinished, "what it has submitted")
     found = slots(tmp_path / "kept")
     assert {after - before for before, after in pairwise(found)} == {250}, "none is missing, none came between"
     assert not fired("broken")

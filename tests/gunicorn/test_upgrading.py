@@ -69,7 +69,7 @@ class Traffic:
         """Nothing was refused, lost or done twice."""
         assert not self.refused
         assert max(self.gaps) < 1 + 2, "one second, and two more for a machine that is busy"
-        until(lambda: self._server.queue.stats()["unfinished"] == {}, "every task to be done", 30.0)
+        until(lambda: self._server.queue.stats().unfinished == {}, "every task to be done", 30.0)
         lines = self._notes.read_text().split()
         # A submit whose answer was cut off may have been accepted all the same; its task then ran once, too.
         assert len(lines) == len(set(lines))

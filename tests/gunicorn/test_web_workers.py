@@ -41,7 +41,7 @@ def test_a_wait_in_a_web_worker_holds_up_no_other_request_of_it(
     task_id = server.submit("wait_for_file", str(flag))
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(server.result, task_id)
-        until(lambda: server.queue.stats()["waiting_calls"] == 1, "the wait to have reached the broker")
+        until(lambda: server.queue.stats().waiting_calls == 1, "the wait to have reached the broker")
         other = server.submit("noop")
         assert server.get("/record", id=other)["state"] == "queued"
         assert not waiting.done()

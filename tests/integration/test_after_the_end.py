@@ -343,7 +343,7 @@ def test_a_kill_while_many_dead_letters_are_retried(make_tree: MakeTree, victim:
     log, gate, count = tree.folder / "log", tree.folder / "better", 1500
     task = tasks.better.on(tree.queue).options(max_retries=0)
     handles = task.map([(str(log), str(gate), number) for number in range(count)])
-    until(lambda: tree.queue.stats()["unfinished"] == {}, "the failure of all of them", 60.0)
+    until(lambda: tree.queue.stats().unfinished == {}, "the failure of all of them", 60.0)
     assert len(tree.queue.dead_letters(10_000)) == count
     gate.touch()
     pid = tree.pid_of(victim)
@@ -358,7 +358,7 @@ def test_a_kill_while_many_dead_letters_are_retried(make_tree: MakeTree, victim:
     told_of = patient.retry_dead_letters()
     striker.join()
     assert told_of <= count
-    until(lambda: not patient.stats()["unfinished"], "the end of all of them", 60.0)
+    until(lambda: not patient.stats().unfinished, "the end of all of them", 60.0)
     patient.close()
     assert tree.queue.dead_letters() == []
     records = [tree.queue.get_task(handle.id) for handle in handles]

@@ -87,7 +87,7 @@ def test_asyncio_has_it_too(shared: RunningTree) -> None:
 
 
 def test_what_nobody_knows_is_refused_at_once_and_the_nearest_is_named(queue: TaskQueue) -> None:
-    before = queue.stats()["unfinished"]
+    before = queue.stats().unfinished
     with pytest.raises(UnknownHandlerError) as refused:
         queue.enqueue("sendemail", {})
     assert refused.value.nearest == "send_email"
@@ -102,7 +102,7 @@ def test_what_nobody_knows_is_refused_at_once_and_the_nearest_is_named(queue: Ta
         queue.enqueue("send_email", {}, delay_seconds="soon")
     with pytest.raises(TypeError, match=r"such as TaskConfig\(max_retries=2\), not a dict"):
         queue.submit(handlers.send_email, {}, config={"max_retries": 2})  # type: ignore[arg-type]
-    assert queue.stats()["unfinished"] == before
+    assert queue.stats().unfinished == before
 
 
 # -- processes that know nothing, or something else --------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ def occupy(tree: RunningTree, path: Path, workers: int = 2) -> None:
     """Give every worker something to do until ``path`` is there."""
     for _ in range(workers):
         tree.queue.submit(tasks.wait_for_file, str(path))
-    until(lambda: tree.queue.stats()["unfinished"].get("running", 0) == workers, "every worker to be busy")
+    until(lambda: tree.queue.stats().unfinished.get("running", 0) == workers, "every worker to be busy")
 
 
 def test_a_task_that_waits_is_removed(shared: RunningTree, tmp_path: Path) -> None:
@@ -65,6 +66,26 @@ def test_a_task_that_waits_for_its_retry_is_removed(shared: RunningTree) -> None
     until(lambda: handle.state() is State.RETRYING, "the first failure")
     assert handle.cancel()
     assert handle.state() is State.CANCELLED
+
+
+def test_all_that_waits_is_cleared_away_and_what_runs_is_not(shared: RunningTree, tmp_path: Path) -> None:
+    queue, later = shared.queue, tasks.add.options(delay=3600).on(shared.queue)
+    occupy(shared, tmp_path / "go")
+    running = [each.id for each in queue.active()]
+    many = tasks.add.on(queue).map([(number, 1) for number in range(1200)])  # more than a slice, and than two
+    others = [later.delay(1, 2), later.options(queue="another").delay(1, 2)]
+    child = tasks.add.options(parent=others[0], on_parent_cancel="run").on(queue).delay(1, 2)
+    named = tasks.add.options(name="something else").on(queue).delay(1, 2)
+    assert queue.clear(name="*.nobody") == 0
+    assert queue.clear(queue="another") == 1
+    assert [each.state() for each in others] == [State.SCHEDULED, State.CANCELLED]
+    assert queue.clear(name="tests.support.tasks.a*") == 1202  # the child, too
+    assert {each.state() for each in [*many[::400], *others, child]} == {State.CANCELLED}
+    assert asyncio.run(queue.aclear()) == 1
+    assert named.state() is State.CANCELLED
+    assert [queue.state(each) for each in running] == [State.RUNNING] * 2
+    (tmp_path / "go").touch()
+    assert {queue.wait(each, timeout=20).state for each in running} == {State.SUCCEEDED}
 
 
 def test_an_unknown_task_cannot_be_cancelled(shared: RunningTree) -> None:

@@ -104,7 +104,7 @@ def test_a_second_run_on_the_directory_is_refused_with_a_sentence(alone: Command
     (line,) = second.error.splitlines()
     assert line.startswith(f"supervisor: a supervisor already runs on {alone.dir} (process ")
     assert "--dir" in line
-    assert alone.queue.stats()["unfinished"] == {}, "the first goes on"
+    assert alone.queue.stats().unfinished == {}, "the first goes on"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import pytest
 
 from supervisor import QueueUnavailableError, State, TaskQueue, UnknownTaskError, WaitTimeoutError
 from supervisor.client.calls import submit
-from supervisor.client.manager import QueueManager
+from supervisor.client.manager import QueueManager, QueueProxy
 from supervisor.functions import Packing
 from supervisor.ids import from_text, new_id, to_text
 from supervisor.system import proc
@@ -72,7 +72,7 @@ def test_threads_that_connect_all_at_once(shared: RunningTree) -> None:
     def work() -> None:
         queue = TaskQueue(shared.dir, timeout=30.0)
         barrier.wait(WAIT)
-        found.append(queue.stats()["limit"])
+        found.append(queue.stats().limit)
         queue.close()
 
     threads = [threading.Thread(target=work) for _ in range(100)]
@@ -304,7 +304,7 @@ def test_a_broker_that_is_killed_is_waited_for(tree: RunningTree) -> None:
     with ThreadPoolExecutor(2) as pool:
         blocking = pool.submit(lambda: queue.wait(task_id, timeout=WAIT).result)
         by_loop = pool.submit(lambda: asyncio.run(queue.await_(task_id, timeout=WAIT)).result)
-        until(lambda: queue.stats()["waiting_calls"] == 2, "both to wait")
+        until(lambda: queue.stats().waiting_calls == 2, "both to wait")
         before = tree.pid_of("broker")
         os.kill(before, signal.SIGKILL)
         assert queue.wait(queue.submit(tasks.add, 1, 2), timeout=WAIT).result == 3
@@ -345,7 +345,7 @@ def test_a_keyboard_interrupt_in_a_call_does_not_spoil_the_next(shared: RunningT
                 interrupted += 1
             if interrupted >= 150:
                 break
-        assert queue.stats()["limit"] == 1_000_000
+        assert queue.stats().limit == 1_000_000
         for task_id, expected in itertools.islice(results.items(), 100):
             assert queue.wait(task_id, timeout=60).result == expected
         print("interrupted", interrupted)
@@ -393,7 +393,7 @@ def test_an_answer_that_was_lost_does_not_enqueue_twice(tree: RunningTree, tmp_p
         assert between.lost == 2, "it was accepted three times over, but for the id"
         for task_id in ids:
             queue.wait(task_id, timeout=WAIT)
-        assert tree.queue.stats()["ended"] == {"succeeded": len(ids)}
+        assert tree.queue.stats().ended == {"succeeded": len(ids)}
         assert ran.read_text() == "ran\n" * len(ids)
         queue.close()
 
@@ -438,7 +438,7 @@ def test_a_wait_goes_on_over_a_new_connection(tree: RunningTree, tmp_path: Path)
                 pool.submit(handle.result, WAIT),
                 pool.submit(lambda: asyncio.run(handle.aresult(timeout=WAIT))),
             ]
-            until(lambda: tree.queue.stats()["waiting_calls"] == 2, "both to wait")
+            until(lambda: tree.queue.stats().waiting_calls == 2, "both to wait")
             between.hang_up()
             until(lambda: between.connections >= 4, "both to connect again")
             gate.touch()
@@ -454,7 +454,7 @@ def test_a_wait_without_a_limit_outlives_a_restart_of_the_supervisor(make_tree: 
     until(lambda: handle.state() is State.RUNNING, "the task to run")
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(handle.result)
-        until(lambda: queue.stats()["waiting_calls"] == 1, "it to wait")
+        until(lambda: queue.stats().waiting_calls == 1, "it to wait")
         tree.stop()
         tree.start()
         gate.touch()
@@ -467,7 +467,7 @@ def test_a_wait_without_a_limit_outlives_a_restart_of_the_supervisor(make_tree: 
 def test_a_stock_manager_client_with_our_serializer(tree: RunningTree) -> None:
     manager = QueueManager(tree.queue._ends.directory)
     manager.connect()
-    proxy = tree.queue._ends.sync
+    proxy = QueueProxy(tree.queue._ends.directory)
     assert proxy._callmethod("stats")["limit"] == 1_000_000
     task_id = tree.queue.submit(tasks.add, 1, 2)
     tree.queue.wait(task_id, timeout=WAIT)
@@ -475,6 +475,7 @@ def test_a_stock_manager_client_with_our_serializer(tree: RunningTree) -> None:
     assert row[0] == from_text(task_id)
     with pytest.raises(UnknownTaskError):
         proxy._callmethod("wait", (b"0" * 16, 0.0, False))
+    proxy.close()
 
 
 def test_idle_connections_are_reused(tmp_path: Path, tree: RunningTree) -> None:
@@ -499,7 +500,7 @@ def test_waiting_callers_that_leave_are_forgotten(tree: RunningTree) -> None:
                 await asyncio.wait_for(tree.queue.await_(task_id, timeout=600), 0.01)
 
     asyncio.run(main())
-    until(lambda: tree.queue.stats()["waiting_calls"] == 0, "the broker to forget them")
+    until(lambda: tree.queue.stats().waiting_calls == 0, "the broker to forget them")
     with pytest.raises(WaitTimeoutError):
         tree.queue.wait(task_id, timeout=0.01)
     gate.touch()
@@ -518,7 +519,7 @@ def test_results_reach_those_who_asked(queue: TaskQueue) -> None:
         return await asyncio.gather(*(one(number / 100) for number in range(20, 0, -1)))
 
     assert asyncio.run(main()) == [number / 100 for number in range(20, 0, -1)]
-    assert Counter(type(worker["pid"]) for worker in queue.workers()) == {int: 2}
+    assert Counter(type(worker.pid) for worker in queue.workers()) == {int: 2}
 
 
 def _sleep_and_tell(seconds: float) -> float:

@@ -23,7 +23,7 @@ def test_a_task_that_ends_as_its_deadline_strikes_ends_in_one_way_and_its_worker
         return sum(not state.ended for state in states)
 
     until(lambda: not left(), "the end of every task", 100.0, 0.1)
-    until(lambda: not any(worker["running"] for worker in tree.queue.workers()), "nobody to hold anything")
+    until(lambda: not any(worker.tasks for worker in tree.queue.workers()), "nobody to hold anything")
     last = tree.queue.submit_many(end_at, [(60.0,)] * 20, config=TaskConfig(timeout=60.0))
     assert [tree.queue.wait(task_id, timeout=20.0).result for task_id in last] == [60.0] * 20
 

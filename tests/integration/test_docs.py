@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
-import itertools
-import os
 import re
-import signal
 import sqlite3
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,106 +12,17 @@ from pathlib import Path
 import pytest
 
 from supervisor import Cause, State
-from supervisor.directory import Directory
-from supervisor.errors import SupervisorError
-from supervisor.master.control import ask
 from supervisor.settings import Settings
 from supervisor.settings.spec import specs
-from supervisor.system import lock, proc
-from tests.support.documents import DOCS, README, Session, Step, anchors, blocks, files, links, rows, steps, variables
-from tests.support.waiting import until
+from tests.support.documents import DOCS, README, Session, anchors, blocks, files, links, rows, steps, variables
+from tests.support.site import Site, perform
 
 QUICKSTART = DOCS / "quickstart.md"
 FRAMEWORKS = ("FastAPI", "Starlette", "Flask")
 INSTALLING = "Install"
-each_page = pytest.mark.parametrize("page", [README, *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name)
-_numbers = itertools.count(9000)
-_SHELL = """
-import doctest, sys
-session = doctest.DocTestParser().get_doctest(open(sys.argv[1]).read(), {}, sys.argv[1], None, 0)
-sys.exit(doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(session).failed)
-"""
-
-
-class Site:
-    """A directory with the files of a page, and a Gunicorn that serves it."""
-
-    def __init__(self, folder: Path, written: dict[str, str]) -> None:
-        self.folder = folder
-        self.address = f"{ipaddress.ip_address('127.0.0.0') + os.getpid() % 2**24}:{next(_numbers)}"
-        self.log = folder / "log.txt"
-        self.process: subprocess.Popen[bytes] | None = None
-        self._seen: set[proc.Identity] = set()
-        for name, text in written.items():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """As a person's, with this Python's programs first."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SUPERVISOR_", "GUNICORN_"))}
-        programs = f"{Path(sys.executable).parent}:{kept['PATH']}"
-        return {**kept, "PATH": programs, "PYTHONPATH": str(DOCS.parent), "COLUMNS": "200"}
-
-    def start(self, *arguments: str) -> None:
-        """``gunicorn -c gunicorn_config.py``, on an address of our own, until all is ready."""
-        command = ["gunicorn", "-c", "gunicorn_config.py", "--bind", self.address, "--no-control-socket", *arguments]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-        until(lambda: self._ready() == 2, "two workers that are ready", 30.0)
-        self._remember()
-
-    def _ready(self) -> object:
-        try:
-            return ask(Directory(self.folder / ".supervisor"), "status")["ready"]
-        except SupervisorError:
-            return 0
-
-    def run(self, command: str) -> subprocess.CompletedProcess[bytes]:
-        """Type a command."""
-        ours = command.replace("localhost:8000", self.address)
-        return subprocess.run(
-            ours, shell=True, cwd=self.folder, env=self.environment, capture_output=True, timeout=60, check=False
-        )
-
-    def expect(self, text: str) -> None:
-        """Type into Python's own shell, as doctest does it; everything must come out as it is shown."""
-        path = self.folder / "session.txt"
-        path.write_text(text, encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, "-c", _SHELL, str(path)],
-            cwd=self.folder,
-            env={**self.environment, "PYTHONPATH": f"{self.folder}:{DOCS.parent}"},
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
-
-    def _remember(self) -> None:
-        master = lock.holder(Directory(self.folder / ".supervisor").lock)
-        for root in filter(None, [self.process.pid if self.process else None, master]):
-            found = [proc.identity(pid) for pid in [root, *proc.descendants(root)]]
-            self._seen.update(who for who in found if who is not None)
-
-    def stop(self) -> int:
-        """TERM, and wait until nothing is left; Gunicorn's exit code."""
-        assert self.process is not None
-        self._remember()
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(40.0)
-        until(lambda: not any(map(proc.is_alive, self._seen)), "the end of every process", 15.0)
-        return code
-
-    def close(self) -> None:
-        """End it in any case."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(5.0)
-        until(lambda: not any(map(proc.is_alive, self._seen)), "the end of every process", 30.0)
+each_page = pytest.mark.parametrize(
+    "page", [README, *sorted(DOCS.rglob("*.md"))], ids=lambda page: str(page.relative_to(README.parent))
+)
 
 
 @pytest.fixture
@@ -131,22 +36,6 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     made = Site(tmp_path, {**written, "myapp/__init__.py": ""})
     yield made
     made.close()
-
-
-def perform(site: Site, session: Session, step: Step) -> None:
-    """Type a command until it prints what the page says; one that changes something only once."""
-    command = session.command(step)
-    patience = 0.0 if "POST" in command else 20.0
-    printed: list[str] = []
-
-    def matches() -> bool:
-        printed.append(site.run(command).stdout.decode())
-        return session.matches(step, printed[-1])
-
-    try:
-        until(matches, f"$ {command}", patience, 0.1)
-    except AssertionError:
-        pytest.fail(f"$ {command}\nshould print\n{step.output}\nand printed\n{printed[-1]}\n{site.log.read_text()}")
 
 
 @pytest.mark.parametrize("site", FRAMEWORKS, indirect=True)
@@ -215,8 +104,7 @@ def test_every_environment_variable_that_is_written_is_a_setting(page: Path) -> 
 def test_every_cause_and_every_state_is_explained() -> None:
     durability, life = (DOCS / name for name in ("durability.md", "how-it-works.md"))
     assert {cause.value for cause in Cause} <= set(rows(durability))
-    assert {state.value for state in State} - {"blocked"} <= set(rows(life))
-    assert "`blocked` is a state that no task reaches" in life.read_text(encoding="utf-8")
+    assert {state.value for state in State} <= set(rows(life))
 
 
 def test_the_defaults_that_the_budgets_name_are_those_of_the_settings() -> None:

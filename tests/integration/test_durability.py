@@ -118,7 +118,7 @@ def test_every_kill_leaves_a_sound_journal(make_tree: MakeTree) -> None:
         with contextlib.closing(sqlite3.connect(Directory(tree.dir).journal)) as journal:
             assert journal.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         tree.start()
-    until(lambda: not tree.queue.stats()["unfinished"], "the queue to drain", WAIT)
+    until(lambda: not tree.queue.stats().unfinished, "the queue to drain", WAIT)
 
 
 # -- off ---------------------------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ def test_every_kill_leaves_a_sound_journal(make_tree: MakeTree) -> None:
 
 def test_off_works_and_keeps_nothing_on_disk(make_tree: MakeTree) -> None:
     tree = make_tree(durability="off")
-    assert tree.queue.stats()["durability"] == "off"
+    assert tree.queue.stats().durability == "off"
     assert tree.queue.wait(tree.queue.submit(tasks.add, 1, 2), timeout=WAIT).result == 3
     told = tree.queue.wait(tree.queue.submit(tasks.told), timeout=WAIT)
     assert "to stdout" in told.output
@@ -164,7 +164,7 @@ def test_off_is_gone_with_a_restart(make_tree: MakeTree) -> None:
     tree.stop()
     tree.start()
     assert tree.queue.get_task(delayed) is None
-    assert tree.queue.stats()["unfinished"] == {}
+    assert tree.queue.stats().unfinished == {}
 
 
 def test_a_worker_whose_task_the_broker_forgot_is_used_again(make_tree: MakeTree) -> None:
@@ -193,7 +193,7 @@ def test_the_level_can_be_changed_between_starts(make_tree: MakeTree) -> None:
     for level in ("normal", "full"):
         tree.settings["durability"] = level
         tree.start()
-        assert tree.queue.stats()["durability"] == level
+        assert tree.queue.stats().durability == level
         if level == "normal":
             tree.stop()
     assert tree.queue.wait(task_id, timeout=WAIT).result == 3

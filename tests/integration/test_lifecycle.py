@@ -132,7 +132,7 @@ def test_a_task_that_will_not_stop_does_not_hold_the_end_up(make_tree: MakeTree)
     tree = make_tree(grace="200ms")
     for stubborn in (tasks.block_all_signals, tasks.hold_the_gil):
         tree.queue.submit(stubborn)
-    until(lambda: tree.queue.stats()["unfinished"] == {"running": 2}, "both to run", 30.0)
+    until(lambda: tree.queue.stats().unfinished == {"running": 2}, "both to run", 30.0)
     assert tree.stop() == 0
 
 
@@ -179,7 +179,7 @@ def test_a_deep_queue_comes_back(make_tree: MakeTree) -> None:
     ids = tree.queue.submit_many(tasks.add, [(number, 1) for number in range(5_000)])
     tree.stop()
     tree.start()
-    assert sum(tree.queue.stats()["unfinished"].values()) == 5_002
+    assert sum(tree.queue.stats().unfinished.values()) == 5_002
     for blocker in blockers:
         tree.queue.cancel(blocker)
     assert tree.queue.wait(ids[-1], timeout=WAIT).result == 5_000

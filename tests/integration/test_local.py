@@ -212,7 +212,7 @@ SLEEPER = """
     from supervisor import TaskQueue
     queue = TaskQueue.local(workers=2)
     queue.submit(time.sleep, 600)
-    while not queue.stats()["unfinished"].get("running"):
+    while not queue.stats().unfinished.get("running"):
         time.sleep(0.01)
     print(queue.directory, flush=True)
     {then}

@@ -31,7 +31,7 @@ def lines(path: Path) -> list[str]:
 def held_up(queue: TaskQueue, flag: Path, workers: int = 1) -> list[str]:
     """Keep every worker busy until ``flag`` is there; the ids of the tasks that do."""
     ids = [queue.submit(tasks.wait_for_file, str(flag), 120.0) for _ in range(workers)]
-    until(lambda: queue.stats()["unfinished"].get("running") == workers, "busy workers", WAIT)
+    until(lambda: queue.stats().unfinished.get("running") == workers, "busy workers", WAIT)
     return ids
 
 
@@ -44,14 +44,14 @@ def kill_running(queue: TaskQueue, task_id: str) -> None:
     """SIGKILL the worker that runs this task."""
 
     def pid() -> int:
-        return next((w["pid"] for w in queue.workers() for run in w["running"] if run["id"] == task_id), 0)
+        return next((run.worker for worker in queue.workers() for run in worker.tasks if run.id == task_id), 0)
 
     os.kill(until(pid, "a worker that runs it", WAIT), signal.SIGKILL)
 
 
 def gone(queue: TaskQueue, pid: int) -> bool:
     """Whether no worker has this pid any more."""
-    return pid not in [worker["pid"] for worker in queue.workers()]
+    return pid not in [worker.pid for worker in queue.workers()]
 
 
 def restart_broker(tree: RunningTree) -> None:
@@ -206,8 +206,8 @@ def test_no_more_than_the_limit_run_at_once_whatever_is_killed(make_tree: MakeTr
     config = TaskConfig(limit=2, limit_key="k", crash_budget=100)
     ids = queue.submit_many(tasks.sleep, [(0.05,)] * 60, config=config)
     kills = 0
-    while queue.stats()["unfinished"]:
-        running = [(worker["pid"], run["id"]) for worker in queue.workers() for run in worker["running"]]
+    while queue.stats().unfinished:
+        running = [(worker.pid, run.id) for worker in queue.workers() for run in worker.tasks]
         assert len(running) <= 2
         if running and kills < 8:
             kills += 1
@@ -321,7 +321,7 @@ def test_a_queue_of_limited_length_is_full_and_the_others_are_not(make_tree: Mak
     waits = TaskConfig(queue="mails", delay=600)
     with pytest.raises(QueueFullError, match=r"the queue 'mails' is full: it holds 3 unfinished tasks"):
         queue.submit_many(tasks.noop, [()] * 4, config=waits)
-    assert not queue.stats()["unfinished"], "all of them, or none"
+    assert not queue.stats().unfinished, "all of them, or none"
     ids = queue.submit_many(tasks.noop, [()] * 3, config=waits)
     restart(tree)
     with pytest.raises(QueueFullError) as full:

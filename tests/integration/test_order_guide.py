@@ -13,11 +13,6 @@ from tests.support.documents import DOCS, blocks, files, rows
 from tests.support.script import run_script
 
 GUIDE = DOCS / "order.md"
-BEGIN = """
-from pathlib import Path
-from supervisor import queue
-folder = Path.cwd()
-"""
 
 
 def test_the_examples_run(make_tree: MakeTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +25,7 @@ def test_the_examples_run(make_tree: MakeTree, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(DOCS.parent), os.environ.get("PYTHONPATH", "")]))
     tree = make_tree(tasks="myapp.tasks", cpus="off", workers=1)  # one, so that the order shows
     assert len(scripts) == 5
-    run_script(tree, BEGIN + "".join(scripts), timeout=100.0)
+    run_script(tree, "".join(scripts), timeout=100.0)
 
 
 def test_what_it_says_of_priorities_and_options_is_so() -> None:

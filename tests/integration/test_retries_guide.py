@@ -13,11 +13,6 @@ from tests.support.script import run_script
 
 GUIDE = Path(__file__).parents[2] / "docs" / "retries-and-results.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-BEGIN = """
-from pathlib import Path
-from supervisor import queue
-folder = Path.cwd()
-"""
 
 
 def test_the_examples_run(make_tree: MakeTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,7 +26,7 @@ def test_the_examples_run(make_tree: MakeTree, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
     tree = make_tree(tasks="myapp.tasks", cpus="off", retry_jitter="10ms")
     assert len(scripts) == 6
-    run_script(tree, BEGIN + "".join(scripts), timeout=100.0)
+    run_script(tree, "".join(scripts), timeout=100.0)
 
 
 def test_its_defaults_are_those_of_the_settings() -> None:

@@ -97,7 +97,7 @@ def wait_until(moment: float) -> None:
 
 
 def idle(queue: TaskQueue) -> bool:
-    return not queue.stats()["unfinished"]
+    return not queue.stats().unfinished
 
 
 # -- restarts ----------------------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ schedule.add(tick, [path + "-long", {str(gate)!r}], every="1h", start=0, name="l
     queue = tree.queue
     long = until(lambda: ticks(Path(f"{path}-long")), "the long one", WAIT)[0]
     assert queue.state(long.id) is State.RUNNING, "it is seen running, as any task"
-    assert [run["name"] for worker in queue.workers() for run in worker["running"] if run["id"] == long.id] == ["tick"]
+    assert [run.name for run in queue.active() if run.id == long.id] == ["tick"]
     until(lambda: len(ticks(path)) >= 3 and len(ticks(Path(f"{path}-cron"))) >= 2, "firings", WAIT)
     gate.touch()
     record = queue.wait(long.id, WAIT)
@@ -290,7 +290,7 @@ def test_with_skip_slots_go_by_while_a_task_has_not_ended(shop: RunningTree, pat
     queue, gate = shop.queue, tmp_path / "gate"
     add_waiting(shop, path, gate, stop=1, overlap="skip")
     until(lambda: over(queue, "overlapping"), "five slots to go by", WAIT, 0.02)
-    assert sum(queue.stats()["unfinished"].values()) == 1
+    assert sum(queue.stats().unfinished.values()) == 1
     gate.touch()
     until(lambda: idle(queue), "its end", WAIT)
     assert len(ticks(path)) == 1
@@ -301,7 +301,7 @@ def test_with_queue_slots_are_run_one_after_the_other(shop: RunningTree, path: P
     queue.add_schedule(tick, [str(path), str(gate)], name="o", every=0.2, stop=1, misfire="all", overlap="queue")
     until(lambda: over(queue, "o"), "the last slot", WAIT, 0.02)
     until(lambda: ticks(path), "the first", WAIT)
-    assert queue.stats()["unfinished"] == {"running": 1, "queued": 4}
+    assert queue.stats().unfinished == {"running": 1, "queued": 4}
     gate.touch()
     until(lambda: idle(queue), "their end", WAIT)
     records = [queue.wait(each.id, WAIT) for each in ticks(path)]
@@ -561,8 +561,8 @@ def test_schedules_travel_and_are_kept_as_json(declare: Declare, path: Path) -> 
     assert (
         payloads
         == [
-            header(AS_JSON, "send_email") + b'[[{"to":"ann"}],{},false]',
-            header(AS_JSON, "tick") + f'[[],{{"path":"{path}"}},false]'.encode(),
+            header(AS_JSON, "send_email") + b'[[{"to":"ann"}],{},false,null]',
+            header(AS_JSON, "tick") + f'[[],{{"path":"{path}"}},false,null]'.encode(),
         ][::-1]
     )
     kill_broker(tree)

@@ -87,7 +87,7 @@ def test_every_blocking_call(queue: TaskQueue) -> None:
     assert known is not None
     assert known.result is None, "get_task does not read the result"
     assert queue.cancel(task_id) is False, "it has ended"
-    assert queue.stats()["limit"] == 1_000_000
+    assert queue.stats().limit == 1_000_000
     assert len(queue.workers()) == 2
 
 
@@ -102,7 +102,7 @@ async def calls(queue: TaskQueue) -> None:
     assert known is not None
     assert known.result is None
     assert await queue.acancel(task_id) is False
-    assert (await queue.astats())["limit"] == 1_000_000
+    assert (await queue.astats()).limit == 1_000_000
     assert len(await queue.aworkers()) == 2
     ids = await queue.asubmit_many(tasks.add, [(number, 1) for number in range(5)])
     assert [(await queue.await_(each, timeout=WAIT)).result for each in ids] == [1, 2, 3, 4, 5]
@@ -152,14 +152,14 @@ def test_connect_finds_the_directory_by_the_environment_and_by_the_working_direc
     script = """
         import os, sys
         from supervisor import TaskQueue, queue
-        assert TaskQueue.connect().stats()["workers"] == 2
-        assert queue.stats()["workers"] == 2
+        assert TaskQueue.connect().stats().workers == 2
+        assert queue.stats().workers == 2
         del os.environ["SUPERVISOR_DIR"]
         os.mkdir("elsewhere")
         os.symlink(sys.argv[1], "elsewhere/.supervisor")
         os.chdir("elsewhere")
-        assert TaskQueue.connect().stats()["workers"] == 2
-        assert TaskQueue.connect(sys.argv[1]).stats()["workers"] == 2
+        assert TaskQueue.connect().stats().workers == 2
+        assert TaskQueue.connect(sys.argv[1]).stats().workers == 2
         print("well")
     """
     assert run_script(shared, script, shared.dir) == "well\n"
@@ -348,7 +348,7 @@ def test_priorities_in_every_spelling() -> None:
 
 def test_an_argument_that_cannot_cross_is_named_at_the_call(queue: TaskQueue) -> None:
     lock = threading.Lock()
-    before = queue.stats()["ended"]
+    before = queue.stats().ended
     with pytest.raises(SerializationError, match=r"argument 'right' of task tests\.support\.tasks\.add \(a lock\)"):
         queue.submit(tasks.add, 1, lock)
     with pytest.raises(SerializationError, match=r"argument 'left' .* generator"):
@@ -361,7 +361,7 @@ def test_an_argument_that_cannot_cross_is_named_at_the_call(queue: TaskQueue) ->
         asyncio.run(queue.asubmit(tasks.add, 1, lock))
     with pytest.raises(SerializationError, match="argument 'left'"):
         queue.submit_many(tasks.add, [(1, 2), (lock, 2)])
-    assert queue.stats()["ended"] == before, "nothing was submitted"
+    assert queue.stats().ended == before, "nothing was submitted"
 
 
 def test_a_result_that_cannot_cross_is_a_failure_with_a_sentence(queue: TaskQueue) -> None:
@@ -409,7 +409,7 @@ def test_a_full_queue_refuses_and_takes_again(make_tree: MakeTree) -> None:
     assert [handle.result(timeout=WAIT) for handle in handles] == ["seen"] * 5
     with pytest.raises(QueueFullError):
         tree.queue.submit_many(tasks.noop, [()] * 6)
-    assert sum(tree.queue.stats()["unfinished"].values()) == 0, "a round trip is accepted whole or not at all"
+    assert sum(tree.queue.stats().unfinished.values()) == 0, "a round trip is accepted whole or not at all"
     assert tasks.add.on(tree.queue).delay(1, 1).result(timeout=WAIT) == 2
 
 
@@ -532,7 +532,7 @@ def test_many_wait_for_one_task(queue: TaskQueue, tmp_path: Path) -> None:
     waiting = [threading.Thread(target=lambda: results.append(handle.result(timeout=WAIT))) for _ in range(20)]
     for thread in waiting:
         thread.start()
-    until(lambda: queue.stats()["waiting_calls"] >= 20, "everybody to wait")
+    until(lambda: queue.stats().waiting_calls >= 20, "everybody to wait")
     gate.touch()
     for thread in waiting:
         thread.join(WAIT)
@@ -574,13 +574,13 @@ def test_an_exception_comes_with_its_remote_traceback(queue: TaskQueue) -> None:
 
 
 def test_an_exit_is_a_failure_and_not_the_end_of_the_worker(queue: TaskQueue) -> None:
-    before = {worker["pid"] for worker in queue.workers()}
+    before = {worker.pid for worker in queue.workers()}
     record = ended(queue, queue.submit(tasks.exit_by_exception, config=TaskConfig(max_retries=0)))
     assert (record.state, record.cause) == (State.FAILED, Cause.EXCEPTION)
     assert record.error is not None
     assert record.error.type == "SystemExit"
     assert record.worker in before
-    assert record.worker in {worker["pid"] for worker in queue.workers()}
+    assert record.worker in {worker.pid for worker in queue.workers()}
 
 
 def test_retries_run_so_often_and_no_more(queue: TaskQueue, tmp_path: Path) -> None:

@@ -91,6 +91,8 @@ class Known:
     """Tasks that stand in line in the order of their arrival."""
     returned: set[bytes] = field(default_factory=set)
     """Tasks that went back to the head of their line."""
+    hastened: set[bytes] = field(default_factory=set)
+    """Tasks that stand before all others."""
     counted: Counter[int] = field(default_factory=Counter)
     """Attempts that counted, by seq."""
 
@@ -285,6 +287,16 @@ class BookMachine(RuleBasedStateMachine):
             assert self.book.fence(pick(self.known.over, lease), Cause.TIMEOUT) is None
             assert not self.book.spare(pick(self.known.over, lease), self.now)
 
+    @precondition(lambda self: self.entries)
+    @rule(which=ANY)
+    def hasten(self, which: int) -> None:
+        """A task waits for this one: where it waits for a worker, it is the next."""
+        entry = pick(list(self.entries.values()), which)
+        with self.becomes({}):
+            self.book.agenda.waiting.hasten(entry)
+        if entry.state is State.QUEUED:
+            self.known.hastened.add(entry.id)
+
     # -- the master --------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.book.leases)
@@ -408,6 +420,12 @@ class BookMachine(RuleBasedStateMachine):
         assert lease.deadline_ns == (int((self.now.mono + timeout) * 1e9) if timeout else 0)
         assert entry.generation <= worker.generation, "older code never gets newer tasks"
         allowed = [other for other in queued if other.generation <= worker.generation]
+        if entry.id in self.known.hastened:
+            self.known.hastened.discard(entry.id)
+            self.known.returned.discard(entry.id)
+            fresh.discard(entry.id)
+            return
+        assert not [other for other in allowed if other.id in self.known.hastened], "what is waited for comes first"
         assert entry.kind.priority == max(other.kind.priority for other in allowed)
         line = [each for each in allowed if each.kind.priority == entry.kind.priority]
         line = [each for each in line if each.generation == entry.generation]
@@ -489,6 +507,26 @@ class BookMachine(RuleBasedStateMachine):
     def the_ready_line_counts_the_queued_tasks(self) -> None:
         states = Counter(entry.state for entry in self.book.agenda.tasks.values())
         assert len(self.book.agenda.waiting.ready) == states[State.QUEUED]
+
+    @invariant()
+    def the_tallies_agree_with_the_book(self) -> None:
+        entries = self.book.agenda.tasks.values()
+        tallies = list(self.book.agenda.kinds.tallies)
+        for tally in tallies:
+            ours = [entry for entry in entries if entry.kind.name == tally.name]
+            states = Counter(entry.state for entry in ours)
+            assert tally.unfinished == len(ours)
+            assert tally.running == states[State.RUNNING]
+            assert tally.later == states[State.SCHEDULED] + states[State.RETRYING]
+            assert tally.depth == states[State.QUEUED]
+            waiting = [entry.since for entry in ours if entry.state is State.QUEUED]
+            assert tally.oldest() == min(waiting, default=None)
+        ended = Counter[str]()
+        for tally in tallies:
+            ended.update(tally.all_ended())
+        pending = Counter(entry.state.value for entry in self.book.agenda.changes.ended.values())
+        assert ended == Counter(seen.state.value for seen in self.known.ended.values()) + pending
+        assert self.book.busy == sum(bool(worker.leases) for worker in self.workers())
 
     @invariant()
     def the_next_due_task_is_not_slept_through(self) -> None:

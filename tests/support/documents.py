@@ -15,6 +15,7 @@ _LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)#?([^)\s]*)\)")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _VARIABLE = re.compile(r"SUPERVISOR_\w+")
 _ROW = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
+_CODE = re.compile(r"`([^`]+)`")
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -52,6 +53,21 @@ def files(page: Path, *without: str) -> dict[str, str]:
     return {match[1]: text for match, text in named if match}
 
 
+def assembled(page: Path) -> dict[str, str]:
+    """The files of a page whose blocks build them up, each made of all blocks that begin with its name."""
+    found: dict[str, str] = {}
+    for block in blocks(page):
+        match = _FILE.match(block.text)
+        if match and block.language == "python":
+            found[match[1]] = found.get(match[1], "") + block.text
+    return found
+
+
+def scripts(page: Path) -> list[str]:
+    """The Python blocks of a page that belong to no file."""
+    return [block.text for block in blocks(page) if block.language == "python" and not _FILE.match(block.text)]
+
+
 def links(page: Path) -> list[tuple[str, str]]:
     """Where a page's links lead within the repository: (file, or empty for the page itself; heading, or empty)."""
     return _LINK.findall(page.read_text(encoding="utf-8"))
@@ -71,6 +87,21 @@ def variables(page: Path) -> list[str]:
 def rows(page: Path) -> list[str]:
     """The words in code that begin the rows of a page's tables."""
     return _ROW.findall(page.read_text(encoding="utf-8"))
+
+
+def column(page: Path, title: str) -> list[str]:
+    """What is written as code in the columns of this title, in all tables of a page."""
+    found: list[str] = []
+    place = -1
+    for line in page.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)] if line.startswith("|") else []
+        if not cells:
+            place = -1
+        elif place < 0:
+            place = cells.index(title) if title in cells else len(cells)
+        elif place < len(cells):
+            found += _CODE.findall(cells[place])
+    return found
 
 
 def steps(text: str) -> list[Step]:

@@ -77,7 +77,7 @@ def fork(query: Query) -> object:
     with open(ours, "rb") as pipe:
         told: dict[str, object] = json.loads(pipe.read())
     os.waitpid(pid, 0)
-    return {**told, "ready": queue.stats()["ready"]}
+    return {**told, "ready": queue.stats().ready}
 
 
 CALLS: dict[str, Callable[[Query], object]] = {

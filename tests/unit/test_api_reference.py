@@ -10,14 +10,14 @@ import pytest
 
 import supervisor
 from scripts.reference.page import page
-from supervisor import errors, gunicorn
+from supervisor import errors, gunicorn, testing
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "api.md"
 NAMES = [*supervisor.__all__, *(name for name, _ in inspect.getmembers(errors, inspect.isclass))]
 
 
 def members() -> list[str]:
-    """Every public method and property of the public classes, as ``Class.name``."""
+    """Every public method and property of the public classes, as ``Class.name``, where it is their own."""
     found = [getattr(supervisor, name) for name in supervisor.__all__]
     return [
         f"{each.__name__}.{name}"
@@ -25,6 +25,7 @@ def members() -> list[str]:
         if inspect.isclass(each) and not issubclass(each, Exception)
         for owner in each.__mro__
         if owner.__module__.startswith("supervisor.")
+        if owner is each or owner.__name__ not in supervisor.__all__  # else they are in its own section
         for name, value in vars(owner).items()
         if not name.startswith("_") and (inspect.isroutine(value) or isinstance(value, property | classmethod))
     ]
@@ -49,6 +50,12 @@ def test_every_public_method_is_there(name: str) -> None:
 @pytest.mark.parametrize("name", ["attach", "web_cpus"])
 def test_what_gunicorns_config_file_calls_is_there(name: str) -> None:
     assert callable(getattr(gunicorn, name))
+    assert f"### `{name}`" in page()
+
+
+@pytest.mark.parametrize("name", testing.__all__)
+def test_what_tests_of_applications_use_is_there(name: str) -> None:
+    assert getattr(testing, name).__name__ == name
     assert f"### `{name}`" in page()
 
 

@@ -85,7 +85,8 @@ class JournaledBook(BookMachine):
         self.held: dict[int, tuple[bytes, int]] = {}
 
     def commit(self, changes: Changes) -> None:
-        self.journal.write(changes, Pieces())
+        totals = self.book.agenda.kinds.tallies.tick(self.now.mono, self.now.wall, at_once=True)
+        self.journal.write(changes, Pieces(totals=[*totals]))
         self.committed = self.known.copy()
         self.kept = {entry.id: described(entry) for entry in self.book.agenda.tasks.values()}
         self.held = {lease.number: (lease.entry.id, lease.worker) for lease in self.book.leases.values()}
@@ -136,6 +137,7 @@ class JournaledBook(BookMachine):
                 assert entry.due - self.now.mono == pytest.approx(entry.due_wall - self.now.wall, abs=0.05)
             assert self.journal.payload(entry.seq) == entry.kind.name.encode()
         self.known.returned.clear()
+        self.known.hastened.clear()
         self.known.fresh = {entry.id for entry in self.book.agenda.tasks.values() if entry.state is State.QUEUED}
 
     def teardown(self) -> None:
@@ -269,7 +271,10 @@ def test_what_is_no_database_is_refused_with_a_sentence(tmp_path: Path) -> None:
     assert (tmp_path / "garbage").read_bytes() == b"garbage" * 1000
 
 
-ONCE = ("highest", "unfinished", "schedules", "queues", "keyed", "keyed_starts")
+ONCE = (
+    *("highest", "unfinished", "schedules", "queues", "keyed", "keyed_starts"),
+    *("tied", "hooks", "totals", "configured"),
+)
 """What is read once, at the start."""
 
 
@@ -278,7 +283,7 @@ def test_every_statement_fits_the_schema_and_none_that_runs_often_walks_through_
         named = dict.fromkeys(re.findall(r":(\w+)", statement), 1)
         values = named or (1,) * statement.count("?")
         plan = shelf.journal._connection.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
-        if name not in ("counts", *ONCE):
+        if name not in ("counts", "changes", *ONCE):  # of changes the latest are read, and no more
             scans = [step for *_, step in plan if step.startswith("SCAN") and not step.startswith("SCAN (subquery")]
             assert not scans, name
     (walk,) = shelf.journal._connection.execute(f"EXPLAIN QUERY PLAN {SQL['unfinished']}").fetchall()
@@ -455,10 +460,11 @@ def test_a_killed_task_keeps_its_stack_its_output_and_its_progress(shelf: Shelf)
     row = shelf.task(task_id)
     assert (row.cause, row.stack, row.output) == ("signal", "in f", "of the first ")
     second = shelf.start(2)
-    shelf.commit(Pieces([(1, second.number, 2, 0.0, "two"), (1, second.number, 1, 0.0, "one ")], [(1, 1.0, 4.0, "so")]))
+    told = (1, second.number, 1.0, 4.0, "so", 0.5, 9.0)
+    shelf.commit(Pieces([(1, second.number, 2, 0.0, "two"), (1, second.number, 1, 0.0, "one ")], [told]))
     row = shelf.task(task_id)
     assert (row.state, row.attempt, row.output) == ("running", 2, "one two")
-    assert row.progress == ProgressData(1.0, 4.0, "so")
+    assert row.progress == ProgressData(1.0, 4.0, "so", 0.5, 9.0)
 
 
 def test_a_task_that_is_cancelled_between_two_attempts_says_so_and_not_what_the_first_died_of(shelf: Shelf) -> None:
@@ -662,12 +668,18 @@ def test_results_and_records_are_kept_for_their_time_and_not_longer(shelf: Shelf
 def test_with_the_record_goes_all_that_was_written_of_it(shelf: Shelf) -> None:
     shelf.submit()
     lease = shelf.start()
-    shelf.commit(Pieces([(1, lease.number, 1, 0.0, "text")], [(1, 1.0, None, "")]))
+    told = (1, lease.number, 1.0, None, "", None, 5.0)
+    profile = (1, lease.number, 0.5, 1024, "text")
+    shelf.commit(
+        Pieces(
+            output=[(1, lease.number, 1, 0.0, "text")], progress=[told], profiles=[profile], puts=[(1, [("a.b", 1)])]
+        )
+    )
     shelf.book.die(1, lease.number, Death(Cause.SIGNAL), shelf.now)
     shelf.book.cancel(lease.entry.id, shelf.now)
     shelf.commit()
     sweep(shelf, shelf.now.wall + 101)
-    for table in ("tasks", "attempts", "output", "progress"):
+    for table in ("tasks", "attempts", "output", "progress", "profiles", "contexts"):
         assert shelf.journal._connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
 
 

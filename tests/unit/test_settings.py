@@ -355,6 +355,9 @@ def broken(rules: tuple[Rule, ...], settings: Settings, host: Host = HOST) -> li
 
 
 FAULTY: dict[str, dict[str, Any]] = {
+    "min_workers = 5 (attach(...)) is above workers = 4": {"workers": 4, "min_workers": 5},
+    "workers = 4 (attach(...)) is above max_workers = 3": {"workers": 4, "max_workers": 3},
+    "min_workers = 5 (attach(...)) is above max_workers = 3": {"min_workers": 5, "max_workers": 3},
     "soft_timeout = 10m (attach(...)) is above timeout = 5m (attach(...))": {"soft_timeout": 600.0},
     "max_tasks_jitter = 9 (attach(...)) is not below": {"max_tasks": 9, "max_tasks_jitter": 9},
     "inline_limit = 16M (attach(...)) does not fit": {"inline_limit": 16 * 1024**2},
@@ -468,6 +471,14 @@ def test_settings_do_not_change() -> None:
 def test_the_count_of_workers_is_known_even_when_it_is_automatic() -> None:
     assert replace(SOUND, workers=0).worker_count == 0
     assert SOUND.worker_count >= 1
+    assert replace(SOUND, min_workers=500).worker_count == 500
+
+
+def test_there_are_as_many_workers_as_ever_where_no_bounds_are_set() -> None:
+    fixed = replace(SOUND, workers=3)
+    assert (fixed.least_workers, fixed.most_workers) == (3, 3)
+    elastic = replace(SOUND, workers=3, min_workers=1, max_workers=9)
+    assert (elastic.least_workers, elastic.worker_count, elastic.most_workers) == (1, 3, 9)
 
 
 def test_settings_survive_json(tmp_path: Path) -> None:

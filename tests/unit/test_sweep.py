@@ -241,3 +241,47 @@ def test_nobody_who_asks_goes_through_the_whole_history_of_a_task(store: Store) 
     assert row is not None
     assert (row.cause, found and len(found)) == ("exception", 200)
     assert len(steps) < 30, "thousands of steps of SQLite"
+
+
+# -- what tasks said ---------------------------------------------------------------------------------------------
+
+
+def say(store: Store, entry: Entry, items: int, files: int) -> None:
+    """Give a task marks in its output and a stream, part of it in files."""
+    lease, task_id = entry.lease, to_text(entry.id)
+    rows = [(entry.seq, lease, number, int(number < files), b"x" * 100) for number in range(items)]
+    for number in range(files):
+        (store.payloads / f"{task_id}.item-{lease}-{number}").write_bytes(b"x")
+    marks: list[tuple[object, ...]] = [(entry.seq, lease, 1, b"\x90")]
+    pieces = Pieces(output=[(entry.seq, lease, 1, 0.0, "x")], marks=marks, items=list(rows))
+    pieces.streams.append((entry.seq, lease, items))
+    store.journal.write(store.book.agenda.take_changes(NOW), pieces)
+
+
+def test_what_a_task_said_goes_with_its_record_in_steps_and_its_files_too(store: Store) -> None:
+    store.add(2)
+    first, second = store.end()
+    say(store, first, items=3 * MOST_HISTORY, files=MOST_HISTORY + 5)
+    keep = Retention(result_ttl=DAY, record_ttl=DAY, dead_ttl=DAY)
+    store.sweep(keep, NOW.wall + DAY / 2)
+    assert (store.rows("items"), store.rows("marks"), store.rows("streams")) == (3 * MOST_HISTORY, 1, 1)
+    say(store, second, items=2, files=1)
+    before = store.rows("items")
+    sweeper = Sweeper(store.journal.archive, store.remover, keep)
+    while sweeper.next_time < 0.5:
+        sweeper.step(Moment(0.0, NOW.wall + 2 * DAY))
+        assert before - store.rows("items") <= MOST_HISTORY, "no step deletes more"
+        before = store.rows("items")
+    assert [store.rows(table) for table in ("tasks", "output", "marks", "streams", "items")] == [0] * 5
+    until(lambda: not store.files(), "the files gone")
+
+
+def test_a_task_that_is_taken_up_again_begins_its_stream_anew(store: Store) -> None:
+    store.add()
+    (entry,) = store.end()
+    say(store, entry, items=3, files=1)
+    assert store.journal.talks.stream(entry.seq) == (entry.lease, 3)
+    store.book.agenda.revive(entry, NOW)
+    store.commit(NOW)
+    assert store.journal.talks.stream(entry.seq) == (0, 0)
+    assert len(store.files()) == 2, "its files go with the record"

@@ -1,61 +1,58 @@
-"""What type checkers know of tasks: checked by mypy with everything else, which reports an exemption without a use."""
+"""What type checkers know of tasks: mypy and pyright are run on a sample, and complain of the wrong lines alone."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, assert_type
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 
-from supervisor import Handle, task
+import pytest
 
-
-@task
-def plain(left: int, right: str = "") -> list[int]:
-    return [left, len(right)]
-
-
-@task(timeout=5)
-def optioned(left: int) -> None:
-    return None
-
-
-@task
-async def later(left: int) -> str:
-    return str(left)
+SAMPLE = Path(__file__).parents[1] / "support" / "typed_calls.txt"
+PROGRAMS = Path(sys.executable).parent
+NAME = "calls.py"
 
 
-async def known() -> list[object]:
-    """Never called: read by the type checker."""
-    running: Coroutine[Any, Any, str] = later(1)
-    return [
-        assert_type(plain(1, "x"), list[int]),
-        assert_type(plain.delay(1, right="x"), Handle[list[int]]),
-        assert_type(plain.delay(1).result(), list[int]),
-        assert_type(await plain.adelay(1), Handle[list[int]]),
-        assert_type(plain.options(timeout=3).delay(1), Handle[list[int]]),
-        assert_type(plain.map([(1,)]), list[Handle[list[int]]]),
-        assert_type(optioned.delay(1), Handle[None]),
-        assert_type(later.delay(1), Handle[str]),
-        assert_type(later.options(priority="high").delay(1), Handle[str]),
-        assert_type(await (await later.adelay(1)).aresult(), str),
-        assert_type(await later.amap([(1,)]), list[Handle[str]]),
-        assert_type(await running, str),
-    ]
+def run(folder: Path, *command: str) -> str:
+    """What a checker says of the sample."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MYPY")}
+    done = subprocess.run(
+        [PROGRAMS / command[0], *command[1:]],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 1, f"it has found nothing, or could not run:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
 
 
-def refused() -> list[object]:
-    """Never called: each line is a mistake that a type checker finds."""
-    return [
-        plain.delay("x"),  # type: ignore[arg-type]
-        plain.delay(),  # type: ignore[call-arg]
-        plain.delay(1, "x", 3),  # type: ignore[call-arg]
-        plain.delay(1, wrong=3),  # type: ignore[call-arg]
-        later.delay("x"),  # type: ignore[call-overload]
-        plain("x"),  # type: ignore[arg-type]
-        plain.options(timout=3),  # type: ignore[call-arg]
-    ]
+def mypy(folder: Path) -> dict[int, str]:
+    said = run(folder, "mypy", "--strict", "--cache-dir=cache", "--config-file=", "--no-error-summary", NAME)
+    found = [re.match(rf"{NAME}:(\d+): error: (.*)", line) for line in said.splitlines()]
+    return {int(match[1]): match[2] for match in found if match}
 
 
-def test_the_sample_is_read_by_the_type_checker() -> None:
-    assert not TYPE_CHECKING
-    assert plain(1, "x") == [1, 1]
-    assert optioned(1) is None
+def pyright(folder: Path) -> dict[int, str]:
+    (folder / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "standard"}))
+    said = run(folder, "pyright", "--pythonpath", sys.executable, "--outputjson", NAME)
+    found = json.loads(said)["generalDiagnostics"]
+    return {each["range"]["start"]["line"] + 1: each["message"] for each in found if each["severity"] == "error"}
+
+
+@pytest.mark.parametrize("check", [mypy, pyright])
+def test_wrong_calls_are_found_and_right_ones_pass(check: Callable[[Path], dict[int, str]], tmp_path: Path) -> None:
+    text = SAMPLE.read_text(encoding="utf-8")
+    (tmp_path / NAME).write_text(text, encoding="utf-8")
+    lines = text.splitlines()
+    wrong = {number for number, line in enumerate(lines, 1) if line.endswith("# wrong")}
+    assert len(wrong) > 50
+    found = check(tmp_path)
+    assert {lines[number - 1]: found[number] for number in found.keys() - wrong} == {}, "right, and complained of"
+    assert [lines[number - 1] for number in sorted(wrong - found.keys())] == [], "wrong, and not found"
