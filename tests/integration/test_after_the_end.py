@@ -339,7 +339,7 @@ def test_a_full_queue_takes_some_and_says_so(make_tree: MakeTree) -> None:
 
 @pytest.mark.parametrize("victim", ["broker", "master"])
 def test_a_kill_while_many_dead_letters_are_retried(make_tree: MakeTree, victim: str) -> None:
-    tree = make_tree(tasks=MODULES)
+    tree = make_tree(tasks=MODULES, cpus="off")  # of ordinary niceness, so that a busy machine does not starve them
     log, gate, count = tree.folder / "log", tree.folder / "better", 1500
     task = tasks.better.on(tree.queue).options(max_retries=0)
     handles = task.map([(str(log), str(gate), number) for number in range(count)])
