@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import MakeTree
+from tests.support.documents import DOCS
+from tests.support.guides import unpack
 from tests.support.script import run_script
 
-GUIDE = Path(__file__).parents[2] / "docs" / "retries-and-results.md"
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+GUIDE = DOCS / "retries-and-results.md"
 
 
 def test_the_examples_run(make_tree: MakeTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module, *scripts = BLOCK.findall(GUIDE.read_text(encoding="utf-8"))
-    assert module.startswith("# myapp/tasks.py\n")
-    folder = tmp_path / "tree"  # of the tree, and of the script
-    (folder / "myapp").mkdir(parents=True)
-    (folder / "myapp" / "__init__.py").touch()
-    (folder / "myapp" / "tasks.py").write_text(module, encoding="utf-8")
-    paths = [str(folder), str(GUIDE.parents[1]), os.environ.get("PYTHONPATH", "")]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+    scripts = unpack(GUIDE, tmp_path, monkeypatch)
     tree = make_tree(tasks="myapp.tasks", cpus="off", retry_jitter="10ms")
     assert len(scripts) == 6
     run_script(tree, "".join(scripts), timeout=100.0)

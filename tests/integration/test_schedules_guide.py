@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import typing
 from pathlib import Path
@@ -11,7 +10,8 @@ import pytest
 
 from supervisor.schedule_options import ScheduleOptions
 from tests.conftest import MakeTree
-from tests.support.documents import DOCS, blocks, files, rows
+from tests.support.documents import DOCS, rows
+from tests.support.guides import unpack
 from tests.support.script import run_script
 
 GUIDE = DOCS / "schedules.md"
@@ -27,14 +27,7 @@ assert not weekly.paused
 
 
 def test_the_examples_run(make_tree: MakeTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ((name, module),) = files(GUIDE).items()
-    assert name == "myapp/tasks.py"
-    scripts = [block.text for block in blocks(GUIDE) if block.language == "python" and block.text != module]
-    folder = tmp_path / "tree"  # of the tree, and of the scripts
-    (folder / "myapp").mkdir(parents=True)
-    (folder / "myapp" / "__init__.py").touch()
-    (folder / name).write_text(module, encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(DOCS.parent), os.environ.get("PYTHONPATH", "")]))
+    scripts = unpack(GUIDE, tmp_path, monkeypatch)
     tree = make_tree(tasks="myapp.tasks", cpus="off")
     assert len(scripts) == 3
     told = [run_script(tree, script) for script in (*scripts, END)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -11,21 +10,17 @@ from supervisor import task_hooks
 from supervisor.settings import Settings
 from supervisor.wire.messages import LONGEST_CONTEXT
 from tests.conftest import MakeTree
-from tests.support.documents import DOCS, blocks, files
+from tests.support.documents import DOCS
+from tests.support.guides import unpack
 from tests.support.script import run_script
 
 GUIDE = DOCS / "seen.md"
 
 
 def test_the_examples_run(make_tree: MakeTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ((name, module),) = files(GUIDE).items()
-    scripts = [block.text for block in blocks(GUIDE) if block.language == "python" and block.text != module]
-    folder = tmp_path / "tree"  # of the tree, and of the script
-    (folder / "myapp").mkdir(parents=True)
-    (folder / "myapp" / "__init__.py").touch()
     # The workers' directory is that of the tests; what hooks write is looked for beside the script.
-    (folder / name).write_text(module.replace('"written.txt"', repr(str(folder / "written.txt"))), encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(DOCS.parent), os.environ.get("PYTHONPATH", "")]))
+    written = repr(str(tmp_path / "tree" / "written.txt"))
+    scripts = unpack(GUIDE, tmp_path, monkeypatch, lambda module: module.replace('"written.txt"', written))
     tree = make_tree(tasks="myapp.tasks", cpus="off")
     assert len(scripts) == 6
     run_script(tree, "".join(scripts), timeout=100.0)
