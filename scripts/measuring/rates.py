@@ -54,7 +54,8 @@ def drain_rate(tree: Tree, tasks: int) -> tuple[float, float]:
         tree.queue.wait(hold)
     start = time.perf_counter()
     done = numbers(tree.queue)["ended"].get("succeeded", 0)
-    while sum(each["ready"] for each in tree.queue.queues()):
+    queues: Any = getattr(tree.queue, "queues", list)  # earlier versions have none
+    while sum(each["ready"] for each in queues()):
         time.sleep(0.01)  # asking for this costs the broker next to nothing
     while (count := numbers(tree.queue)["ended"].get("succeeded", 0)) < tasks + len(gate) + len(holds):
         time.sleep(0.01)
