@@ -100,7 +100,7 @@ class MasterLine:
     def _spare(self, service: Service, number: int) -> None:
         lease = service.book.leases.get(number)
         if lease is not None and service.book.spare(number, service.now):
-            service.turn.late.append((number, lease.entry.seq))
+            service.turn.late.append(number)
 
     def _welcome(self, service: Service, roster: Roster) -> None:
         """Sort out, at a start, what the journal calls running: kept by a living worker, or cut off."""
@@ -136,9 +136,9 @@ class MasterLine:
     def _bury(self, service: Service, gone: Gone) -> None:
         held = service.book.workers.get(gone.worker)
         service.output.close(gone.worker, service.now)
-        seqs = [(lease.number, lease.entry.seq) for lease in held.leases] if held else []
+        leases = [lease.number for lease in held.leases] if held else []
         service.book.die(gone.worker, gone.lease, Death(Cause(gone.cause), gone.message, gone.stack), service.now)
-        service.turn.late += seqs
+        service.turn.late += leases
         service.links.pop(gone.worker, None)
         service.turn.words.append(Buried(gone.worker))
 

@@ -175,13 +175,13 @@ class OutputReader:
         told = self._told.get(lease)
         return told.progress if told else None
 
-    def collect(self, pieces: Pieces, ended: list[tuple[int, int]], now: Moment) -> None:
+    def collect(self, pieces: Pieces, ended: list[int], now: Moment) -> None:
         """Move what is to be written to ``pieces``: all of the attempts that ended, and now and then of the others."""
         if self._news:
             for told in self._news.values():
                 told.write(pieces)
             self._news.clear()
-        for lease, _ in ended:
+        for lease in ended if self._told or self._kept else ():
             self._told.pop(lease, None)
             kept = self._kept.pop(lease, None)
             if kept is not None:

@@ -26,7 +26,7 @@ from supervisor.journal.rows import Pieces
 from supervisor.journal.sweep import Sweeper
 from supervisor.log import log
 from supervisor.scoreboard import Header, Scoreboard
-from supervisor.wire.codec import ERROR, HEADER, decode_request, encode_reply
+from supervisor.wire.codec import ERROR, HEADER, encode_reply
 
 _HANDSHAKE_SECONDS = 5.0
 _BEAT_SECONDS = 0.5
@@ -136,13 +136,11 @@ class Server:
         if connection.closed and connection.worker is None:
             return
         try:
-            request = decode_request(body)
+            self._service.hear(connection, body)
         except msgspec.MsgspecError as error:
             value = ("BadRequestError", (f"no request: {error}",))
             connection.send(encode_reply(None, ERROR, value), self._blocked)
             self._hang_up(connection)
-            return
-        self._service.handle(connection, request)
 
     def _from_master(self, heard: list[tuple[Connection, list[bytes]]]) -> None:
         # A dead worker's last reports may still be in its socket. They count, so they are read before its death is.

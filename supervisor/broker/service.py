@@ -25,7 +25,7 @@ from supervisor.broker.together import Together
 from supervisor.broker.turn import PARKED, Turn
 from supervisor.broker.waiters import Waiter, Waiters
 from supervisor.core.book import Book, Cancelled
-from supervisor.core.entry import Lease
+from supervisor.core.entry import Lease, Worker
 from supervisor.core.keys import Key
 from supervisor.core.moment import Moment
 from supervisor.core.plan import Plan, ScheduleName
@@ -34,9 +34,21 @@ from supervisor.ids import to_text
 from supervisor.journal.journal import Journal
 from supervisor.scoreboard import Header, Scoreboard, Word
 from supervisor.wire.channel import CancelRunning
-from supervisor.wire.codec import ERROR, NO_REPLY, RETURN, Request, encode_reply
+from supervisor.wire.codec import ERROR, NO_REPLY, RETURN, Request, decode_request, encode_reply
 from supervisor.wire.info import Info
-from supervisor.wire.messages import ArgumentsRow, DeadQuery, Hello, Name, Report, Span, Submission, TaskId, TaskRow
+from supervisor.wire.messages import (
+    BARE_REPORT,
+    ArgumentsRow,
+    DeadQuery,
+    Hello,
+    Name,
+    Report,
+    Span,
+    Submission,
+    TaskId,
+    TaskRow,
+    decode_bare_report,
+)
 from supervisor.wire.remote import RemoteError
 from supervisor.wire.talks import Item, Place, Seen
 
@@ -135,6 +147,13 @@ class Service:
             "item": _call(tuple[Item], self._item),
             "next": _call(tuple[list[Report], int], self._next),
         }
+
+    def hear(self, connection: Connection, body: bytes) -> None:
+        """Carry out what a message asks for. MsgspecError where it is no request; any other error is its answer."""
+        if body[:1] == BARE_REPORT and connection.worker is not None:
+            self._take_report(connection.worker, decode_bare_report(body))
+        else:
+            self.handle(connection, decode_request(body))
 
     def handle(self, connection: Connection, request: Request) -> None:
         """Carry out one request; errors of every sort become its answer."""
@@ -304,23 +323,24 @@ class Service:
         return True
 
     def _report(self, connection: Connection, ident: int | None, report: Report) -> object:
-        worker = connection.worker
-        if worker is None:
+        if connection.worker is None:
             raise RemoteError(BadRequestError, "report: say hello first")
-        seq = self.book.leases[report.lease].entry.seq if report.lease in self.book.leases else 0
-        if self.book.complete(worker, report, self.now):
-            self.turn.late.append((report.lease, seq))
+        self._take_report(connection.worker, report)
         return True
+
+    def _take_report(self, worker: Worker, report: Report) -> None:
+        if self.book.complete(worker, report, self.now):
+            self.turn.late.append(report.lease)
 
     def _item(self, connection: Connection, ident: int | None, item: Item) -> object:
         return True if self.streams.take(connection, item) else PARKED
 
     def _next(self, connection: Connection, ident: int | None, reports: list[Report], most: int) -> object:
-        for report in reports:
-            self._report(connection, ident, report)
         worker = connection.worker
         if worker is None:
             raise RemoteError(BadRequestError, "next: say hello first")
+        for report in reports:
+            self._take_report(worker, report)
         self.links[worker.number] = (connection, ident)
         if self.book.ask(worker, most, self.now):
             self.board.slots[worker.slot].unclaim()

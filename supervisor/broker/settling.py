@@ -74,7 +74,7 @@ class Settler:
             self._line.send(word)
         for connection, data in turn.replies:
             connection.send(data, self._blocked)
-        for task_id in changes.ended:
+        for task_id in changes.ended if service.waiters else ():
             for waiter in service.waiters.ended(task_id):
                 self._answer(waiter)
         if service.output.followed:

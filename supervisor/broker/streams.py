@@ -49,7 +49,7 @@ class Streams:
         self._counts[item.lease] = count
         return True
 
-    def collect(self, pieces: Pieces, ended: list[tuple[int, int]]) -> None:
+    def collect(self, pieces: Pieces, ended: list[int]) -> None:
         """Move what is to be written to ``pieces``."""
         if self._rows:
             pieces.items, self._rows = self._rows, []
@@ -58,5 +58,5 @@ class Streams:
                 pieces.talked.add(task_id)
             self._told = {}
         if self._counts:
-            for lease, _ in ended:
+            for lease in ended:
                 self._counts.pop(lease, None)

@@ -21,5 +21,5 @@ class Turn:
 
     replies: list[tuple[Connection, bytes]] = field(default_factory=list)
     words: list[Message] = field(default_factory=list)
-    late: list[tuple[int, int]] = field(default_factory=list)
-    """(lease, seq) of attempts that ended: their output is final."""
+    late: list[int] = field(default_factory=list)
+    """The leases of attempts that ended: their output is final."""

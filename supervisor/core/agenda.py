@@ -197,13 +197,14 @@ class Agenda:
             self.uniques.ended(entry)
         if entry.expires:
             self.waiting.expiries.ended()
-        del self.tasks[entry.id]
+        task_id, changes = entry.id, self.changes
+        del self.tasks[task_id]
         self.capacity.free(entry)
         if entry.bond is not None:
             self.dependencies.leave(entry)
-        self.changes.touched[entry.seq] = entry
-        self.changes.ended[entry.id] = entry
-        if entry.id in self.dependencies.children:
+        changes.touched[entry.seq] = entry
+        changes.ended[task_id] = entry
+        if task_id in self.dependencies.children:
             self._tell_children(entry, now)
 
     # -- time --------------------------------------------------------------------------------------------------

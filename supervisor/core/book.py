@@ -26,6 +26,7 @@ _REPORTED = {
     Outcome.RETRY: Cause.EXCEPTION,
     Outcome.REJECTED: Cause.REJECTED,
 }
+_SUCCEEDED = Outcome.SUCCEEDED
 _OUTSIDE = (Cause.CANCELLED, Cause.SHUTDOWN, Cause.ABORT)
 """Deaths of a worker that are nothing of what runs there."""
 HANDLER_SECONDS = 30.0
@@ -145,14 +146,15 @@ class Book:
         if lease.fenced is not None:
             lease.late = report
             return False
-        entry = lease.entry
+        entry, kind = lease.entry, lease.entry.kind
         if entry.asking is not None:
             self._answer(lease, report, now)
             return True
-        self.dealer.pace.saw(entry.kind.name, report.seconds)
-        entry.kind.tally.ran(report.seconds)
-        entry.files |= report.files
-        if report.outcome is Outcome.SUCCEEDED:
+        self.dealer.pace.saw(kind.name, report.seconds)
+        kind.tally.ran(report.seconds)
+        if report.files:
+            entry.files |= report.files
+        if report.outcome is _SUCCEEDED:
             self.agenda.changes.results[entry.seq] = report.result
             self._drop(lease, now)
             self.agenda.end(entry, State.SUCCEEDED, now)
@@ -229,25 +231,26 @@ class Book:
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _lease(self, entry: Entry, worker: Worker, now: Moment) -> Lease:
-        timeout = entry.kind.timeout if entry.asking is None else HANDLER_SECONDS
+        kind, runs, number, seq = entry.kind, entry.asking is None, self._next_lease, entry.seq
+        timeout = kind.timeout if runs else HANDLER_SECONDS
         deadline = int((now.mono + timeout) * 1e9) if timeout is not None else 0
-        lease = Lease(self._next_lease, entry, worker.number, deadline, now.wall)
-        self._next_lease += 1
-        self.leases[lease.number] = lease
+        lease = self.leases[number] = Lease(number, entry, worker.number, deadline, now.wall)
+        self._next_lease = number + 1
         if not worker.leases:
             self._begin_work()
         worker.leases.append(lease)
-        tally = entry.kind.tally
+        tally = kind.tally
         tally.running += 1
-        if entry.asking is None:
+        if runs:
             tally.start(entry, now.mono - entry.since)
-        entry.lease = lease.number
+        entry.lease = number
         entry.state = State.RUNNING
-        if entry.keys is not NO_KEYS and entry.asking is None:
-            self.agenda.waiting.gates.enter(entry, lease.number, now.mono)
+        if entry.keys is not NO_KEYS and runs:
+            self.agenda.waiting.gates.enter(entry, number, now.mono)
             self.agenda.uniques.started(entry)
-        self.agenda.changes.touched[entry.seq] = entry
-        self.agenda.changes.leases[entry.seq] = (lease, worker.pid)
+        changes = self.agenda.changes
+        changes.touched[seq] = entry
+        changes.leases[seq] = (lease, worker.pid)
         return lease
 
     def _begin_work(self) -> None:
@@ -314,16 +317,17 @@ class Book:
     def _drop(self, lease: Lease, now: Moment) -> Worker | None:
         """Nobody holds it any more; the worker that did, if it is still known."""
         del self.leases[lease.number]
-        lease.entry.kind.tally.running -= 1
-        if lease.entry.keys is not NO_KEYS:
+        entry = lease.entry
+        entry.kind.tally.running -= 1
+        if entry.keys is not NO_KEYS:
             self.agenda.waiting.leave_gates(lease.number, now)
         worker = self.workers.get(lease.worker)
-        if worker is not None and worker.leases:
-            if worker.leases[0] is lease:
-                worker.leases.popleft()
+        if worker is not None and (held := worker.leases):
+            if held[0] is lease:
+                held.popleft()
             else:
-                worker.leases.remove(lease)
-            if not worker.leases:
+                held.remove(lease)
+            if not held:
                 self.busy -= 1
         return worker
 

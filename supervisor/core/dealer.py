@@ -32,18 +32,18 @@ class Dealer:
     def deal(self, worker: Worker, share: int, now: float) -> Iterator[Entry]:
         """At most ``share`` tasks for this worker. The caller leases each before it takes the next: a gate may shut."""
         ready, gates, generation = self._waiting.ready, self._waiting.gates, worker.generation
+        most = min(share, self.batch.size, worker.wants)
         dealt, work = 0, 0.0
-        while dealt < min(share, self.batch.size, worker.wants):
-            entry = ready.peek(generation, now)
-            if entry is None:
-                return
-            if entry.asking is None and entry.keys is not NO_KEYS and gates.shut(entry, now):
-                ready.step_aside(generation, now)
+        while dealt < most and (place := ready.next(generation, now)) is not None:
+            entry = place[1][0]
+            if entry.asking is not None:
+                work = math.inf  # nothing is known of how long an error handler takes: it goes alone
+            elif entry.keys is not NO_KEYS and gates.shut(entry, now):
+                ready.take(place, turn=False)
                 continue
-            # Nothing is known of how long an error handler takes: it goes alone.
-            work += self.pace.expected(entry.kind.name) if entry.asking is None else math.inf
+            else:
+                work += self.pace.expected(entry.kind.name)
             if dealt and work > self.batch.seconds:
                 return
-            ready.pop(generation, now)
             dealt += 1
-            yield entry
+            yield ready.take(place)

@@ -223,7 +223,7 @@ class Gates:
         if gate is None:
             return
         head = gate.lines.best(now, self._ageing)
-        keys = head[1][0].keys if head is not None else None
+        keys = head[0].keys if head is not None else None
         if isinstance(gate, _Slots):
             said = keys.limit.most if keys is not None and keys.limit is not None else gate.most
             gate.most = self.limits.get(gate.key[1], said)
@@ -266,7 +266,7 @@ class Gates:
     def _release(self, gate: _Gate, most: int, now: float) -> list[Entry]:
         released: list[Entry] = []
         while len(released) < most and (best := gate.lines.best(now, self._ageing)) is not None:
-            entry = best[1].popleft()
+            entry = best.popleft()
             del self._held[entry.seq]
             gate.held -= 1
             released.append(entry)

@@ -17,6 +17,7 @@ AWAITED = 1 << 30
 HIGH = 10
 """Ageing lifts no task above this priority."""
 Line = deque[Entry]
+Rank = tuple[float, float, int]
 
 
 def aged(priority: int, waited: float, ageing: float) -> float:
@@ -67,16 +68,23 @@ class Lines:
         line = self._lines[entry.priority]
         del line[next(place for place, found in enumerate(line) if found is entry)]
 
-    def best(self, now: float, ageing: float) -> tuple[tuple[float, float, int], Line] | None:
-        """The line whose head goes next, and how high that ranks; None where nobody waits."""
-        best: tuple[tuple[float, float, int], Line] | None = None
+    def best(self, now: float, ageing: float) -> Line | None:
+        """The line whose head goes next; None where nobody waits."""
+        if len(self._priorities) == 1:  # as a rule: there is nothing to compare
+            line = self._queued(self._priorities[0])
+            if line:
+                return line
+        found = self.ranked(now, ageing)
+        return found[1] if found else None
+
+    def ranked(self, now: float, ageing: float) -> tuple[Rank, Line] | None:
+        """That line, and how high its head ranks."""
+        best: tuple[Rank, Line] | None = None
         empty = False
         for priority in self._priorities:
             if best is not None and not (ageing and priority < HIGH):
                 break  # no later line can do better
-            line = self._lines[priority]
-            while line and line[0].state is not State.QUEUED:
-                line.popleft()
+            line = self._queued(priority)
             if line:
                 head = line[0]
                 rank = (aged(priority, now - head.since, ageing), -head.since, -head.seq)
@@ -87,6 +95,13 @@ class Lines:
         if empty:
             self._tidy()
         return best
+
+    def _queued(self, priority: int) -> Line:
+        """The line of a priority, from the first on that still is in the queue."""
+        line = self._lines[priority]
+        while line and line[0].state is not State.QUEUED:
+            line.popleft()
+        return line
 
     def _tidy(self) -> None:
         self._lines = {priority: line for priority, line in self._lines.items() if line}

@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from supervisor.core.entry import Entry
-from supervisor.core.lines import Line, Lines
+from supervisor.core.lines import Line, Lines, Rank
 
 DEFAULT = "default"
 _MOST_STALE = 1000
 _MOST_IDLE = 1000
-Rank = tuple[float, float, int]
 
 
 @dataclass(slots=True)
@@ -38,19 +37,25 @@ class NamedQueue:
 
     def best(self, generation: int, now: float, ageing: float) -> Line | None:
         """The line whose head goes next, among those that a worker with this code may take."""
+        if len(self.lines) == 1:  # as a rule: all of the code is of one generation
+            for code, lines in self.lines.items():
+                return lines.best(now, ageing) if code <= generation else None
         best: tuple[Rank, Line] | None = None
         for code, lines in self.lines.items():
-            found = lines.best(now, ageing) if code <= generation else None
+            found = lines.ranked(now, ageing) if code <= generation else None
             if found is not None and (best is None or found[0] > best[0]):
                 best = found
-        if len(self.lines) > 1:
-            self.lines = {code: lines for code, lines in self.lines.items() if len(lines)}
+        self.lines = {code: lines for code, lines in self.lines.items() if len(lines)}
         return best[1] if best else None
 
     @property
     def usual(self) -> bool:
         """Whether it is as a new one would be."""
         return not self.count and not self.paused and self.weight == 1.0
+
+
+Place = tuple[NamedQueue, Line]
+"""A queue, and in it the line whose head goes next."""
 
 
 class ReadyQueue:
@@ -110,7 +115,7 @@ class ReadyQueue:
         self._count += 1
 
     def discard(self, entry: Entry) -> None:
-        """A queued entry has ended, by another way than :meth:`pop`."""
+        """A queued entry has ended, by another way than :meth:`take`."""
         self.queue(entry.kind.queue).count -= 1
         self._count -= 1
         self._stale += 1
@@ -134,31 +139,8 @@ class ReadyQueue:
         """Put a queued entry before all others of its queue."""
         self.queue(entry.kind.queue).of(entry.generation).hasten(entry)
 
-    def peek(self, generation: int, now: float) -> Entry | None:
-        """The entry that a worker with this code would get next."""
-        found = self._next(generation, now)
-        return found[1][0] if found else None
-
-    def pop(self, generation: int, now: float) -> Entry | None:
-        """Take that entry out; it was its queue's turn."""
-        return self._take(generation, now, turn=True)
-
-    def step_aside(self, generation: int, now: float) -> Entry | None:
-        """Take that entry out, but not to be run: that is no turn of its queue."""
-        return self._take(generation, now, turn=False)
-
-    def _take(self, generation: int, now: float, *, turn: bool) -> Entry | None:
-        found = self._next(generation, now)
-        if found is None:
-            return None
-        queue, line = found
-        queue.count -= 1
-        self._count -= 1
-        if turn:
-            queue.turn += 1.0 / queue.weight
-        return line.popleft()
-
-    def _next(self, generation: int, now: float) -> tuple[NamedQueue, Line] | None:
+    def next(self, generation: int, now: float) -> Place | None:
+        """Where the entry stands that a worker with this code would get next."""
         if len(self.queues) == 1:
             (queue,) = self.queues.values()
             line = None if queue.paused else queue.best(generation, now, self._ageing)
@@ -169,3 +151,12 @@ class ReadyQueue:
                 if line:
                     return queue, line
         return None
+
+    def take(self, place: Place, *, turn: bool = True) -> Entry:
+        """Take that entry out. ``turn``: it was its queue's turn, and not only to step aside."""
+        queue, line = place
+        queue.count -= 1
+        self._count -= 1
+        if turn:
+            queue.turn += 1.0 / queue.weight
+        return line.popleft()

@@ -16,8 +16,12 @@ UPDATE tasks SET state = 'running', lease = ?, worker = ?, pid = ?, started_at =
 -- name: move_task
 UPDATE tasks SET state = ?, due_at = ?, priority = ?, failures = ?, crashes = ?, aborts = ? WHERE seq = ?;
 
+-- name: succeed_task
+-- All else is as it was when it was handed out, which is in the journal before any worker hears of it.
+UPDATE tasks SET state = 'succeeded', ended_at = ?, files = ?, result = ? WHERE seq = ?;
+
 -- name: end_task
-UPDATE tasks SET state = ?, ended_at = ?, due_at = NULL, failures = ?, crashes = ?, aborts = ?, files = ?, result = ?
+UPDATE tasks SET state = ?, ended_at = ?, due_at = NULL, failures = ?, crashes = ?, aborts = ?, files = ?, result = NULL
 WHERE seq = ?;
 
 -- name: cancel_task

@@ -19,6 +19,7 @@ Row = tuple[Any, ...]
 _encode_options = msgspec.json.Encoder().encode
 _encode_keys = msgspec.json.Encoder().encode
 _MOST_TEXTS = 1024
+_RUNNING, _SUCCEEDED = State.RUNNING, State.SUCCEEDED
 
 
 @dataclass(slots=True)
@@ -31,6 +32,8 @@ class Sorted:
     """New, and further already."""
     leased: list[Row] = field(default_factory=list)
     moved: list[Row] = field(default_factory=list)
+    succeeded: list[Row] = field(default_factory=list)
+    """Those whose lease is in the journal: less to write."""
     ended: list[Row] = field(default_factory=list)
 
 
@@ -45,24 +48,29 @@ class TaskRows:
     def sort(self, changes: Changes) -> Sorted:
         """The rows for what one turn changed. What has ended leaves the cache of payloads, what is new comes in."""
         rows = Sorted()
+        new, leases, results, wall = changes.new, changes.leases, changes.results, changes.wall
+        leased, succeeded, drop = rows.leased, rows.succeeded, self._payloads.drop
         for seq, entry in changes.touched.items():
-            submission = changes.new.get(seq)
-            if submission is not None:
-                if entry.lease or entry.state.ended:
+            state = entry.state
+            if seq in new:
+                if entry.lease or state.ended:
                     rows.inserted.append(self._insert_row(entry, changes))
                 else:
-                    rows.waiting.append(self._waiting_row(entry, submission))
-                continue
-            counts = (entry.failures, entry.crashes, entry.aborts)
-            if entry.state is State.RUNNING:
-                lease, pid = changes.leases[seq]
-                rows.leased.append((lease.number, lease.worker, pid, lease.started_wall, *counts, seq))
-            elif entry.state.ended:
-                self._payloads.drop(seq)
-                result = changes.results.get(seq)
-                rows.ended.append((entry.state.value, changes.wall, *counts, entry.files, result, seq))
+                    rows.waiting.append(self._waiting_row(entry, new[seq]))
+            elif state is _RUNNING:
+                lease, pid = leases[seq]
+                counts = (entry.failures, entry.crashes, entry.aborts)
+                leased.append((lease.number, lease.worker, pid, lease.started_wall, *counts, seq))
+            elif state is _SUCCEEDED:
+                drop(seq)
+                succeeded.append((wall, entry.files, results[seq], seq))
+            elif state.ended:
+                drop(seq)
+                counts = (entry.failures, entry.crashes, entry.aborts)
+                rows.ended.append((state.value, wall, *counts, entry.files, seq))
             else:
-                rows.moved.append((entry.state.value, entry.due_wall or None, entry.priority, *counts, seq))
+                counts = (entry.failures, entry.crashes, entry.aborts)
+                rows.moved.append((state.value, entry.due_wall or None, entry.priority, *counts, seq))
         return rows
 
     def _waiting_row(self, entry: Entry, submission: Submission) -> Row:

@@ -20,7 +20,6 @@ from supervisor.settings import Settings
 from supervisor.testing.clock import Clock
 from supervisor.testing.wire import Inbox
 from supervisor.wire.channel import Channel, Message, Registered, Roster
-from supervisor.wire.codec import Request, decode_request
 from supervisor.wire.declared import Declared, declared_file
 
 GENERATION = 1
@@ -57,7 +56,7 @@ class InProcessBroker:
         """Carry out a request; what is answered at once is in the inbox then."""
         if len(body) > self._limit:
             raise MessageTooLargeError(len(body), self._limit)
-        self._turn(lambda: self._handle(inbox, decode_request(body)))
+        self._turn(lambda: self.service.hear(inbox, body))
 
     def tell(self, message: Message, descriptors: list[int] | None = None) -> None:
         """Say something as the master; the descriptors are handed over."""
@@ -105,9 +104,6 @@ class InProcessBroker:
         with self.lock:
             entry = self.service.book.agenda.tasks.get(task_id)
             return entry.state.value if entry is not None else "unknown"
-
-    def _handle(self, inbox: Inbox, request: Request) -> None:
-        self.service.handle(inbox, request)
 
     def _turn(self, handle: Callable[[], None] = lambda: None) -> None:
         with self.lock:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, msgpack
 
 from supervisor.core.keys import Keys
 from supervisor.core.ties import Ties
@@ -102,6 +102,22 @@ class Report(Struct, frozen=True, array_like=True, gc=False):
     files: int = 0
     retry_in: float | None = None
     """Seconds before the next attempt, where the task chose them."""
+
+
+BARE_REPORT = b"\xc1"
+"""What a report without an envelope begins with, which wants no answer: a byte that MessagePack never uses."""
+_encode = msgpack.Encoder().encode
+_decode_report = msgpack.Decoder(Report).decode
+
+
+def bare_report(report: Report) -> bytes:
+    """A report as it follows many others: most of what a busy queue says is this."""
+    return BARE_REPORT + _encode(report)
+
+
+def decode_bare_report(body: bytes) -> Report:
+    """The report in such a message; msgspec.MsgspecError for one that makes no sense."""
+    return _decode_report(memoryview(body)[1:])
 
 
 class Hello(Struct, frozen=True, array_like=True, gc=False):

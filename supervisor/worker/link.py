@@ -12,9 +12,8 @@ import msgspec
 from supervisor.directory import Directory
 from supervisor.errors import SupervisorError
 from supervisor.log import log
-from supervisor.wire.codec import NO_REPLY
 from supervisor.wire.connection import Connection, connect
-from supervisor.wire.messages import Grant, Hello, Report
+from supervisor.wire.messages import Grant, Hello, Report, bare_report
 from supervisor.wire.talks import Item
 
 _FIRST_BACKOFF = 0.01
@@ -68,7 +67,7 @@ class Link:
         self._unconfirmed.append(report)
         if self._connection is not None:
             try:
-                self._connection.send((NO_REPLY, "report", (report,)))
+                self._connection.send_body(bare_report(report))
             except OSError:
                 self._connection = None  # the next request connects again, and says it again
 
@@ -114,7 +113,7 @@ class Link:
             return False
         assert self._connection is not None
         for report in self._unconfirmed:
-            self._connection.send((NO_REPLY, "report", (report,)))
+            self._connection.send_body(bare_report(report))
         for item in self._items:
             self._connection.send((0, "item", (item,)))
         return True

@@ -554,7 +554,7 @@ class BookMachine(RuleBasedStateMachine):
         assert not self.book.agenda.tasks
         assert not self.book.leases
         assert len(self.book.agenda.waiting.ready) == 0
-        assert self.book.agenda.waiting.ready.peek(9, self.now.mono) is None
+        assert self.book.agenda.waiting.ready.next(9, self.now.mono) is None
         assert self.book.agenda.next_due(self.now) is None
         assert {task_id: view(entry) for task_id, entry in self.gone.items()} == self.known.ended, "an end is final"
 
