@@ -53,6 +53,8 @@ class Batches:
 
     def overdue(self, now: float) -> list[Connection]:
         """Whom to look after now."""
+        if not self._muted:
+            return []
         return [batch.connection for batch in self._muted.values() if now >= batch.look_at]
 
     def held_up(self, connection: Connection, now: float) -> bool:
@@ -72,4 +74,4 @@ class Batches:
 
     def next_time(self) -> float | None:
         """When somebody is to be looked after."""
-        return min((batch.look_at for batch in self._muted.values()), default=None)
+        return min(batch.look_at for batch in self._muted.values()) if self._muted else None

@@ -199,4 +199,4 @@ class OutputReader:
     @property
     def next_flush(self) -> float | None:
         """When something that waits is to be written."""
-        return self._flush_at if any(kept.pending for kept in self._kept.values()) else None
+        return self._flush_at if self._kept and any(kept.pending for kept in self._kept.values()) else None

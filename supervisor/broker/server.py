@@ -42,7 +42,9 @@ class Server:
         self, listener: socket.socket, line: MasterLine, service: Service, key: bytes, limit: int, bell: int
     ) -> None:
         self._listener = listener
+        self._listening = listener.fileno()
         self._line = line
+        self._mastering = line.fileno()
         self._service = service
         self._key = key
         self._limit = limit
@@ -62,7 +64,7 @@ class Server:
         """Run until the master says stop, or is gone."""
         epoll = self._epoll
         self._listener.setblocking(False)
-        for descriptor in (self._listener.fileno(), self._line.fileno(), self._service.output.descriptor, self._bell):
+        for descriptor in (self._listening, self._mastering, self._service.output.descriptor, self._bell):
             epoll.register(descriptor, select.EPOLLIN)
         while not self._line.stopped:
             self.turn(epoll.poll(self._patience(), _EVENTS))
@@ -83,18 +85,26 @@ class Server:
         service = self._service
         service.now = Moment.now()
         heard: list[tuple[Connection, list[bytes]]] = []
+        talked, master = False, False
         for descriptor, mask in events:
             connection = self._connections.get(descriptor)
             if connection is not None:
                 self._hear(connection, mask, heard)
+                talked = talked or connection.worker is not None
             elif descriptor == self._bell:
                 self._answer_bell(heard)
-            elif descriptor == self._listener.fileno():
+                talked = True
+            elif descriptor == self._listening:
                 self._accept()
+            elif descriptor == self._mastering:
+                master = True
+            else:
+                talked = True
         # What a task printed was written before its report was sent. So the pipes are read after the reports were
         # received and before they are handled: the last line belongs to the attempt that printed it.
-        service.output.read(service.now)
-        if any(descriptor == self._line.fileno() for descriptor, _ in events):
+        if talked or master:
+            service.output.read(service.now)
+        if master:
             self._from_master(heard)
         for connection, bodies in heard:
             for body in bodies:
@@ -207,18 +217,18 @@ class Server:
             self._again = False
             return 0.0
         service = self._service
-        times = [
-            self._next_beat,
+        soonest = self._next_beat
+        for when in (
             self._settler.next_due(),
             service.waiters.next_time(),
             service.output.next_flush,
             self._batches.next_time(),
-        ]
-        if service.output.followed:
-            times.append(service.listening.next_time())
-        if self.sweeper is not None:
-            times.append(self.sweeper.next_time)
-        return max(0.0, min(when for when in times if when is not None) - time.monotonic())
+            service.listening.next_time() if service.output.followed else None,
+            self.sweeper.next_time if self.sweeper is not None else None,
+        ):
+            if when is not None and when < soonest:
+                soonest = when
+        return max(0.0, soonest - time.monotonic())
 
     # -- connections -------------------------------------------------------------------------------------------
 

@@ -198,7 +198,16 @@ class Service:
         return self.admission.look(name)
 
     def _submit(self, connection: Connection, ident: int | None, submission: Submission) -> object:
-        return self.accept([submission])[0]
+        if submission.ties is not None:
+            return self.accept([submission])[0]
+        admitted = self.admission.check(submission)
+        held = self._standing(admitted)
+        if held is not None:
+            return held
+        if self.book.agenda.closed:
+            raise RemoteError(QueueDrainingError)
+        self.want_room([admitted.options.queue])
+        return self._take_in(admitted)
 
     def _submit_many(self, connection: Connection, ident: int | None, submissions: list[Submission]) -> object:
         return self.accept(submissions)

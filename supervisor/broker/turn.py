@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
 from supervisor.broker.connection import Connection
 from supervisor.wire.channel import Message
@@ -15,11 +15,10 @@ class _Parked:
 PARKED = _Parked()
 
 
-@dataclass(slots=True)
-class Turn:
+class Turn(Struct, eq=False):
     """Replies to clients and words to the master; nobody hears any of it before the commit."""
 
-    replies: list[tuple[Connection, bytes]] = field(default_factory=list)
-    words: list[Message] = field(default_factory=list)
-    late: list[int] = field(default_factory=list)
+    replies: list[tuple[Connection, bytes]] = []
+    words: list[Message] = []
+    late: list[int] = []
     """The leases of attempts that ended: their output is final."""

@@ -211,11 +211,15 @@ class Agenda:
 
     def tick(self, now: Moment) -> None:
         """Queue what is due, end what has expired."""
-        for entry in self.waiting.pop_due(now):
-            self._queue(entry, now)
-        self.waiting.open_gates(now)
-        for entry in self.waiting.expiries.pop_due(now.wall):
-            self.remove(entry, State.EXPIRED, Cause.EXPIRED, now)
+        waiting = self.waiting
+        if waiting.later.is_due(now.mono):
+            for entry in waiting.pop_due(now):
+                self._queue(entry, now)
+        if waiting.gates.next_time() is not None:
+            waiting.open_gates(now)
+        if waiting.expiries.watches:
+            for entry in waiting.expiries.pop_due(now.wall):
+                self.remove(entry, State.EXPIRED, Cause.EXPIRED, now)
 
     def next_due(self, now: Moment) -> float | None:
         """The monotonic time of the next :meth:`tick` that can change anything."""

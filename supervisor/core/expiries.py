@@ -23,6 +23,11 @@ class Expiries:
     def __len__(self) -> int:
         return len(self._heap)
 
+    @property
+    def watches(self) -> bool:
+        """Whether there is anything that may expire."""
+        return bool(self._heap)
+
     def add(self, entry: Entry) -> None:
         """Watch this entry, unless it is watched already."""
         if entry.seq not in self._watched:

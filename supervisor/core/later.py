@@ -34,6 +34,10 @@ class LaterQueue:
             heapq.heapify(self._heap)
             self._stale = 0
 
+    def is_due(self, mono: float) -> bool:
+        """Whether :meth:`pop_due` has something to do."""
+        return bool(self._heap) and self._heap[0][0] <= mono
+
     def pop_due(self, mono: float) -> Iterator[Entry]:
         """The entries whose time has come, taken out in the order of their times."""
         while (due := self.next_due()) is not None and due <= mono:

@@ -331,6 +331,8 @@ class Schedules:
 
     def tick(self, now: Moment, desk: Desk) -> None:
         """Hand in what is due."""
+        if not self._by_name:
+            return
         wall = _wall(now)
         if wall < self._seen:
             self._set_back(wall)
@@ -347,7 +349,9 @@ class Schedules:
 
     def next_due(self, now: Moment) -> float | None:
         """The monotonic time of the next :meth:`tick` that can change anything, as long as nobody sets the clock."""
-        due = None if self._next is None else now.mono_at(self._next / _MILLI)
+        if self._next is None:
+            return self._retry
+        due = now.mono_at(self._next / _MILLI)
         return min((time for time in (due, self._retry) if time is not None), default=None)
 
     def take_changes(self) -> dict[str, Schedule | None]:

@@ -127,9 +127,15 @@ class Waiting:
 
     def next_due(self, now: Moment) -> float | None:
         """The monotonic time at which the soonest is due, may try a gate, or expires."""
+        soonest = self.later.next_due()
+        gate = self.gates.next_time()
+        if gate is not None:
+            soonest = gate if soonest is None else min(soonest, gate)
         expiry = self.expiries.next_wall()
-        times = [self.later.next_due(), self.gates.next_time(), None if expiry is None else now.mono_at(expiry)]
-        return min((time for time in times if time is not None), default=None)
+        if expiry is not None:
+            due = now.mono_at(expiry)
+            soonest = due if soonest is None else min(soonest, due)
+        return soonest
 
     def _put_blocked(self, entry: Entry) -> None:
         self.blocked += 1

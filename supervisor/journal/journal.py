@@ -105,13 +105,19 @@ class Journal:
 
     def write(self, changes: Changes, pieces: Pieces | None = None) -> None:
         """Commit one turn. When this returns, what the durability level promises holds for all of it."""
-        self._begin(durable=bool(changes.new or changes.revived or changes.ties or changes.configured))
+        self._settle_durability(bool(changes.new or changes.revived or changes.ties or changes.configured))
+        found = [(statement, rows) for statement, rows in self._rows(changes, pieces) if rows]
+        puts = pieces.puts if pieces is not None else []
+        if len(found) == 1 and len(found[0][1]) == 1 and not puts:
+            statement, (row,) = found[0]
+            self._connection.execute(SQL[statement], row)  # a transaction by itself, in a third of the calls
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
         try:
-            for statement, rows in self._rows(changes, pieces):
-                if rows:
-                    self._connection.executemany(SQL[statement], rows)
-            for seq, puts in pieces.puts if pieces is not None else ():
-                contexts.put(self._connection, seq, puts)
+            for statement, rows in found:
+                self._connection.executemany(SQL[statement], rows)
+            for seq, put in puts:
+                contexts.put(self._connection, seq, put)
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
@@ -142,11 +148,15 @@ class Journal:
             yield from _piece_rows(pieces)
 
     def _begin(self, *, durable: bool) -> None:
+        self._settle_durability(durable)
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def _settle_durability(self, durable: bool) -> None:
+        """What the next transaction is to survive. Not to be changed within one."""
         wanted = "FULL" if durable and self.durability is Durability.FULL else "NORMAL"
         if wanted != self._synchronous:
             self._connection.execute(f"PRAGMA synchronous = {wanted}")
             self._synchronous = wanted
-        self._connection.execute("BEGIN IMMEDIATE")
 
     def wal_bytes(self) -> int:
         """The size of the log that was not folded into the database yet."""
