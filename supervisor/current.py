@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar, overload
+
+from msgspec import Struct
 
 from supervisor import tracking
 from supervisor.errors import NotInTaskError
@@ -20,9 +21,10 @@ from supervisor.worker.output import Talk
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentTask:
+class CurrentTask(Struct, frozen=True, eq=False):
     """What a task may know and say of itself."""
+
+    # A Struct, since there is one for each attempt: a frozen dataclass takes ten times as long to make.
 
     grant: Grant
     talk: Talk

@@ -15,10 +15,10 @@ import inspect
 import pickle
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import cloudpickle
+from msgspec import Struct
 
 from supervisor import captured
 from supervisor.errors import SerializationError, UnknownFunctionError
@@ -30,8 +30,7 @@ Function = Callable[..., Any]
 _UNPORTABLE = b"__main__"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True, eq=False):
     """A function with its arguments, unpacked."""
 
     function: Function

@@ -12,7 +12,7 @@ from supervisor.functions import Call, Resolver, call_of
 from supervisor.internal_tasks import HANDLERS
 from supervisor.policy import NO_POLICY
 from supervisor.settings.nearest import did_you_mean
-from supervisor.wire.call_kind import AS_JSON, read_header
+from supervisor.wire.call_kind import AS_JSON, BY_REFERENCE, read_header
 
 
 class Opener:
@@ -28,7 +28,10 @@ class Opener:
 
     def open(self, payload: bytes, name: str) -> Call:
         """The call behind a payload. Raises UnknownFunctionError, PayloadRefusedError."""
-        if self._json_only and payload[:1] != AS_JSON:
+        kind = payload[:1]
+        if kind == BY_REFERENCE and not self._json_only:
+            return self._resolver.unpack(payload, name)
+        if self._json_only and kind != AS_JSON:
             raise PayloadRefusedError(f"the call of task {name}", "it is a pickle, and is not opened")
         try:
             named = read_header(payload)

@@ -18,6 +18,7 @@ from supervisor.settings import Settings
 from supervisor.wire.messages import Files, Grant
 from supervisor.wire.talks import Item
 
+_NONE = pickle.dumps(None, protocol=5)
 _PICKLE = b"\x80"
 """What every pickle begins with since protocol 2, and no JSON does."""
 
@@ -62,6 +63,8 @@ class PayloadStore:
 
 def dump_result(value: object, name: str, *, json_only: bool = False, what: str = "the result") -> bytes:
     """A result, serialised."""
+    if value is None and not json_only:
+        return _NONE
     if json_only:
         return plain.dump(value, f"{what} of task {name} (a {type(value).__name__})")
     try:

@@ -129,7 +129,7 @@ class Slot:
         self._base = _HEADER_WORDS + number * _SLOT_WORDS
         self.number = number
 
-    def get(self, word: Word) -> int:
+    def get(self, word: int) -> int:
         """Read one word."""
         value: int = self._words[self._base + word]
         return value

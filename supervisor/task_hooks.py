@@ -27,6 +27,8 @@ class Point(StrEnum):
     DEATH = "on_death(task)"
     BACKLOG = "on_backlog(queue, depth)"
 
+    __hash__ = str.__hash__  # looked up on every task's way, and that of an Enum is written in Python
+
 
 _PLACES: dict[Point, tuple[tuple[None, ...], dict[str, None]]] = {
     Point.POST_RUN: ((None,), {"result": None, "error": None}),

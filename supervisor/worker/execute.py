@@ -11,9 +11,10 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any, NoReturn
+
+from msgspec.structs import replace
 
 from supervisor import current, task_hooks
 from supervisor.core.internal import INTERNAL
@@ -41,6 +42,8 @@ _GUARDED_TIMEOUT = 1.0
 _LONGEST_TRACEBACK = 64 * 1024
 _GOES_ON = (CoroutineType, GeneratorType, AsyncGeneratorType)
 _MISSING = object()
+_CANCEL_LEASE = int(Word.CANCEL_LEASE)  # adding a member of an enum takes longer than the look at the scoreboard
+_SUCCEEDED = Outcome.SUCCEEDED
 _OWN_FILES = frozenset({__file__, around.__file__, profiling.__file__})
 
 
@@ -175,7 +178,7 @@ class Executor:
             result, files = self._store.store(value, grant) if grant.store_result else (b"", Files.NONE)
         except (SerializationError, MessageTooLargeError) as error:
             return Report(grant.lease, Outcome.REJECTED, b"", describe(error), _seconds(started_ns))
-        return Report(grant.lease, Outcome.SUCCEEDED, result, None, _seconds(started_ns), files)
+        return Report(grant.lease, _SUCCEEDED, result, None, _seconds(started_ns), files)
 
     def _call(self, grant: Grant) -> object:
         payload = self._store.payload(grant)
@@ -184,7 +187,7 @@ class Executor:
         extra = grant.extra
         if extra is not None and extra.takes:
             call = replace(call, args=(*self.handed.arguments(grant), *call.args))
-        if self._slot.get(Word.CANCEL_LEASE) == grant.lease:
+        if self._slot.get(_CANCEL_LEASE) == grant.lease:
             raise TaskCancelledError(to_text(grant.id))  # before it began
         soft = grant.soft_timeout
         if soft is not None:

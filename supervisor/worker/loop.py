@@ -23,6 +23,7 @@ from supervisor.worker.output import Talk
 _SHORT_SECONDS = 0.01
 _MOST_NAMES = 1000
 _LOOK_SECONDS = 1.0
+_REVOKED_FROM = int(Word.REVOKED_FROM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ class Loop:
             deadline = now + int(grant.timeout * 1e9)  # it has waited for the others here, and not by its own fault
         self._slot.start(grant.lease, grant.seq, now, deadline, grant.memory_limit or 0)
         # Written before this is read, while the broker writes this and then reads that: see its taking back.
-        revoked = self._slot.get(Word.REVOKED_FROM)
+        revoked = self._slot.get(_REVOKED_FROM)
         if revoked and grant.lease >= revoked:
             self._slot.put(Word.RUNNING, 0)
             return None

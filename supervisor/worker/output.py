@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import io
 import os
+import select
 import sys
 import time
 from typing import Any
@@ -28,6 +29,9 @@ class Talk:
         """The attempt that runs; 0 between tasks, when what is said goes to the supervisor's own stderr."""
         self._pipe = pipe
         self._raw = os.open(f"/proc/self/fd/{raw}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        poll = select.poll()
+        poll.register(self._raw, select.POLLIN)
+        self._raw_ready = poll.poll
         self._outside = outside
         self._next_progress = 0.0
         self.before = self.now = (sys.stdout, sys.stderr)
@@ -119,10 +123,10 @@ class Talk:
 
     def _take_raw(self) -> None:
         try:
-            while data := os.read(self._raw, _PIECE):
-                self.write(data, Kind.RAW)
+            while self._raw_ready(0):  # asked first, since as a rule it is empty, and an error takes longer to raise
+                self.write(os.read(self._raw, _PIECE), Kind.RAW)
         except BlockingIOError:
-            return
+            return  # the broker was faster
 
 
 class _Raw(io.RawIOBase):
