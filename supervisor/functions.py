@@ -87,6 +87,11 @@ class Packing:
         known = policy_of(found)
         self._own = () if policy is known or policy == known else (policy,)
 
+    @property
+    def by_reference(self) -> bool:
+        """Whether the function travels by its import path."""
+        return self._reference is not None
+
     def pack(self, args: Sequence[object], kwargs: Mapping[str, object]) -> bytes:
         """The payload of a call; SerializationError names the argument that cannot cross."""
         variables = captured.values()

@@ -30,6 +30,7 @@ from supervisor.wire.options import Options
 NO_CONFIG = TaskConfig()
 _Caller = Callable[[Sequence[Any], Mapping[str, Any]], Submission]
 _CHUNK_TASKS = 1000
+_MOST_CALLERS = 1000
 _CHUNK_BYTES = 4 << 20
 _OVERHEAD = 250
 _UNREGISTERED = (
@@ -117,6 +118,16 @@ class _Shape:
         return cls(name, config, options, blank)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What packs the calls of a function with these options, since code of generation ``stamp``."""
+
+    function: Function
+    config: TaskConfig
+    stamp: int
+    call: _Caller
+
+
 def discard(directory: Directory, submission: Submission) -> None:
     """Remove the file of what was refused."""
     if submission.files & Files.ARGUMENTS:
@@ -136,6 +147,8 @@ class Packer:
         self._directory = directory
         self._info = info
         self._json = info.payloads == plain.JSON_ONLY
+        self._callers: dict[tuple[int, int], _Known] = {}
+        """By the ids of a function and of its options, both of which are held, so that no other gets these ids."""
 
     # -- submitting --------------------------------------------------------------------------------------------
 
@@ -167,16 +180,29 @@ class Packer:
     def caller(self, func: Callable[..., Any], config: TaskConfig) -> _Caller:
         """What packs calls of this function, for as many as there are: ``(args, kwargs)``."""
         function, config = chosen(func, config)
+        key = (id(function), id(config))
+        known = self._callers.get(key)
+        if known is not None and known.stamp == generation.get():
+            return known.call
+        call, lasts = self._make_caller(function, config)
+        if lasts:
+            if len(self._callers) >= _MOST_CALLERS:
+                self._callers.clear()
+            self._callers[key] = _Known(function, config, generation.get(), call)
+        return call
+
+    def _make_caller(self, function: Function, config: TaskConfig) -> tuple[_Caller, bool]:
+        """That, and whether it may be kept: not for what was made inside a function, and is gone with it."""
         shape = _Shape.of(config.name or name_of(function), config)
         if config.hidden:
             check_names(function, shape.options.hidden)
         if not self._json:
             packing = Packing(function, shape.name, config.policy, shape.options.hidden)
-            return lambda args, kwargs: self._submission(shape, b"", packing.pack(args, kwargs))
+            return lambda args, kwargs: self._submission(shape, b"", packing.pack(args, kwargs)), packing.by_reference
         known = registry.name_of(function)
         if known is None:
             raise PayloadRefusedError(f"task {shape.name}", _UNREGISTERED)
-        return lambda args, kwargs: self._named(shape, known, args, kwargs)
+        return lambda args, kwargs: self._named(shape, known, args, kwargs), False
 
     def _named(self, shape: _Shape, known: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Submission:
         policy, hidden, variables = shape.config.policy, shape.options.hidden, captured.values()

@@ -37,6 +37,9 @@ class SubmitCalls(Performing):
     def _ends(self) -> Ends:
         raise NotImplementedError
 
+    def _ready(self) -> Ends:
+        raise NotImplementedError
+
     def _packer(self) -> Packer:
         raise NotImplementedError
 
@@ -79,8 +82,9 @@ class SubmitCalls(Performing):
             found = self._send(calls.submit(submission, self._timeout), submission)
             new.accept(submission.id, found)
         else:
-            submission = self._packer().call(func, args, kwargs, config)
-            found = self._send(calls.submit(submission, self._timeout), submission)
+            ends = self._ready()
+            submission = ends.packer().call(func, args, kwargs, config)
+            found = self._send(calls.submit(submission, self._timeout), submission, ends=ends)
         return to_text(found), found == submission.id
 
     async def asubmit_call(
@@ -183,9 +187,9 @@ class SubmitCalls(Performing):
                 ids.append(to_text(found))
         return ids
 
-    def _send(self, call: Call[T], *submissions: Submission) -> T:
+    def _send(self, call: Call[T], *submissions: Submission, ends: Ends | None = None) -> T:
         try:
-            return self._perform(call)
+            return self._perform(call) if ends is None else ends.sync.perform(call)
         except SupervisorError as error:
             self._refused(error, submissions)
             raise

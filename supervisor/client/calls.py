@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -33,8 +32,7 @@ _STOPPING_SECONDS = 10.0
 ChangeRow = tuple[float, int, int, str, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class Call(msgspec.Struct, Generic[T], frozen=True, eq=False):
     """One call. Each may safely be made more than once, and is, over a new connection, when no answer came."""
 
     method: str

@@ -50,7 +50,7 @@ class Desk:
     def send(self, number: int, data: bytes, lease: int = 0) -> bool:
         return self.streams.take(self.connection, Item(lease or self.lease.number, number, data))
 
-    def turn(self, ended: list[tuple[int, int]] | None = None) -> set[bytes]:
+    def turn(self, ended: list[int] | None = None) -> set[bytes]:
         pieces = Pieces()
         self.streams.collect(pieces, ended or [])
         self.journal.write(self.book.agenda.take_changes(NOW), pieces)
