@@ -117,7 +117,7 @@ def test_of_an_attempt_that_is_over_or_anothers_nothing_counts(desk: Desk) -> No
     desk.send(1, b"first")
     desk.turn()
     desk.book.die(1, first.number, Death(Cause.SIGNAL), NOW)
-    desk.turn([(first.number, first.entry.seq)])
+    desk.turn([first.number])
     desk.lease = desk.begin(2)
     assert desk.send(2, b"late", lease=first.number)
     assert desk.turn() == set()
@@ -135,7 +135,7 @@ def test_items_and_the_end_may_come_in_one_turn(desk: Desk) -> None:
     assert worker is not None
     desk.send(0, b"a")
     assert desk.book.complete(worker, Report(desk.lease.number, Outcome.SUCCEEDED), NOW)
-    desk.turn([(desk.lease.number, desk.lease.entry.seq)])
+    desk.turn([desk.lease.number])
     assert desk.items() == [b"a"]
 
 
