@@ -57,7 +57,7 @@ class Hooks:
     def tick(self) -> None:
         """Submit what is due for what happened in this turn."""
         agenda = self._service.book.agenda
-        if agenda.changes.ended and ON_DEATH in self._declared:
+        if self._declared and agenda.changes.ended and ON_DEATH in self._declared:
             for entry in list(agenda.changes.ended.values()):
                 if entry.state in DEAD and not entry.kind.internal:
                     self._submit(ON_DEATH, self._death(entry), HIGH)

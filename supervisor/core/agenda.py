@@ -23,6 +23,7 @@ from supervisor.wire.messages import Files, Submission
 _UNSTARTED = {Cause.CANCELLED: "cancelled before it started", Cause.EXPIRED: "not started in the time given for it"}
 
 
+_QUEUED = State.QUEUED
 _NO_ENDS: Mapping[bytes, End] = MappingProxyType({})
 
 
@@ -53,25 +54,24 @@ class Agenda:
         """Take a task in; None when this very task is here already (a repeated call). The caller has seen
         that there is room. ``ends`` tells how those of its parents ended that have; the others are here.
         """
-        if submission.id in self.tasks:
+        task_id, options, seq = submission.id, submission.options, self._next_seq
+        if task_id in self.tasks:
             return None
-        entry = Entry(
-            seq=self._next_seq,
-            id=submission.id,
-            kind=self.kinds.get(submission.name, submission.options),
-            generation=submission.generation,
-            state=State.QUEUED,
-            created_wall=now.wall,
-            files=submission.files,
-            priority=submission.options.priority,
-            keys=submission.keys or NO_KEYS,
-            expires=now.wall + submission.expires if submission.expires else 0.0,
-        )
-        self._next_seq += 1
+        kind = self.kinds.get(submission.name, options)
+        entry = Entry(seq, task_id, kind, submission.generation, _QUEUED, now.wall)
+        if submission.files:
+            entry.files = submission.files
+        if options.priority:
+            entry.priority = options.priority
+        if submission.expires:
+            entry.expires = now.wall + submission.expires
+        self._next_seq = seq + 1
         self.hold(entry)
-        self.changes.new[entry.seq] = submission
-        if entry.keys.unique is not None:
-            self.uniques.take(entry.keys.unique, entry.id, now.wall)
+        self.changes.new[seq] = submission
+        if submission.keys is not None:
+            entry.keys = submission.keys
+            if entry.keys.unique is not None:
+                self.uniques.take(entry.keys.unique, task_id, now.wall)
         if submission.context is not None:
             entry.files |= Files.CONTEXT
             self.changes.contexts.append((entry.seq, submission.context))

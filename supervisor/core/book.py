@@ -120,11 +120,14 @@ class Book:
     def assign(self, now: Moment) -> list[Handout]:
         """Hand tasks to the workers that wait. Several to one only where none is left waiting for them."""
         handouts: list[Handout] = []
-        if self.draining or self.agenda.closed or not self._idle or not len(self.agenda.waiting.ready):
+        ready = self.agenda.waiting.ready
+        if not self._idle or not ready or self.draining or self.agenda.closed:
             return handouts
         idle = list(self._idle.values())
         for position, worker in enumerate(idle):
-            share = max(1, len(self.agenda.waiting.ready) // (len(idle) - position))
+            if not ready:
+                break
+            share = len(ready) // (len(idle) - position) or 1
             leases = [self._lease(entry, worker, now) for entry in self.dealer.deal(worker, share, now.mono)]
             if leases:
                 del self._idle[worker.number]

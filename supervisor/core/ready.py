@@ -107,8 +107,8 @@ class ReadyQueue:
 
     def push(self, entry: Entry) -> None:
         """Line up; at its old place, after a lease that did not count or a gate that opened."""
-        queue = self.queue(entry.kind.queue)
-        if not queue.count:
+        queue = self.queues.get(entry.kind.queue) or self.queue(entry.kind.queue)
+        if not queue.count and len(self.queues) > 1:
             self._rejoin(queue)
         queue.of(entry.generation).add(entry)
         queue.count += 1
@@ -143,6 +143,8 @@ class ReadyQueue:
         """Where the entry stands that a worker with this code would get next."""
         if len(self.queues) == 1:
             (queue,) = self.queues.values()
+            if not queue.count:
+                return None
             line = None if queue.paused else queue.best(generation, now, self._ageing)
             return (queue, line) if line else None
         for queue in sorted(self.queues.values(), key=lambda queue: queue.turn):

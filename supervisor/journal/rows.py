@@ -94,7 +94,7 @@ def read_task(
     if row is None:
         return None
     seq, _, name, state, priority, ended_attempts, lease, created, due, started, ended, pid, options, files, *rest = row
-    asking, retried, ties = rest
+    asking, retried, ties, said, told_of = rest
     attempt = None if state == "succeeded" else connection.execute(SQL["last_attempt"], {"seq": seq}).fetchone()
     result = connection.execute(SQL["result"], (seq,)).fetchone()[0] if with_result and state == "succeeded" else None
     # What ends so counts on no budget, but was an attempt all the same; lease 0 is a cancel of what did not run.
@@ -102,8 +102,8 @@ def read_task(
     counts = runs or (state == "cancelled" and attempt is not None and attempt[0] > 0)
     since = lease if runs or attempt is None or attempt[0] <= 0 else attempt[0]
     span = (seq, min(since, lease), lease)
-    output = [] if brief else connection.execute(SQL["output"], span).fetchall()
-    told = connection.execute(SQL["progress"], span).fetchone()
+    output = connection.execute(SQL["output"], span).fetchall() if said and not brief else []
+    told = connection.execute(SQL["progress"], span).fetchone() if told_of else None
     with_context = files & Files.CONTEXT and not brief
     return TaskRow(
         id=task_id,

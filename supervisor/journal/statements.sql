@@ -191,7 +191,8 @@ SELECT seq, state FROM tasks WHERE id = ?;
 -- name: task
 SELECT t.seq, t.id, t.name, t.state, t.priority, t.failures + t.crashes + t.aborts, t.lease, t.created_at, t.due_at,
     t.started_at, t.ended_at, t.pid, t.options, t.files, t.asking, t.retried,
-    (SELECT d.ties FROM ties d WHERE d.seq = t.seq)
+    (SELECT d.ties FROM ties d WHERE d.seq = t.seq),
+    EXISTS (SELECT 1 FROM output o WHERE o.seq = t.seq), EXISTS (SELECT 1 FROM progress p WHERE p.seq = t.seq)
 FROM tasks t WHERE t.id = ?;
 
 -- name: result

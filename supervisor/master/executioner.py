@@ -26,7 +26,7 @@ _DUMP_NS = 20 * _MS
 _DUMP_LOOK_NS = 2 * _MS
 UNREAPED_NS = 1_000 * _MS
 """A killed worker that cannot be reaped (it sits in the kernel) is given up after this long, and replaced."""
-_NO_STACK = "(no stack: the process did not write one, as when it blocks every signal or sits in the kernel)"
+_NO_STACK = "(no stack: the process did not write one, as when it ignores every signal or sits in the kernel)"
 
 _NOT_ASKED = "(no stack: the queue was too busy to be told before, and a process that is asked for it may go on)"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -12,6 +13,10 @@ from supervisor.states import Cause
 from supervisor.system.proc import Identity
 
 _STACK_BYTES = 32 * 1024
+_IDLE_THREAD = re.compile(
+    r"^(Thread|Current thread) 0x[0-9a-f]+[^\n]* \(most recent call first\):\n  <no Python frame>\n+", re.MULTILINE
+)
+"""The thread that only waits to be asked for a stack (see :mod:`supervisor.worker.dumps`)."""
 """Twice this must fit into a message to the broker."""
 
 
@@ -134,7 +139,7 @@ class WorkerHandle:
         if size > len(data):
             rest = os.pread(self.stack_file, _STACK_BYTES, max(len(data), size - _STACK_BYTES))
             data += b"\n[...]\n" + rest
-        return data.decode("utf-8", "replace").strip() or None
+        return _IDLE_THREAD.sub("", data.decode("utf-8", "replace")).strip() or None
 
     def close(self) -> None:
         """Let go of the pipes; the broker has read them."""

@@ -58,7 +58,7 @@ class InProcessWorker:
         hello = Hello(number, self._slot.number, os.getpid(), GENERATION)
         self._link = Link(Directory(settings.dir), hello, settings.connect_timeout, _NO_FILE)
         self._link.open = lambda: NearEnd(broker)
-        self._executor = Executor(settings, self._slot, self._talk, _NO_FILE, self._link)
+        self._executor = Executor(settings, self._slot, self._talk, self._link)
         self._executor.clock = clock.monotonic
         self._executor.handed = Handed(settings, lambda call: ask(broker, call))
         self._handler = TaskHandler(self._talk, settings.task_log_level, settings.output_limit // 2)
@@ -95,7 +95,7 @@ class InProcessWorker:
             with taken_down(self._talk, self._handler):
                 # Its soft limit is kept by our clock, and by no timer.
                 plain = msgspec.structs.replace(grant, soft_timeout=None)
-                return self._executor.run(plain, grant.deadline_ns, time.monotonic_ns(), guarded=False)
+                return self._executor.run(plain, grant.deadline_ns, time.monotonic_ns())
         finally:
             self._talk.end(another_follows=False)
             current.enter(outer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import gc
 import os
 import random
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 
 from setproctitle import setproctitle
 
-from supervisor import hooks, signals
+from supervisor import hooks
 from supervisor.directory import Directory
 from supervisor.launch import EXIT_FAILED, Spec
 from supervisor.log import configure, log
@@ -23,7 +22,7 @@ from supervisor.system.prctl import become_subreaper, die_with_parent
 from supervisor.template import application
 from supervisor.wire.channel import ForkWorker
 from supervisor.wire.messages import Hello
-from supervisor.worker import blocked, logs
+from supervisor.worker import blocked, dumps, logs
 from supervisor.worker.execute import Executor
 from supervisor.worker.link import Link
 from supervisor.worker.loop import Loop, Post
@@ -62,14 +61,14 @@ def live(birth: Birth, order: ForkWorker, descriptors: list[int]) -> None:
     slot = birth.board.slots[order.slot]
     title = f"{birth.spec.title} supervisor: worker {order.seat}"
     setproctitle(f"{title} starting")
-    _arm_dumps(stack_file)
+    dumps.listen(stack_file)
     offer_to_oom_killer()
     _take_place(birth, order.seat)
     random.seed()
     _prepare_application(birth, talk)
     link = _link(birth, order)
     blocked.settle(birth.board, slot, birth.wake)
-    executor = Executor(birth.spec.settings, slot, talk, stack_file, link)
+    executor = Executor(birth.spec.settings, slot, talk, link)
     loop = Loop(Post(slot, title, order.max_tasks, birth.wake), link, talk, executor)
     loop.listen_to_signals()
     if not order.spare:
@@ -119,12 +118,6 @@ def _prepare_application(birth: Birth, talk: Talk) -> None:
         application.load(birth.spec.settings.tasks)
     hooks.run_starts()
     logs.install(talk, birth.spec.settings)  # last: the application may have configured its logging until now
-
-
-def _arm_dumps(stack_file: int) -> None:
-    """A crash writes its stack by itself; the master's signal asks for one, and is answered in C."""
-    faulthandler.enable(file=stack_file, all_threads=True)
-    faulthandler.register(signals.DUMP, file=stack_file, all_threads=True, chain=False)
 
 
 def _take_place(birth: Birth, seat: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import faulthandler
 import os
 import signal
 import sys
@@ -36,9 +35,7 @@ from supervisor.worker.link import Link
 from supervisor.worker.output import Talk
 from supervisor.worker.streaming import Outlet, Stream, stream_async
 
-_DUMP_BEFORE_SECONDS = 0.01
 _AGAIN_SECONDS = 0.02
-_GUARDED_TIMEOUT = 1.0
 _LONGEST_TRACEBACK = 64 * 1024
 _GOES_ON = (CoroutineType, GeneratorType, AsyncGeneratorType)
 _MISSING = object()
@@ -50,11 +47,10 @@ _OWN_FILES = frozenset({__file__, around.__file__, profiling.__file__})
 class Executor:
     """Runs tasks one after the other."""
 
-    def __init__(self, settings: Settings, slot: Slot, talk: Talk, stack_file: int, link: Link) -> None:
+    def __init__(self, settings: Settings, slot: Slot, talk: Talk, link: Link) -> None:
         self._slot = slot
         self._link = link
         self._talk = talk
-        self._stack_file = stack_file
         self._pid = os.getpid()
         self._opener = Opener(json_only=settings.payloads == JSON_ONLY)
         self._store = PayloadStore(settings)
@@ -74,8 +70,6 @@ class Executor:
         """The lease that was told of its cancel already; the master repeats itself."""
         self.clock: Callable[[], float] = time.monotonic
         """What the deadline of a task is told by, to the task."""
-        self._stale = False
-        """A stack was written for a task that ended just in time after all."""
         self._stream: Stream | None = None
         """The generator that runs."""
         self._unsent: BaseException | None = None
@@ -123,19 +117,13 @@ class Executor:
 
     # -- running -----------------------------------------------------------------------------------------------
 
-    def run(self, grant: Grant, deadline_ns: int, started_ns: int, *, guarded: bool) -> Report:
-        """Run a granted task and say how it ended. ``guarded``: be ready for a task that blocks every signal."""
+    def run(self, grant: Grant, deadline_ns: int, started_ns: int) -> Report:
+        """Run a granted task and say how it ended."""
         self._grant = grant
         self._policy = NO_POLICY
         self._abandoned = False
         self._talk.begin(grant.lease)
         current.enter(CurrentTask(grant, self._talk, deadline_ns / 1e9 if deadline_ns else None, self.clock))
-        dump_in = (deadline_ns - started_ns) / 1e9 - _DUMP_BEFORE_SECONDS
-        guarded = guarded and bool(deadline_ns) and dump_in > 0 and (grant.timeout or 0) > _GUARDED_TIMEOUT
-        self._forget_stack()
-        if guarded:
-            # From a thread of its own, so also when the task has blocked the signal that would ask for it.
-            faulthandler.dump_traceback_later(dump_in, file=self._stack_file)
         try:
             report = self._outcome(grant, started_ns) if grant.asked is None else self._answer(grant, started_ns)
             if os.getpid() != self._pid:
@@ -143,9 +131,6 @@ class Executor:
             return report
         finally:
             self._open = False
-            if guarded:
-                faulthandler.cancel_dump_traceback_later()
-                self._stale = (time.monotonic_ns() - started_ns) / 1e9 >= dump_in
             current.enter(None)
             self._grant = None
             self._unsent = None
@@ -154,15 +139,6 @@ class Executor:
         """Close the event loop, where there is one."""
         if self._runner is not None:
             self._runner.close()
-
-    def _forget_stack(self) -> None:
-        """Not before the next task begins: one that returns after its deadline is about to be killed, and its stack
-        is the one to be shown.
-        """
-        if self._stale:
-            os.ftruncate(self._stack_file, 0)
-            os.lseek(self._stack_file, 0, os.SEEK_SET)
-            self._stale = False
 
     def _outcome(self, grant: Grant, started_ns: int) -> Report:
         try:

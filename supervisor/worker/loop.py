@@ -173,7 +173,7 @@ class Loop:
         if alone and grant.name not in self._brief:
             self._show(f"runs {grant.name}")
         try:
-            report = self._executor.run(grant, deadline, now, guarded=alone)
+            report = self._executor.run(grant, deadline, now)
         finally:
             self._talk.end(another_follows=not alone)
             blocked.forget()

@@ -86,10 +86,18 @@ def test_a_short_limit_is_kept_as_well(shared: RunningTree, hang: Hang) -> None:
 
 
 def test_where_no_stack_can_be_had_a_sentence_says_why(shared: RunningTree) -> None:
-    task = tasks.block_all_signals.options(timeout=0.3, max_retries=0)
+    task = bad_tasks.ignore_all_signals.options(timeout=0.3, max_retries=0)
     record = ended(shared.queue, task.on(shared.queue).delay().id)
     assert "no stack" in stack_of(record)
-    assert "blocks every signal" in stack_of(record)
+    assert "ignores every signal" in stack_of(record)
+
+
+def test_the_thread_that_waits_to_be_asked_is_in_no_stack(shared: RunningTree) -> None:
+    task = tasks.block_all_signals.options(timeout=0.3, max_retries=0)
+    stack = stack_of(ended(shared.queue, task.on(shared.queue).delay().id))
+    assert "in block_all_signals" in stack
+    assert "no Python frame" not in stack
+    assert stack.count("most recent call first") == 1
 
 
 def test_stacks_of_many_threads_are_kept_within_bounds(shared: RunningTree) -> None:

@@ -36,6 +36,15 @@ def search_for_ever() -> bool:
 
 
 @task
+def ignore_all_signals() -> None:
+    """Hangs, and cannot be asked for its stack."""
+    for signum in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(signum, signal.SIG_IGN)
+    print("about to ignore")
+    time.sleep(SPAN)
+
+
+@task
 def hang_with_many_threads(count: int, signum: str = "") -> None:
     """Hangs, or dies, with a long stack in each of many threads."""
     print("about to hang with threads")
