@@ -7,8 +7,10 @@ answered to anyone before that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
+
+from msgspec import Struct
 
 from supervisor.core.agenda import Agenda
 from supervisor.core.dealer import BatchPolicy, Dealer
@@ -33,8 +35,7 @@ HANDLER_SECONDS = 30.0
 """Hard limit of an error handler that is asked after a kill."""
 
 
-@dataclass(frozen=True, slots=True)
-class Handout:
+class Handout(Struct, frozen=True, eq=False):
     """Leases for one worker that waits."""
 
     worker: Worker
