@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--against", metavar="REVISION", help="instead: another version and this one, in turn")
-    parser.add_argument("--rounds", type=int, default=7, help="how often, with --against (default 7)")
+    parser.add_argument("--rounds", type=int, default=20, help="how often, with --against (default 20)")
     chosen = parser.parse_args()
     for name in chosen.sections:
         if name not in SECTIONS:

@@ -24,29 +24,31 @@ def submit_rate(queue: TaskQueue, seconds: float) -> float:
     task = workload.noop.on(queue).options(delay=3600)
     count, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
-        task.delay()
+        _ = task.delay()
         count += 1
     return count / (time.perf_counter() - start)
 
 
-def eight_processes(tree: Tree) -> float:
+def eight_processes(tree: Tree, seconds: float = 1.0) -> float:
     """Submits a second from eight processes together."""
     before = sum(numbers(tree.queue)["unfinished"].values())
-    processes = [Process(target=submit_rate, args=(tree.queue, 1.0)) for _ in range(8)]
+    processes = [Process(target=submit_rate, args=(tree.queue, seconds)) for _ in range(8)]
     start = time.perf_counter()
     for process in processes:
         process.start()
     for process in processes:
         process.join()
-    return (sum(numbers(tree.queue)["unfinished"].values()) - before) / (time.perf_counter() - start)
+    found: float = (sum(numbers(tree.queue)["unfinished"].values()) - before) / (time.perf_counter() - start)
+    return found
 
 
 def drain_rate(tree: Tree, tasks: int) -> tuple[float, float]:
     """Tasks a second of a queue that was filled while its workers were held up, and counting the filling."""
+    ended = numbers(tree.queue)["ended"].get("succeeded", 0)
     gate = [tree.queue.submit(time.sleep, 0.001) for _ in range(20)]
     tree.queue.wait(gate[-1])
     pids = [worker["pid"] for worker in tree.status()["workers"]]
-    holds = [tree.queue.submit(time.sleep, max(0.3, tasks / 50_000)) for _ in pids]
+    holds = [tree.queue.submit(time.sleep, max(0.3, tasks / 25_000)) for _ in pids]
     start = time.perf_counter()
     ids = tree.queue.submit_many(workload.noop, [()] * tasks)
     filled = time.perf_counter() - start
@@ -54,12 +56,13 @@ def drain_rate(tree: Tree, tasks: int) -> tuple[float, float]:
         tree.queue.wait(hold)
     start = time.perf_counter()
     done = numbers(tree.queue)["ended"].get("succeeded", 0)
+    wanted = ended + tasks + len(gate) + len(holds)
     queues: Any = getattr(tree.queue, "queues", list)  # earlier versions have none
     while sum(each["ready"] for each in queues()):
         time.sleep(0.01)  # asking for this costs the broker next to nothing
-    while (count := numbers(tree.queue)["ended"].get("succeeded", 0)) < tasks + len(gate) + len(holds):
+    while (count := numbers(tree.queue)["ended"].get("succeeded", 0)) < wanted:
         time.sleep(0.01)
-    assert count == tasks + len(gate) + len(holds)
+    assert count == wanted
     left = count - done
     with ThreadPoolExecutor(1) as reader:
         assert reader.submit(tree.queue.get_result, ids[-1]).result() is not None

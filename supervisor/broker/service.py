@@ -206,7 +206,8 @@ class Service:
             return held
         if self.book.agenda.closed:
             raise RemoteError(QueueDrainingError)
-        self.want_room([admitted.options.queue])
+        if not self.book.agenda.capacity.takes(admitted.options.queue):
+            self.want_room([admitted.options.queue])
         return self._take_in(admitted)
 
     def _submit_many(self, connection: Connection, ident: int | None, submissions: list[Submission]) -> object:

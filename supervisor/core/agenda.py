@@ -59,24 +59,12 @@ class Agenda:
             return None
         kind = self.kinds.get(submission.name, options)
         entry = Entry(seq, task_id, kind, submission.generation, _QUEUED, now.wall)
-        if submission.files:
-            entry.files = submission.files
-        if options.priority:
-            entry.priority = options.priority
-        if submission.expires:
-            entry.expires = now.wall + submission.expires
+        entry.files, entry.priority = submission.files, options.priority
         self._next_seq = seq + 1
         self.hold(entry)
         self.changes.new[seq] = submission
-        if submission.keys is not None:
-            entry.keys = submission.keys
-            if entry.keys.unique is not None:
-                self.uniques.take(entry.keys.unique, task_id, now.wall)
-        if submission.context is not None:
-            entry.files |= Files.CONTEXT
-            self.changes.contexts.append((entry.seq, submission.context))
-        if entry.expires:
-            self.waiting.expiries.add(entry)
+        if submission.keys is not None or submission.expires or submission.context is not None:
+            self._outfit(entry, submission, now)
         if submission.ties is not None:
             entry.bond = Bond(submission.ties, submission.delay, submission.eta)
             self._tie(entry, entry.bond, ends, now)
@@ -85,6 +73,19 @@ class Agenda:
         else:
             self._queue(entry, now)
         return entry
+
+    def _outfit(self, entry: Entry, submission: Submission, now: Moment) -> None:
+        """Give it what only some tasks have."""
+        if submission.keys is not None:
+            entry.keys = submission.keys
+            if entry.keys.unique is not None:
+                self.uniques.take(entry.keys.unique, entry.id, now.wall)
+        if submission.context is not None:
+            entry.files |= Files.CONTEXT
+            self.changes.contexts.append((entry.seq, submission.context))
+        if submission.expires:
+            entry.expires = now.wall + submission.expires
+            self.waiting.expiries.add(entry)
 
     def revive(self, entry: Entry, now: Moment, ends: Mapping[bytes, End] = _NO_ENDS) -> None:
         """Take up again a task that had ended, as a fresh one with its old id. The caller has seen that there
