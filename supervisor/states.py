@@ -39,6 +39,8 @@ class State(StrEnum):
     EXPIRED = "expired"
     """Was not started in the time given for it."""
 
+    __hash__ = str.__hash__  # that of an Enum is written in Python, and states are looked up on every task's way
+
     @property
     def ended(self) -> bool:
         """Whether the state is final."""

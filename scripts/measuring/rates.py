@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import Process
+from multiprocessing import Barrier, Process, SimpleQueue
 from typing import Any
 
 from scripts.measuring import workload
@@ -30,16 +30,20 @@ def submit_rate(queue: TaskQueue, seconds: float) -> float:
 
 
 def eight_processes(tree: Tree, seconds: float = 1.0) -> float:
-    """Submits a second from eight processes together."""
-    before = sum(numbers(tree.queue)["unfinished"].values())
-    processes = [Process(target=submit_rate, args=(tree.queue, seconds)) for _ in range(8)]
-    start = time.perf_counter()
+    """Submits a second from eight processes together, from the moment on that all of them are there."""
+    there, rates = Barrier(8), SimpleQueue()
+
+    def submit() -> None:
+        numbers(tree.queue)  # connects
+        there.wait()
+        rates.put(submit_rate(tree.queue, seconds))
+
+    processes = [Process(target=submit) for _ in range(8)]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
-    found: float = (sum(numbers(tree.queue)["unfinished"].values()) - before) / (time.perf_counter() - start)
-    return found
+    return sum(rates.get() for _ in processes)
 
 
 def drain_rate(tree: Tree, tasks: int) -> tuple[float, float]:

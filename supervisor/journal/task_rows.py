@@ -15,7 +15,7 @@ from supervisor.states import State
 from supervisor.wire.messages import Submission
 from supervisor.wire.options import NO_OPTIONS, Options
 
-Row = tuple[Any, ...]
+Row = tuple[Any, ...]  # of states `_value_`, since `value` is a property written in Python
 _encode_options = msgspec.json.Encoder().encode
 _encode_keys = msgspec.json.Encoder().encode
 _MOST_TEXTS = 1024
@@ -67,10 +67,10 @@ class TaskRows:
             elif state.ended:
                 drop(seq)
                 counts = (entry.failures, entry.crashes, entry.aborts)
-                rows.ended.append((state.value, wall, *counts, entry.files, seq))
+                rows.ended.append((state._value_, wall, *counts, entry.files, seq))
             else:
                 counts = (entry.failures, entry.crashes, entry.aborts)
-                rows.moved.append((state.value, entry.due_wall or None, entry.priority, *counts, seq))
+                rows.moved.append((state._value_, entry.due_wall or None, entry.priority, *counts, seq))
         return rows
 
     def _waiting_row(self, entry: Entry, submission: Submission) -> Row:
@@ -81,7 +81,7 @@ class TaskRows:
             entry.seq,
             entry.id,
             kind.name,
-            entry.state.value,
+            entry.state._value_,
             entry.priority,
             entry.generation,
             entry.files,
@@ -105,7 +105,7 @@ class TaskRows:
             entry.seq,
             entry.id,
             entry.kind.name,
-            entry.state.value,
+            entry.state._value_,
             entry.priority,
             entry.generation,
             entry.lease,
