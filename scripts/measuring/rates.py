@@ -31,7 +31,8 @@ def submit_rate(queue: TaskQueue, seconds: float) -> float:
 
 def eight_processes(tree: Tree, seconds: float = 1.0) -> float:
     """Submits a second from eight processes together, from the moment on that all of them are there."""
-    there, rates = Barrier(8), SimpleQueue()
+    there = Barrier(8)
+    rates: SimpleQueue[float] = SimpleQueue()
 
     def submit() -> None:
         numbers(tree.queue)  # connects

@@ -159,7 +159,7 @@ def fields(node: ast.ClassDef) -> Iterator[Field]:
             case ast.AnnAssign(target=ast.Name(id=name), annotation=kind, value=value):
                 default = ast.unparse(value) if value else ""
                 yield Field(name, ast.unparse(kind), _DEFAULTS.get(default, default), _string(after))
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if not name.startswith("__"):
                 yield Field(name, "", ast.unparse(value), _string(after))
 
 
