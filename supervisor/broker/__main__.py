@@ -8,17 +8,20 @@ import os
 import resource
 import signal
 import socket
+import sqlite3
 import sys
 import time
 from types import FrameType
 
 from setproctitle import setproctitle
 
+from supervisor import faults
 from supervisor.broker.admission import Admission
 from supervisor.broker.configuring import defaults_of, restore_limits, stored_settings
 from supervisor.broker.line import MasterLine
 from supervisor.broker.output import OutputReader
 from supervisor.broker.restoring import entry_of
+from supervisor.broker.room import Room
 from supervisor.broker.server import Server
 from supervisor.broker.service import Service
 from supervisor.broker.tasklog import TaskLog
@@ -32,9 +35,9 @@ from supervisor.core.moment import Moment
 from supervisor.core.restoration import Restoration
 from supervisor.core.retention import Retention
 from supervisor.directory import Directory
-from supervisor.errors import SupervisorError
+from supervisor.errors import JournalError, SupervisorError
 from supervisor.journal.checkpoint import Checkpointer
-from supervisor.journal.journal import Durability, Journal
+from supervisor.journal.journal import REMEDY, Durability, Journal
 from supervisor.journal.removal import Remover
 from supervisor.journal.sweep import Sweeper
 from supervisor.launch import EXIT_FAILED, read_spec
@@ -145,25 +148,36 @@ def main(arguments: list[str]) -> int:
         return EXIT_FAILED
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a descriptor a client; two a worker
+    faults.play("broker")
     spec = read_spec(chosen.spec)
     settings = spec.settings
     configure("broker", settings.log_level, spec.log)
     setproctitle(f"{spec.title} supervisor: broker [{chosen.dir}]")
-    directory = Directory(chosen.dir)
     try:
-        journal = Journal(directory.journal, Durability(settings.durability))
+        serve(chosen, settings)
     except SupervisorError as error:
         log.critical("%s", error)
         return EXIT_FAILED
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise
+        log.critical("%s", JournalError(str(Directory(chosen.dir).journal), f"{error}; {REMEDY}"))
+        return EXIT_FAILED
+    return 0
+
+
+def serve(chosen: argparse.Namespace, settings: Settings) -> None:
+    """Open the journal, and serve until told to stop. Raises JournalError, sqlite3.DatabaseError."""
+    directory = Directory(chosen.dir)
+    journal = Journal(directory.journal, Durability(settings.durability))
     board = Scoreboard.attach(chosen.board)
     task_log = TaskLog(settings.output_limit)
     service = open_service(journal, settings, board, task_log)
-    bell = chosen.bell
     line = MasterLine(Channel.inherited(chosen.channel), chosen.wake)
-    server = Server(
-        socket.socket(fileno=chosen.listener), line, service, directory.read_key(), settings.message_limit, bell
-    )
+    listener = socket.socket(fileno=chosen.listener)
+    server = Server(listener, line, service, directory.read_key(), settings.message_limit, chosen.bell)
     if settings.durability != Durability.OFF:
+        service.room = Room(directory.path, settings.disk_reserve, journal)
         server.checkpointer = Checkpointer(directory.journal)
     server.sweeper, remover = keep_house(service, service.configuring.settings)
     gc.collect()
@@ -172,7 +186,6 @@ def main(arguments: list[str]) -> int:
     for helper in (server.checkpointer, remover, task_log, journal):
         if helper is not None:
             helper.close()
-    return 0
 
 
 if __name__ == "__main__":

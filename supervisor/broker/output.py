@@ -12,8 +12,6 @@ import select
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import msgspec
-
 from supervisor.broker.kept import Kept
 from supervisor.broker.tasklog import TaskLog
 from supervisor.broker.told import Told
@@ -23,6 +21,7 @@ from supervisor.core.transcript import LOG, RAW, STDERR, STDOUT, Mark
 from supervisor.journal.rows import Pieces
 from supervisor.log import log
 from supervisor.scoreboard import Scoreboard
+from supervisor.wire.codec import MALFORMED
 from supervisor.wire.messages import ProgressData
 from supervisor.wire.talk import Kind, Letters, TalkBuffer, decode_record
 
@@ -163,7 +162,7 @@ class OutputReader:
             return
         try:
             told = decode_record(data)
-        except msgspec.MsgspecError as error:
+        except MALFORMED as error:
             log.debug("a log record of a task makes no sense: %s", error)
             return
         prefix = f"{told.level.upper()} {told.logger}: "

@@ -11,8 +11,6 @@ import select
 import socket
 import time
 
-import msgspec
-
 from supervisor.broker.batches import Batches
 from supervisor.broker.connection import Connection
 from supervisor.broker.line import MasterLine
@@ -26,10 +24,11 @@ from supervisor.journal.rows import Pieces
 from supervisor.journal.sweep import Sweeper
 from supervisor.log import log
 from supervisor.scoreboard import Header, Scoreboard
-from supervisor.wire.codec import ERROR, HEADER, encode_reply
+from supervisor.wire.codec import ERROR, HEADER, MALFORMED, encode_reply
 
 _HANDSHAKE_SECONDS = 5.0
 _BEAT_SECONDS = 0.5
+_STALL_SECONDS = 0.1
 _ACCEPTS_A_TURN = 64
 _EVENTS = 512
 _OUT_LIMIT = 64 << 20
@@ -54,6 +53,8 @@ class Server:
         self._bell = bell
         self._batches = Batches(self._epoll)
         self._settler = Settler(service, line, self._batches.handed_out, self._blocked)
+        self._postponed: list[tuple[Connection, bytes]] = []
+        """What was said while the disk was full."""
         self._again = False
         """The book changed after this turn's commit: the next turn comes at once."""
         self._next_beat = 0.0
@@ -82,8 +83,14 @@ class Server:
 
     def turn(self, events: list[tuple[int, int]]) -> None:
         """Handle what is ready, and everything that is due."""
+        self._service.now = Moment.now()
+        if self._settler.stalled:
+            self._stand_still(events)
+        else:
+            self._go_on(events)
+
+    def _go_on(self, events: list[tuple[int, int]]) -> None:
         service = self._service
-        service.now = Moment.now()
         heard: list[tuple[Connection, list[bytes]]] = []
         talked, master = False, False
         for descriptor, mask in events:
@@ -111,6 +118,30 @@ class Server:
                 self._handle(connection, body)
         self._settler.settle()
         self._keep_house(service.now.mono)
+
+    def _stand_still(self, events: list[tuple[int, int]]) -> None:
+        """The disk is full, and what was decided is not written: nothing can be decided on top of it. New tasks are
+        refused, all else is kept for later; the master's words and the workers' pipes wait where they are.
+        """
+        heard: list[tuple[Connection, list[bytes]]] = []
+        for descriptor, mask in events:
+            if (connection := self._connections.get(descriptor)) is not None:
+                self._hear(connection, mask, heard)
+            elif descriptor == self._listening:
+                self._accept()
+        for connection, bodies in heard:
+            self._postponed += [(connection, body) for body in bodies if not self._service.refuse(connection, body)]
+        for connection, data in self._service.turn.replies:
+            connection.send(data, self._blocked)
+        self._service.turn.replies.clear()
+        self._beat(self._service.now.mono)
+        if not self._settler.try_again():
+            time.sleep(_STALL_SECONDS)  # what is ready stays ready, so the poll would not wait
+            return
+        postponed, self._postponed = self._postponed, []
+        for connection, body in postponed:
+            self._handle(connection, body)
+        self._again = True
 
     def _answer_bell(self, heard: list[tuple[Connection, list[bytes]]]) -> None:
         os.eventfd_read(self._bell)
@@ -147,7 +178,7 @@ class Server:
             return
         try:
             self._service.hear(connection, body)
-        except msgspec.MsgspecError as error:
+        except MALFORMED as error:
             value = ("BadRequestError", (f"no request: {error}",))
             connection.send(encode_reply(None, ERROR, value), self._blocked)
             self._hang_up(connection)
@@ -183,13 +214,18 @@ class Server:
             self._look_after(connection, now)
         if self.sweeper is not None and now >= self.sweeper.next_time:
             self.sweeper.step(service.now)
+        if service.room is not None:
+            service.room.tidy(now)
         if now >= self._next_beat:
-            self._next_beat = now + _BEAT_SECONDS
-            self._board.put(Header.BROKER_BEAT_NS, time.monotonic_ns())
+            self._beat(now)
             self._drop_silent(now)
             if self.checkpointer is not None:
                 self.checkpointer.nudge()
                 service.journal.restart_wal()
+
+    def _beat(self, now: float) -> None:
+        self._next_beat = now + _BEAT_SECONDS
+        self._board.put(Header.BROKER_BEAT_NS, time.monotonic_ns())
 
     def _look_after(self, connection: Connection, now: float) -> None:
         """A worker has not rung for a while: read what it has reported, and take back what it has not started."""

@@ -19,6 +19,7 @@ from supervisor.broker.hooks import Hooks
 from supervisor.broker.listening import Listening
 from supervisor.broker.ordering import Ordering
 from supervisor.broker.output import OutputReader
+from supervisor.broker.room import Room
 from supervisor.broker.streams import Streams
 from supervisor.broker.timetable import Timetable
 from supervisor.broker.together import Together
@@ -29,12 +30,12 @@ from supervisor.core.entry import Lease, Worker
 from supervisor.core.keys import Key
 from supervisor.core.moment import Moment
 from supervisor.core.plan import Plan, ScheduleName
-from supervisor.errors import BadRequestError, QueueDrainingError, QueueFullError, UnknownTaskError
+from supervisor.errors import BadRequestError, JournalFullError, QueueDrainingError, QueueFullError, UnknownTaskError
 from supervisor.ids import to_text
 from supervisor.journal.journal import Journal
 from supervisor.scoreboard import Header, Scoreboard, Word
 from supervisor.wire.channel import CancelRunning
-from supervisor.wire.codec import ERROR, NO_REPLY, RETURN, Request, decode_request, encode_reply
+from supervisor.wire.codec import ERROR, MALFORMED, NO_REPLY, RETURN, Request, decode_request, encode_reply
 from supervisor.wire.info import Info
 from supervisor.wire.messages import (
     BARE_REPORT,
@@ -53,6 +54,8 @@ from supervisor.wire.remote import RemoteError
 from supervisor.wire.talks import Item, Place, Seen
 
 _MOST_WAIT = 3600.0
+_SUBMITS = ("submit", "submit_many")
+_STALLED = "the disk is full, and what was accepted before waits to be written"
 RateCount = Annotated[int, msgspec.Meta(ge=1)]
 LimitCount = Annotated[int, msgspec.Meta(ge=0)]
 Period = Annotated[float, msgspec.Meta(gt=0)]
@@ -84,6 +87,8 @@ class Service:
         self.turn = Turn()
         self.now = Moment.now()
         self.info: dict[str, Any] = {}
+        self.room: Room | None = None
+        """None where nothing is written to a disk."""
         self.admission = Admission(Info("pickle", 64 * 1024, 1 << 30))
         self.ended = Ended(self)
         self.timetable = Timetable(self)
@@ -149,7 +154,7 @@ class Service:
         }
 
     def hear(self, connection: Connection, body: bytes) -> None:
-        """Carry out what a message asks for. MsgspecError where it is no request; any other error is its answer."""
+        """Carry out what a message asks for. MALFORMED where it is no request; any other error is its answer."""
         if body[:1] == BARE_REPORT and connection.worker is not None:
             self._take_report(connection.worker, decode_bare_report(body))
         else:
@@ -162,7 +167,7 @@ class Service:
         try:
             if call is None:
                 raise RemoteError(BadRequestError, f"there is no method {request.method!r}")
-            value = call.handler(connection, ident, *call.decode(request.args))
+            value = call.handler(connection, ident, *_arguments(call, request))
         except RemoteError as error:
             self.reply(connection, ident, ERROR, error.as_value())
         except msgspec.MsgspecError as error:
@@ -170,6 +175,19 @@ class Service:
         else:
             if value is not PARKED:
                 self.reply(connection, ident, RETURN, value)
+
+    def refuse(self, connection: Connection, body: bytes) -> bool:
+        """Refuse at once what a message asks for, if it is to submit something; whether it was."""
+        if body[:1] == BARE_REPORT:
+            return False
+        try:
+            request = decode_request(body)
+        except MALFORMED:
+            return False
+        if request.method not in _SUBMITS:
+            return False
+        self.reply(connection, request.ident, ERROR, RemoteError(JournalFullError, _STALLED).as_value())
+        return True
 
     def reply(self, connection: Connection, ident: int | None, kind: str, value: object) -> None:
         """Answer after the commit."""
@@ -207,7 +225,9 @@ class Service:
         if self.book.agenda.closed:
             raise RemoteError(QueueDrainingError)
         if not self.book.agenda.capacity.takes(admitted.options.queue):
-            self.want_room([admitted.options.queue])
+            self.want_room([admitted.options.queue], len(admitted.payload))
+        elif self.room is not None:
+            self.room.want(len(admitted.payload), self.now.mono)
         return self._take_in(admitted)
 
     def _submit_many(self, connection: Connection, ident: int | None, submissions: list[Submission]) -> object:
@@ -221,7 +241,8 @@ class Service:
         standing = [self._standing(each) for each in admitted]
         if self.book.agenda.closed and None in standing:  # those that were accepted before are not refused now
             raise RemoteError(QueueDrainingError)
-        self.want_room([each.options.queue for each, held in zip(admitted, standing, strict=True) if held is None])
+        new = [each for each, held in zip(admitted, standing, strict=True) if held is None]
+        self.want_room([each.options.queue for each in new], sum(len(each.payload) for each in new))
         for each in admitted:
             if each.ties is not None:
                 return self.together.accept(admitted, standing, self._take_in)
@@ -235,11 +256,15 @@ class Service:
             return submission.id  # the first try was accepted, only its answer was lost; it may even be over
         return None if submission.keys is None else self.book.agenda.holder(submission, self.now)
 
-    def want_room(self, queues: list[str]) -> None:
-        """Raise QueueFullError unless there is room for one task more in each of these queues."""
+    def want_room(self, queues: list[str], size: int = 0) -> None:
+        """Raise QueueFullError unless there is room for one task more in each of these queues, JournalFullError unless
+        there is room for so many bytes on the disk.
+        """
         lacking = self.book.agenda.capacity.lacking(queues)
         if lacking:
             raise RemoteError(QueueFullError, *lacking)
+        if self.room is not None and queues:
+            self.room.want(size, self.now.mono)
 
     def _take_in(self, submission: Submission) -> bytes:
         if submission.keys is not None and (held := self.book.agenda.holder(submission, self.now)):
@@ -355,6 +380,13 @@ class Service:
         if self.book.ask(worker, most, self.now):
             self.board.slots[worker.slot].unclaim()
         return PARKED
+
+
+def _arguments(call: _Call, request: Request) -> tuple[object, ...]:
+    try:
+        return call.decode(request.args)
+    except MALFORMED as error:
+        raise RemoteError(BadRequestError, f"{request.method}: {error}") from error
 
 
 def _call(arguments: object, handler: Callable[..., object]) -> _Call:

@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from msgspec import Struct
+
 from supervisor.broker.connection import Connection
 from supervisor.broker.grants import grant
 from supervisor.broker.service import Service
 from supervisor.broker.turn import Turn
 from supervisor.broker.waiters import Waiter
 from supervisor.core.book import Handout
+from supervisor.core.changes import Changes
+from supervisor.errors import JournalFullError
 from supervisor.journal.rows import Pieces
+from supervisor.log import log
 from supervisor.scoreboard import Header
 from supervisor.wire.channel import Message
 from supervisor.wire.codec import RETURN, encode_reply
@@ -36,6 +41,16 @@ class Line(Protocol):
     def send(self, message: Message) -> None:
         """Tell it something."""
         ...
+
+
+class _Decided(Struct, eq=False):
+    """What a turn has come to, before anybody hears of it."""
+
+    handouts: list[Handout]
+    changes: Changes
+    pieces: Pieces | None
+    turn: Turn
+    mono: float
 
 
 class Settler:
@@ -59,16 +74,55 @@ class Settler:
         """What is to be written of what tasks say; as a rule there is nothing, turn after turn."""
         self._backlog = -1
         self._count_at = 0.0
+        self._held: _Decided | None = None
 
     def settle(self) -> None:
         """Hand out, commit, and only then answer."""
         service = self._service
         handouts = self._decide()
         changes, pieces = service.book.agenda.take_changes(service.now), self._collect()
-        if changes or pieces is not None:
-            service.journal.write(changes, pieces)
         turn, service.turn = service.turn, Turn()
-        for handout in handouts:
+        decided = _Decided(handouts, changes, pieces, turn, service.now.mono)
+        if self._commit(decided):
+            self._publish(decided)
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the disk did not take what was decided. Until it does nothing is decided, nor told to anyone."""
+        return self._held is not None
+
+    def try_again(self) -> bool:
+        """Commit what the disk did not take; whether all is well now."""
+        held = self._held
+        if held is None:
+            return True
+        self._service.journal.shrink()
+        if not self._commit(held):
+            return False
+        self._held = None
+        log.warning("the disk has room again: the queue goes on")
+        late = int((self._service.now.mono - held.mono) * 1e9)
+        for lease in (lease for handout in held.handouts for lease in handout.leases if lease.deadline_ns):
+            lease.deadline_ns += late  # nobody has had it until now
+        self._publish(held)
+        return True
+
+    def _commit(self, decided: _Decided) -> bool:
+        if not decided.changes and decided.pieces is None:
+            return True
+        try:
+            self._service.journal.write(decided.changes, decided.pieces)
+        except JournalFullError as error:
+            if self._held is None:
+                log.error("%s; until then the queue stands still, and nothing is lost", error)
+            self._held = decided
+            return False
+        return True
+
+    def _publish(self, decided: _Decided) -> None:
+        """It is in the journal: tell everybody whom it concerns."""
+        service, changes, pieces, turn = self._service, decided.changes, decided.pieces, decided.turn
+        for handout in decided.handouts:
             self._hand_out(handout)
         for word in turn.words:
             self._line.send(word)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import msgspec
-
 from supervisor.core.entry import Entry
 from supervisor.journal.rows import Pieces
 from supervisor.log import log
+from supervisor.wire.codec import MALFORMED
 from supervisor.wire.messages import Files, ProfileData, ProgressData
 from supervisor.wire.talk import Kind, Puts, decode_profile, decode_progress, decode_puts
 
@@ -28,7 +27,7 @@ class Told:
         """Something was told. What makes no sense is logged, and nobody is the worse for it."""
         try:
             self._read(kind, data)
-        except msgspec.MsgspecError as error:
+        except MALFORMED as error:
             log.warning("what task %s told of itself makes no sense: %s", self.entry.kind.name, error)
 
     def _read(self, kind: int, data: bytes) -> None:

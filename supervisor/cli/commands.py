@@ -10,6 +10,7 @@ import click
 
 from supervisor import __version__
 from supervisor.cli.check import check
+from supervisor.cli.doctor import doctor
 from supervisor.cli.run import run
 from supervisor.cli.status import status
 from supervisor.errors import SupervisorError
@@ -39,5 +40,5 @@ def cli() -> None:
     """Background tasks for web applications, in processes that can really be killed."""
 
 
-for command in (run, status, check):
+for command in (run, status, check, doctor):
     cli.add_command(command)

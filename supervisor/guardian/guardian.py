@@ -27,6 +27,8 @@ from supervisor.system.pulse import Pulse
 
 _FIRST_BACKOFF = 0.1
 _LONGEST_BACKOFF = 30.0
+_LONGEST_AFTER_KILL = 0.4
+"""A master that was killed may be well."""
 _STEADY_SECONDS = 10.0
 _LOOK_SECONDS = 0.5
 _STOPPED_SECONDS = 0.5
@@ -61,6 +63,7 @@ class Guardian:
         self._wake = wake
         self._heartbeat_timeout = heartbeat_timeout
         self._backoff = 0.0
+        self._killed = False
         self._family: set[proc.Identity] = set()
         """What an adopted master runs, as it was at the last look."""
 
@@ -129,6 +132,7 @@ class Guardian:
         if not watched.ours:
             return not self._directory.control.exists()  # it removes its socket when it ends well
         _, status = os.waitpid(watched.process.pid, 0)
+        self._killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         return os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
 
     def _reap(self) -> None:
@@ -162,4 +166,5 @@ class Guardian:
         if self._backoff:
             log.info("the next master starts in %.1f s", self._backoff)
             select.select([], [], [], self._backoff)
-        self._backoff = min(_LONGEST_BACKOFF, max(_FIRST_BACKOFF, self._backoff * 2))
+        longest = _LONGEST_AFTER_KILL if self._killed else _LONGEST_BACKOFF
+        self._backoff = min(longest, max(_FIRST_BACKOFF, self._backoff * 2))

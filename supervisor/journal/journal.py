@@ -7,6 +7,7 @@ the same tables live in memory.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +22,7 @@ from supervisor.core.entry import Attempt
 from supervisor.core.keys import Keys
 from supervisor.core.retention import DEAD
 from supervisor.core.schedules import Schedule
-from supervisor.errors import JournalError
+from supervisor.errors import JournalError, JournalFullError
 from supervisor.journal import contexts, schedules, ties
 from supervisor.journal.archive import Archive
 from supervisor.journal.migrate import migrate
@@ -33,6 +34,7 @@ from supervisor.journal.task_rows import TaskRows
 from supervisor.journal.ties import TiesReader
 from supervisor.states import State
 from supervisor.wire.messages import ArgumentsRow, TaskRow
+from supervisor.wire.talk import Puts
 
 _encode_options = msgspec.json.Encoder().encode
 _encode_keys = msgspec.json.Encoder().encode
@@ -40,6 +42,9 @@ _decode_keys = msgspec.json.Decoder(Keys).decode
 _PREFETCH = 256
 _Row = tuple[Any, ...]
 _WAL_RESTART_BYTES = 64 << 20
+REMEDY = "`supervisor doctor` says what can be saved of it; nothing is written into it until then"
+_PRIMARY = 0xFF
+"""Of an error's number that part which is no detail."""
 
 
 class Durability(StrEnum):
@@ -91,9 +96,7 @@ class Journal:
         except (sqlite3.Error, OSError) as error:
             if connection is not None:
                 connection.close()
-            raise JournalError(
-                str(self.path), f"{error}; see `supervisor check`, or move it away to start afresh"
-            ) from error
+            raise JournalError(str(self.path), f"{error}; {REMEDY}") from error
         return connection
 
     def close(self) -> None:
@@ -104,10 +107,20 @@ class Journal:
     # -- writing -----------------------------------------------------------------------------------------------
 
     def write(self, changes: Changes, pieces: Pieces | None = None) -> None:
-        """Commit one turn. When this returns, what the durability level promises holds for all of it."""
+        """Commit one turn. When this returns, what the durability level promises holds for all of it.
+
+        Raises JournalFullError when the disk takes no more: then nothing was written, and it may be tried again.
+        """
         self._settle_durability(bool(changes.new or changes.revived or changes.ties or changes.configured))
         found = [(statement, rows) for statement, rows in self._rows(changes, pieces) if rows]
-        puts = pieces.puts if pieces is not None else []
+        try:
+            self._execute(found, pieces.puts if pieces is not None else [])
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & _PRIMARY in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+                raise JournalFullError(str(error)) from error
+            raise
+
+    def _execute(self, found: list[tuple[str, Sequence[_Row]]], puts: list[tuple[int, Puts]]) -> None:
         if len(found) == 1 and len(found[0][1]) == 1 and not puts:
             statement, (row,) = found[0]
             self._connection.execute(SQL[statement], row)  # a transaction by itself, in a third of the calls
@@ -164,6 +177,12 @@ class Journal:
             return os.stat(f"{self.path}-wal").st_size
         except OSError:
             return 0
+
+    def shrink(self) -> None:
+        """Fold the log into the database and give its place back, as far as the disk and those who read allow."""
+        if self.durability is not Durability.OFF:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def restart_wal(self) -> None:
         """Begin the log anew once it has grown; cheap when the helper has just folded most of it in."""

@@ -11,7 +11,7 @@ from types import FrameType
 
 from setproctitle import setproctitle
 
-from supervisor import owners
+from supervisor import faults, owners
 from supervisor.directory import Directory
 from supervisor.errors import SupervisorError
 from supervisor.launch import EXIT_FAILED
@@ -51,6 +51,7 @@ def main(arguments: list[str]) -> int:
     living = owners.living(directory.owners)
     if not living:
         return 0
+    faults.play("master")
     spec = living[-1].spec
     configure("master", spec.settings.log_level, spec.log)
     ours, theirs = socket.socketpair()

@@ -16,6 +16,7 @@ from supervisor.wire.channel import Alive, Channel, Drain, Fence, Gone, Message,
 
 _FIRST_BACKOFF_NS = 100_000_000
 _LONGEST_BACKOFF_NS = 30_000_000_000
+_LONGEST_AFTER_KILL_NS = 400_000_000
 _STEADY_NS = 10_000_000_000
 
 
@@ -143,8 +144,8 @@ class BrokerHandle:
             log.error("the broker (pid %d) %s: killed", self.pid, why)
             signal.pidfd_send_signal(self.process.pidfd, signal.SIGKILL)
 
-    def ended(self, now_ns: int) -> None:
-        """It was reaped: say when the next one may start."""
+    def ended(self, status: int, now_ns: int) -> None:
+        """It was reaped: say when the next one may start. One that was killed may be well, and is soon replaced."""
         if not self._stopping:
             log.error("the broker (pid %d) died: a new one is started", self.pid)
         if self.process is not None:
@@ -156,7 +157,9 @@ class BrokerHandle:
         if now_ns - self._started_ns > _STEADY_NS:
             self._backoff_ns = 0
         self.start_ns = now_ns + self._backoff_ns
-        self._backoff_ns = min(_LONGEST_BACKOFF_NS, max(_FIRST_BACKOFF_NS, 2 * self._backoff_ns))
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        longest = _LONGEST_AFTER_KILL_NS if killed else _LONGEST_BACKOFF_NS
+        self._backoff_ns = min(longest, max(_FIRST_BACKOFF_NS, 2 * self._backoff_ns))
 
     def next_ns(self) -> int | None:
         """When one is to be started; None while one runs."""

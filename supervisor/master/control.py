@@ -16,6 +16,7 @@ from supervisor.broker.connection import may_connect, peer_uid
 from supervisor.directory import Directory
 from supervisor.errors import QueueUnavailableError
 from supervisor.wire.address import short_path
+from supervisor.wire.codec import MALFORMED
 
 Answer = dict[str, object]
 _LONGEST = 200_000
@@ -72,7 +73,7 @@ class ControlServer:
             try:
                 name, arguments = msgspec.msgpack.decode(request, type=tuple[str, Answer])
                 answer = self._answer(name, arguments)
-            except msgspec.MsgspecError as error:
+            except MALFORMED as error:
                 answer = {"error": f"no request: {error}"}
             caller.send(msgspec.msgpack.encode(answer))
 

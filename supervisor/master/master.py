@@ -35,6 +35,7 @@ from supervisor.wire.channel import (
     Opened,
     Spared,
     StopRunning,
+    Unforked,
 )
 
 _BEAT_NS = 500_000_000
@@ -147,6 +148,8 @@ class Master:
                     self.broker.promote(self.generations.unserved)
             case Forked():
                 self.undertaker.forked(message.worker, message.pid, now)
+            case Unforked():
+                self.undertaker.unforked(message.worker, now)
 
     def _from_broker(self, message: Message | None, now: int) -> None:
         match message:

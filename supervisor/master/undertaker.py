@@ -92,7 +92,7 @@ class Undertaker:
 
     def _other(self, change: reaper.Change, now: int) -> bool:
         if change.pid == self._broker.pid:
-            self._broker.ended(now)
+            self._broker.ended(change.status, now)
         elif self._generations.ended(change.pid, now):
             self._orders_lost(change.pid, now)
             return True  # it may have been in the middle of forking
@@ -126,6 +126,14 @@ class Undertaker:
         status = self._statuses.pop(pid, None)
         if handle is not None and status is not None:
             self.dead(handle, status, now)
+
+    def unforked(self, number: int, now: int) -> None:
+        """What was to fork a worker died. If the worker came into being, nobody knows it: it is swept up."""
+        handle = self._pool.workers.get(number)
+        if handle is not None and handle.who is None:
+            handle.stage = Stage.RETIRING
+            self.finalise(handle, Death(Cause.SHUTDOWN, "it was not forked"), now)
+            self._sweep_ns = now
 
     def dead(self, handle: WorkerHandle, status: int, now: int) -> None:
         """A worker has been reaped."""

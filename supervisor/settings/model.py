@@ -288,6 +288,13 @@ class Settings:
         None,
         "The same for single named queues, such as `emails=1000 reports=50`.",
     )
+    disk_reserve: int = setting(
+        "Limits",
+        Size(least=0),
+        16 * M,
+        "Free space that the disk of `dir` keeps for the tasks that are queued: below it a submit raises"
+        " `JournalFullError`. 0 to use it up.",
+    )
     inline_limit: int = setting(
         "Limits",
         Size(least=0),

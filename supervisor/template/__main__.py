@@ -13,12 +13,13 @@ from types import FrameType
 
 from setproctitle import setproctitle
 
+from supervisor import faults
 from supervisor.launch import EXIT_FAILED, Spec, read_spec
 from supervisor.log import configure, log
 from supervisor.scoreboard import Header, Scoreboard
 from supervisor.system.prctl import die_with_parent
 from supervisor.template import application
-from supervisor.wire.channel import Channel, Forked, ForkWorker, Imported, ImportFailed, Stop
+from supervisor.wire.channel import Channel, Forked, ForkWorker, Imported, ImportFailed, Stop, Unforked
 from supervisor.wire.declared import declared_file
 from supervisor.worker.boot import Birth, live
 
@@ -54,7 +55,9 @@ class Template:
         """Fork twice: the one in between leaves, so the worker becomes the master's child and only it reaps it."""
         between = os.fork()
         if between:
-            os.waitpid(between, 0)
+            _, ended = os.waitpid(between, 0)
+            if ended != 0:
+                self._channel.send(Unforked(order.worker))
             return
         status = EXIT_FAILED
         try:
@@ -88,6 +91,7 @@ def main(arguments: list[str]) -> int:
         signal.signal(signum, _nothing)
     if not die_with_parent(chosen.master):
         return EXIT_FAILED
+    faults.play("template")
     spec = read_spec(chosen.spec)
     configure("template", spec.settings.log_level, spec.log)
     setproctitle(f"{spec.title} supervisor: template, generation {chosen.generation} [{spec.settings.dir}]")

@@ -134,6 +134,12 @@ class Forked(Struct, frozen=True, array_like=True, tag="forked"):
     pid: int
 
 
+class Unforked(Struct, frozen=True, array_like=True, tag="unforked"):
+    """Template → master: what was to fork this worker died at it. If its pid was told all the same, it lives."""
+
+    worker: int
+
+
 class Imported(Struct, frozen=True, array_like=True, tag="imported"):
     """Template → master: the application is imported, and whether forking from it is safe.
 
@@ -161,7 +167,7 @@ class ImportFailed(Struct, frozen=True, array_like=True, tag="import_failed"):
 
 Message = (
     Roster | Opened | Fence | Fenced | Spared | Gone | Buried | Promote | Drain | Stop | CancelRunning
-    | ForkWorker | Forked | Imported | ImportFailed | Registered | StopRunning | Configure
+    | ForkWorker | Forked | Unforked | Imported | ImportFailed | Registered | StopRunning | Configure
 )  # fmt: skip
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -16,6 +16,9 @@ HEADER = struct.Struct("!I")
 NO_REPLY = -1
 """The ident of a request that wants no reply."""
 
+MALFORMED = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What decoding raises. Beside msgspec's own: text that is no UTF-8, nesting without end."""
+
 RETURN = "#RETURN"
 ERROR = "#ERROR"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from setproctitle import setproctitle
 
-from supervisor import hooks
+from supervisor import faults, hooks
 from supervisor.directory import Directory
 from supervisor.launch import EXIT_FAILED, Spec
 from supervisor.log import configure, log
@@ -51,6 +51,7 @@ class _OrphanedError(Exception):
 def live(birth: Birth, order: ForkWorker, descriptors: list[int]) -> None:
     """A worker's whole life. Returns when it leaves in good order."""
     gc.enable()
+    faults.play("worker")
     os.setsid()
     _await_adoption(birth.master)
     if not die_with_parent(birth.master):
@@ -71,15 +72,14 @@ def live(birth: Birth, order: ForkWorker, descriptors: list[int]) -> None:
     executor = Executor(birth.spec.settings, slot, talk, link)
     loop = Loop(Post(slot, title, order.max_tasks, birth.wake), link, talk, executor)
     loop.listen_to_signals()
-    if not order.spare:
-        link.connect()
-    slot.put(Word.READY_NS, time.monotonic_ns())
-    os.eventfd_write(birth.wake, 1)
-    if order.spare:
-        seat = loop.wait_to_be_needed(rest[0])
-        _take_place(birth, seat)
-        link.connect()
-    loop.run()
+    if order.spare or loop.join():
+        slot.put(Word.READY_NS, time.monotonic_ns())
+        os.eventfd_write(birth.wake, 1)
+        if order.spare:
+            seat = loop.wait_to_be_needed(rest[0])
+            _take_place(birth, seat)
+        if not order.spare or loop.join():
+            loop.run()
     hooks.run_stops()
     sys.stdout.flush()
 

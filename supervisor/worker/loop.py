@@ -77,6 +77,19 @@ class Loop:
             self._waiting = False
             raise _RetireNow
 
+    def join(self) -> bool:
+        """Connect to the broker, however long there is none; False when it is time to leave before that."""
+        try:
+            self._waiting = True
+            if self._retiring:
+                return False
+            self._link.connect()
+        except _RetireNow:
+            return False
+        finally:
+            self._waiting = False
+        return True
+
     def wait_to_be_needed(self, descriptor: int) -> int:
         """A spare's life until then; the seat that it is given."""
         setproctitle(f"{self._title} spare, ready")

@@ -374,7 +374,7 @@ def first_sleep_then_return(path: str) -> int:
 
 
 @task
-def note_number(path: str, number: int) -> int:
+def note_number(path: str, number: int, payload: bytes = b"") -> int:
     """Writes its number and its pid into ``path``, in one line, and takes a moment."""
     _write(path, f"{number} {os.getpid()}\n")
     time.sleep(0.006)

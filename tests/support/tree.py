@@ -42,6 +42,8 @@ class RunningTree:
             "backoff": 1,
             **settings,
         }
+        self.environment: dict[str, str] = {}
+        """What its processes find there beside what ours do."""
         self.log = folder / "log.txt"
         self.process: subprocess.Popen[bytes] | None = None
         self.queue = TaskQueue(self.dir, timeout=10.0)
@@ -56,7 +58,10 @@ class RunningTree:
                 stdout=log,
                 stderr=log,
                 cwd=Path(__file__).parent.parent.parent,
-                env={name: value for name, value in os.environ.items() if not name.startswith("SUPERVISOR_")},
+                env={
+                    **{name: value for name, value in os.environ.items() if not name.startswith("SUPERVISOR_")},
+                    **self.environment,
+                },
             )
         if wait:
             self.wait_ready()

@@ -29,7 +29,7 @@ def check(path: Path) -> Iterator[Finding]:
             yield from _schema(connection)
             yield _integrity(connection)
     except sqlite3.Error as error:
-        yield fault(_SUBJECT, f"{path} cannot be read: {error}; move it away to start afresh, or restore it")
+        yield fault(_SUBJECT, f"{path} cannot be read: {error}; `supervisor doctor` says what can be done")
 
 
 def _schema(connection: sqlite3.Connection) -> Iterator[Finding]:
@@ -53,5 +53,5 @@ def _integrity(connection: sqlite3.Connection) -> Finding:
             raise
         return warning(_SUBJECT, f"it is large: no fault was found in {duration(_SECONDS)}, but not all was looked at")
     if faults != ["ok"]:
-        return fault(_SUBJECT, f"it is damaged ({'; '.join(faults)}); restore it, or move it away to start afresh")
+        return fault(_SUBJECT, f"it is damaged ({'; '.join(faults)}); `supervisor doctor` says what can be saved of it")
     return ok(_SUBJECT, f"it is sound ({count(tasks, 'task')})")
