@@ -1,0 +1,1 @@
+"""Tools that break a running supervisor, and look whether it kept its promises: ``scripts/chaos``."""
