@@ -33,7 +33,7 @@ from supervisor.core.entry import Death, Lease
 from supervisor.core.kind import Defaults, Kinds
 from supervisor.core.moment import Moment
 from supervisor.core.retention import Retention
-from supervisor.errors import JournalError
+from supervisor.errors import JournalError, JournalFullError
 from supervisor.ids import new_id, to_text
 from supervisor.journal.checkpoint import Checkpointer
 from supervisor.journal.journal import Durability, Journal
@@ -356,7 +356,7 @@ def test_a_turn_that_cannot_be_written_leaves_nothing_of_itself(shelf: Shelf) ->
     lease = shelf.start()
     shelf.journal._connection.execute(f"PRAGMA max_page_count = {shelf.pragma('page_count') + 2}")
     shelf.book.complete(shelf.book.workers[1], Report(lease.number, Outcome.SUCCEEDED), shelf.now)
-    with pytest.raises(sqlite3.OperationalError, match="full"):
+    with pytest.raises(JournalFullError, match="full"):
         shelf.submit(1, bytes(1 << 20))
     assert shelf.journal.counts() == {"queued": 2, "running": 1}
     shelf.journal._connection.execute("PRAGMA max_page_count = 1000000")
