@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +41,16 @@ def no_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def make_tree(tmp_path: Path) -> Iterator[MakeTree]:
     """Makes trees, with settings as keywords; each is ended after the test, and nothing of it may be left."""
-    made: list[RunningTree] = []
+    with ExitStack() as stack:  # one that does not end as it should keeps no other from being ended
 
-    def make(*, start: bool = True, name: str = "tree", **settings: Any) -> RunningTree:
-        folder = tmp_path / name
-        folder.mkdir(exist_ok=True)
-        tree = RunningTree(folder, **settings)
-        made.append(tree)
-        return tree.start() if start else tree
+        def make(*, start: bool = True, name: str = "tree", **settings: Any) -> RunningTree:
+            folder = tmp_path / name
+            folder.mkdir(exist_ok=True)
+            tree = RunningTree(folder, **settings)
+            stack.callback(tree.close)
+            return tree.start() if start else tree
 
-    yield make
-    for tree in made:
-        tree.close()
+        yield make
 
 
 @pytest.fixture
