@@ -32,6 +32,8 @@ _STALL_SECONDS = 0.1
 _ACCEPTS_A_TURN = 64
 _EVENTS = 512
 _OUT_LIMIT = 64 << 20
+Heard = list[tuple[Connection, list[bytes]]]
+"""Who has said something, and what."""
 
 
 class Server:
@@ -91,22 +93,12 @@ class Server:
 
     def _go_on(self, events: list[tuple[int, int]]) -> None:
         service = self._service
-        heard: list[tuple[Connection, list[bytes]]] = []
-        talked, master = False, False
-        for descriptor, mask in events:
-            connection = self._connections.get(descriptor)
-            if connection is not None:
-                self._hear(connection, mask, heard)
-                talked = talked or connection.worker is not None
-            elif descriptor == self._bell:
-                self._answer_bell(heard)
-                talked = True
-            elif descriptor == self._listening:
-                self._accept()
-            elif descriptor == self._mastering:
-                master = True
-            else:
-                talked = True
+        heard = self._hear_clients(events)
+        ready = {descriptor for descriptor, _ in events}
+        if self._bell in ready:
+            self._answer_bell(heard)
+        master = self._mastering in ready
+        talked = any(connection.worker is not None for connection, _ in heard) or service.output.descriptor in ready
         # What a task printed was written before its report was sent. So the pipes are read after the reports were
         # received and before they are handled: the last line belongs to the attempt that printed it.
         if talked or master:
@@ -119,17 +111,22 @@ class Server:
         self._settler.settle()
         self._keep_house(service.now.mono)
 
+    def _hear_clients(self, events: list[tuple[int, int]]) -> Heard:
+        """What has come over the connections that are ready, and those that are new."""
+        heard: Heard = []
+        for descriptor, mask in events:
+            connection = self._connections.get(descriptor)
+            if connection is not None:
+                self._hear(connection, mask, heard)
+            elif descriptor == self._listening:
+                self._accept()
+        return heard
+
     def _stand_still(self, events: list[tuple[int, int]]) -> None:
         """The disk is full, and what was decided is not written: nothing can be decided on top of it. New tasks are
         refused, all else is kept for later; the master's words and the workers' pipes wait where they are.
         """
-        heard: list[tuple[Connection, list[bytes]]] = []
-        for descriptor, mask in events:
-            if (connection := self._connections.get(descriptor)) is not None:
-                self._hear(connection, mask, heard)
-            elif descriptor == self._listening:
-                self._accept()
-        for connection, bodies in heard:
+        for connection, bodies in self._hear_clients(events):
             self._postponed += [(connection, body) for body in bodies if not self._service.refuse(connection, body)]
         for connection, data in self._service.turn.replies:
             connection.send(data, self._blocked)
@@ -143,12 +140,12 @@ class Server:
             self._handle(connection, body)
         self._again = True
 
-    def _answer_bell(self, heard: list[tuple[Connection, list[bytes]]]) -> None:
+    def _answer_bell(self, heard: Heard) -> None:
         os.eventfd_read(self._bell)
         for connection in self._batches.muted():
             self._hear(connection, select.EPOLLIN, heard)
 
-    def _hear(self, connection: Connection, mask: int, heard: list[tuple[Connection, list[bytes]]]) -> None:
+    def _hear(self, connection: Connection, mask: int, heard: Heard) -> None:
         if mask & select.EPOLLOUT and connection.flush():
             self._epoll.modify(connection.fd, connection.mask)
         if not mask & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):
@@ -183,7 +180,7 @@ class Server:
             connection.send(encode_reply(None, ERROR, value), self._blocked)
             self._hang_up(connection)
 
-    def _from_master(self, heard: list[tuple[Connection, list[bytes]]]) -> None:
+    def _from_master(self, heard: Heard) -> None:
         # A dead worker's last reports may still be in its socket. They count, so they are read before its death is.
         def last_words(worker: int) -> None:
             link = self._service.links.get(worker)
@@ -229,7 +226,7 @@ class Server:
 
     def _look_after(self, connection: Connection, now: float) -> None:
         """A worker has not rung for a while: read what it has reported, and take back what it has not started."""
-        heard: list[tuple[Connection, list[bytes]]] = []
+        heard: Heard = []
         self._hear(connection, select.EPOLLIN, heard)
         self._service.output.read(self._service.now)  # between receiving and handling, as in every turn
         for _, bodies in heard:

@@ -218,16 +218,14 @@ class Service:
     def _submit(self, connection: Connection, ident: int | None, submission: Submission) -> object:
         if submission.ties is not None:
             return self.accept([submission])[0]
+        # What accept does, for the one that comes as a rule: lists of one take half as long again.
         admitted = self.admission.check(submission)
         held = self._standing(admitted)
         if held is not None:
             return held
         if self.book.agenda.closed:
             raise RemoteError(QueueDrainingError)
-        if not self.book.agenda.capacity.takes(admitted.options.queue):
-            self.want_room([admitted.options.queue], len(admitted.payload))
-        elif self.room is not None:
-            self.room.want(len(admitted.payload), self.now.mono)
+        self.want_room([admitted.options.queue], len(admitted.payload))
         return self._take_in(admitted)
 
     def _submit_many(self, connection: Connection, ident: int | None, submissions: list[Submission]) -> object:

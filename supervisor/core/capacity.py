@@ -30,13 +30,6 @@ class Capacity:
         if self.queues and entry.kind.queue in self.queues:
             self.held[entry.kind.queue] -= 1
 
-    def takes(self, queue: str) -> bool:
-        """Whether there is room for one task in this queue."""
-        if self._count >= self.limit:
-            return False
-        most = self.queues.get(queue) if self.queues else None
-        return most is None or self.held[queue] < most
-
     def lacking(self, queues: Sequence[str]) -> tuple[int] | tuple[int, str] | None:
         """The limit, and the queue if it is one's own, that one task more in each of these would pass; None if none."""
         if queues and self._count + len(queues) > self.limit:
