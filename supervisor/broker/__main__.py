@@ -62,6 +62,9 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Mome
     book.agenda.kinds.tallies.restore(journal.totals())
     restore_limits(book.agenda, journal.configured(), now.mono)
     restoration = Restoration(book, now)
+    for block in journal.open_blocks():
+        book.agenda.blocks.restore(block)
+    held: list[tuple[Lease, Worker]] = []
     for count, stored in enumerate(journal.unfinished()):
         if count % _BEAT_ROWS == 0:
             board.put(Header.BROKER_BEAT_NS, time.monotonic_ns())  # a deep queue takes a while, and that is no hang
@@ -70,7 +73,9 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Mome
         if entry.state is State.RUNNING:
             lease = Lease(stored.lease, entry, stored.worker, 0, stored.started_wall or now.wall)
             lease.cancelling = bool(stored.cancelling)
-            restoration.lease(lease, Worker(stored.worker, 0, stored.pid, 0))
+            held.append((lease, Worker(stored.worker, 0, stored.pid, 0)))
+    for lease, worker in sorted(held, key=lambda each: each[0].number):
+        restoration.lease(lease, worker)  # in the order in which the worker runs them, which need not be that of seq
     _restore_ties(journal, book, restoration, board)
     for name, weight, paused in journal.queues():
         restoration.queue(name, weight, paused=bool(paused))

@@ -6,15 +6,13 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from supervisor.broker.connection import Connection
+from supervisor.core.blocks import BITS
 from supervisor.core.entry import Entry
 from supervisor.states import State
 from supervisor.wire.messages import Cleared, Span
 
 if TYPE_CHECKING:
     from supervisor.broker.service import Service
-
-_SCAN = 500
-"""Most tasks that one call looks at."""
 
 
 class Clearing:
@@ -24,19 +22,23 @@ class Clearing:
         self._service = service
 
     def clear(self, connection: Connection, ident: int | None, span: Span, name: str, queue: str) -> object:
-        """Cancel what waits among the first unfinished tasks of a span, in the order of their arrival. Without a span,
-        of all that have come so far, so that a flood of new ones does not keep it from coming to an end.
+        """Cancel what waits in the first block of a span that holds unfinished tasks, in the order of their arrival.
+        Without a span, of all that have come so far, so that a flood of new ones does not keep it from coming to an
+        end.
         """
         book = self._service.book
         after, last = span if span is not None else (0, book.agenda.last_seq)
-        found = self._service.journal.unfinished_between(after, last, _SCAN)
+        block = book.agenda.blocks.first(after, last)
+        if block is None:
+            return Cleared(0, None)
         count = 0
-        for _, task_id in found:
+        for task_id in self._service.journal.unfinished_in(block):
             entry = book.agenda.tasks.get(task_id)
-            if entry is not None and _is_meant(entry, name, queue):
+            if entry is not None and after < entry.seq <= last and _is_meant(entry, name, queue):
                 book.cancel(task_id, self._service.now)
                 count += 1
-        return Cleared(count, (found[-1][0], last) if len(found) == _SCAN else None)
+        end = ((block + 1) << BITS) - 1
+        return Cleared(count, (end, last) if end < last else None)
 
 
 def _is_meant(entry: Entry, name: str, queue: str) -> bool:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from supervisor.core.blocks import Blocks
 from supervisor.core.capacity import Capacity
 from supervisor.core.changes import Changes
 from supervisor.core.dependencies import Dependencies, End, Fault
@@ -40,6 +41,7 @@ class Agenda:
         self.waiting = Waiting(ageing)
         self.uniques = Uniques()
         self.dependencies = Dependencies()
+        self.blocks = Blocks()
         self.changes = Changes()
         self.closed = False
         """Nothing is taken in."""
@@ -130,6 +132,8 @@ class Agenda:
         """What changed since the last call, dated now."""
         taken, self.changes = self.changes, Changes()
         taken.wall = now.wall
+        if self.blocks.moved:
+            taken.blocks = self.blocks.take_moved()
         return taken
 
     # -- what becomes of a task ----------------------------------------------------------------------------------
@@ -201,6 +205,7 @@ class Agenda:
         task_id, changes = entry.id, self.changes
         del self.tasks[task_id]
         self.capacity.free(entry)
+        self.blocks.free(entry.seq)
         if entry.bond is not None:
             self.dependencies.leave(entry)
         changes.touched[entry.seq] = entry
@@ -233,6 +238,7 @@ class Agenda:
         self.tasks[entry.id] = entry
         entry.kind.tally.unfinished += 1
         self.capacity.take(entry)
+        self.blocks.take(entry.seq)
 
     @property
     def last_seq(self) -> int:

@@ -72,6 +72,8 @@ class Changes(Struct, eq=False):
     """What has to be known of hooks after a restart."""
     configured: list[Configured] = []
     """What was changed while the system ran."""
+    blocks: dict[int, bool] = {}
+    """Blocks of numbers that hold unfinished tasks now (True), or none any more."""
     wall: float = 0.0
     """When all this happened: wall-clock seconds."""
 
@@ -79,7 +81,8 @@ class Changes(Struct, eq=False):
     def rare(self) -> bool:
         """Whether there is anything of what most turns have none of."""
         return bool(
-            self.asking
+            self.blocks
+            or self.asking
             or self.queues
             or self.schedules
             or self.ties

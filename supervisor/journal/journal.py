@@ -204,9 +204,14 @@ class Journal:
         for row in self._connection.execute(SQL["unfinished"]):
             yield stored_task(row)
 
-    def unfinished_between(self, after: int, last: int, most: int) -> list[tuple[int, bytes]]:
-        """The first unfinished tasks behind a place and up to another: (seq, id)."""
-        return self._connection.execute(SQL["unfinished_between"], (after, last, most)).fetchall()
+    def open_blocks(self) -> Iterator[int]:
+        """The blocks that a restart looks through."""
+        for (block,) in self._connection.execute(SQL["open_blocks"]):
+            yield block
+
+    def unfinished_in(self, block: int) -> list[bytes]:
+        """The ids of the unfinished tasks of a block, in the order of seq."""
+        return [task_id for (task_id,) in self._connection.execute(SQL["unfinished_in"], (block, block))]
 
     def queues(self) -> list[tuple[str, float, int]]:
         """Named queues that are not as a new one is: (name, weight, paused)."""
@@ -288,6 +293,8 @@ class Journal:
 
 
 def _rare_rows(changes: Changes) -> Iterator[tuple[str, Sequence[_Row]]]:
+    yield "open_block", [(block,) for block, opened in changes.blocks.items() if opened]
+    yield "close_block", [(block,) for block, opened in changes.blocks.items() if not opened]
     yield "save_asking", [(cause, seq) for seq, cause in changes.asking.items()]
     yield "save_queue", [(queue.name, queue.weight, queue.paused) for queue in changes.queues.values()]
     saved, deleted = schedules.rows(changes.schedules)

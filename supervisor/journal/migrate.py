@@ -15,6 +15,7 @@ STEPS: tuple[Callable[[], str], ...] = (
     lambda: read("step_4.sql"),
     lambda: read("step_5.sql"),
     lambda: read("step_6.sql"),
+    lambda: read("step_7.sql"),
 )
 """What leads from version n to n + 1, by n."""
 VERSION = len(STEPS)

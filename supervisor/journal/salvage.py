@@ -16,12 +16,13 @@ from typing import Any
 
 from supervisor.errors import JournalError
 from supervisor.journal.migrate import APPLICATION_ID, migrate
+from supervisor.journal.statements import SQL
 
 _Row = tuple[Any, ...]
 _BOUNDS = (
     "SELECT max(seq) FROM tasks",
     "SELECT seq FROM tasks ORDER BY id DESC LIMIT 1",
-    "SELECT max(seq) FROM tasks INDEXED BY tasks_unfinished WHERE ended_at IS NULL",
+    "SELECT (max(block) << 10) + 1023 FROM open_blocks",
     "SELECT max(seq) FROM attempts",
     "SELECT max(seq) FROM output",
 )
@@ -61,6 +62,7 @@ def salvage(path: Path, new: Path) -> list[Saved]:
             migrate(fresh)
             fresh.execute("BEGIN IMMEDIATE")
             found = [_walk(damaged, table, fresh) for table in tables]
+            fresh.execute(SQL["find_open_blocks"])
             fresh.execute("COMMIT")
             fresh.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return found

@@ -99,8 +99,11 @@ INSERT OR REPLACE INTO members (family, position, seq, id, size) VALUES (?, ?, ?
 SELECT ties FROM ties WHERE seq = ?;
 
 -- name: tied
-SELECT t.id, d.ties, d.delay, d.eta FROM tasks t INDEXED BY tasks_unfinished CROSS JOIN ties d ON d.seq = t.seq
-WHERE t.ended_at IS NULL AND EXISTS (SELECT 1 FROM ties) ORDER BY t.seq;
+SELECT t.id, d.ties, d.delay, d.eta
+FROM open_blocks b
+CROSS JOIN ties d ON d.seq BETWEEN b.block << 10 AND (b.block << 10) + 1023
+CROSS JOIN tasks t ON t.seq = d.seq
+WHERE t.ended_at IS NULL ORDER BY b.block, d.seq;
 
 -- name: member
 SELECT id FROM members WHERE family = ? AND position = ?;
@@ -140,11 +143,24 @@ UPDATE tasks SET ended_at = NULL, started_at = NULL, expires_at = NULL, result =
 -- name: unfinished
 SELECT seq, id, name, state, generation, lease, worker, pid, failures, crashes, aborts, files, created_at, due_at,
     started_at, cancelling, priority, expires_at, keys, options, asking
-FROM tasks INDEXED BY tasks_unfinished WHERE ended_at IS NULL ORDER BY seq;
+FROM open_blocks CROSS JOIN tasks ON seq BETWEEN block << 10 AND (block << 10) + 1023
+WHERE ended_at IS NULL ORDER BY block, seq;
 
--- name: unfinished_between
-SELECT seq, id FROM tasks INDEXED BY tasks_unfinished WHERE ended_at IS NULL AND seq > ? AND seq <= ? ORDER BY seq
-LIMIT ?;
+-- name: unfinished_in
+SELECT id FROM tasks WHERE seq BETWEEN ? << 10 AND (? << 10) + 1023 AND ended_at IS NULL ORDER BY seq;
+
+-- name: open_blocks
+SELECT block FROM open_blocks;
+
+-- name: open_block
+INSERT OR IGNORE INTO open_blocks (block) VALUES (?);
+
+-- name: close_block
+DELETE FROM open_blocks WHERE block = ?;
+
+-- name: find_open_blocks
+-- After a salvage, by the rows that are left.
+INSERT OR IGNORE INTO open_blocks SELECT DISTINCT seq >> 10 FROM tasks WHERE ended_at IS NULL;
 
 -- name: stored
 SELECT seq, id, name, state, generation, lease, worker, pid, failures, crashes, aborts, files, created_at, due_at,

@@ -26,6 +26,7 @@ from supervisor.broker.line import MasterLine
 from supervisor.broker.output import OutputReader
 from supervisor.broker.service import Service
 from supervisor.core.agenda import Agenda
+from supervisor.core.blocks import BITS
 from supervisor.core.book import Book
 from supervisor.core.capacity import Capacity
 from supervisor.core.changes import Changes
@@ -90,6 +91,15 @@ class JournaledBook(BookMachine):
         self.committed = self.known.copy()
         self.kept = {entry.id: described(entry) for entry in self.book.agenda.tasks.values()}
         self.held = {lease.number: (lease.entry.id, lease.worker) for lease in self.book.leases.values()}
+        holding = {entry.seq >> BITS for entry in self.book.agenda.tasks.values()}
+        open_now = set(self.journal.open_blocks())
+        assert holding <= open_now
+        assert len(open_now - holding) <= 1, "the newest"
+
+    @rule()
+    def count_on(self) -> None:
+        """The next task is the last of a block of numbers: those behind it come into another."""
+        self.book.agenda.count_from((((self.book.agenda.last_seq >> BITS) + 1) << BITS) + (1 << BITS) - 1)
 
     @rule(survivors=ANY, started=ANY)
     def restart(self, survivors: int, started: int) -> None:
@@ -272,7 +282,7 @@ def test_what_is_no_database_is_refused_with_a_sentence(tmp_path: Path) -> None:
 
 
 ONCE = (
-    *("highest", "unfinished", "schedules", "queues", "keyed", "keyed_starts"),
+    *("highest", "unfinished", "open_blocks", "find_open_blocks", "schedules", "queues", "keyed", "keyed_starts"),
     *("tied", "hooks", "totals", "configured"),
 )
 """What is read once, at the start."""
@@ -286,8 +296,12 @@ def test_every_statement_fits_the_schema_and_none_that_runs_often_walks_through_
         if name not in ("counts", "changes", *ONCE):  # of changes the latest are read, and no more
             scans = [step for *_, step in plan if step.startswith("SCAN") and not step.startswith("SCAN (subquery")]
             assert not scans, name
-    (walk,) = shelf.journal._connection.execute(f"EXPLAIN QUERY PLAN {SQL['unfinished']}").fetchall()
-    assert "USING INDEX tasks_unfinished" in walk[-1], "a restart does not walk through the history"
+    for name in ("unfinished", "tied"):
+        walk = shelf.journal._connection.execute(f"EXPLAIN QUERY PLAN {SQL[name]}").fetchall()
+        outer, *inner = [str(step[-1]) for step in walk]
+        assert outer.startswith("SCAN open_blocks") or outer == "SCAN b", walk
+        assert inner, walk
+        assert all("USING INTEGER PRIMARY KEY (rowid" in step for step in inner), "nothing of the history, nor a sort"
 
 
 def test_statements_are_found_by_the_names_above_them() -> None:
@@ -540,6 +554,22 @@ def test_a_worker_that_lives_keeps_its_task_through_a_restart_and_what_it_says_c
     restart(shelf, board, Alive(1, 1, 4711, 1, lease.number))
     shelf.report(lease, result=b"kept")
     assert (shelf.task(task_id).state, shelf.task(task_id).result) == ("succeeded", b"kept")
+
+
+def test_a_new_broker_has_the_tasks_of_a_batch_in_the_order_in_which_they_run(shelf: Shelf, board: Scoreboard) -> None:
+    shelf.book = Book(shelf.book.agenda, BATCH)
+    shelf.submit()
+    shelf.report(shelf.start())  # in no time: more than one at a time from now on
+    late, *early = shelf.submit(3)
+    for task_id in early:
+        assert shelf.book.agenda.prioritise(task_id, 10)
+    shelf.book.ask(shelf.book.workers[1], 3, shelf.now)
+    (batch,) = [handout.leases for handout in shelf.book.assign(shelf.now)]
+    shelf.commit()
+    board.slots[1].claim(batch[-1].number, 1)
+    board.slots[1].start(batch[-1].number, 1, 1, 1, 0)
+    restart(shelf, board, Alive(1, 1, 4711, 1, batch[-1].number))  # the last runs, and of the others it told nobody yet
+    assert [lease.entry.id for lease in shelf.book.workers[1].leases] == [*early, late]
 
 
 def test_a_cancel_under_way_is_not_forgotten_by_a_new_broker(shelf: Shelf, board: Scoreboard) -> None:
