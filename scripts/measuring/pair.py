@@ -9,31 +9,34 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 
 from scripts.measuring.figures import percentile
 
 ROOT = Path(__file__).parent.parent.parent
+_ROUNDS_A_START = 5
 
 
 def compare(revision: str, rounds: int) -> None:
     """Print the medians of both versions, and the ratio of ours to theirs: its median, and its quartiles.
 
     Both run all the time and take turns slice by slice, a second at most, since the machine is not equally fast for
-    longer than that.
+    longer than that. Both are started anew every few rounds: by luck with addresses, one process may be a tenth faster
+    than another for as long as it lives.
     """
-    with tempfile.TemporaryDirectory(prefix="measure-") as folder, ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix="measure-") as folder:
         unpack(revision, Path(folder))
-        theirs, ours = (stack.enter_context(Side(place)) for place in (Path(folder), ROOT))
-        for number in range(rounds):
-            for name in ours.names:
-                for side in (theirs, ours) if number % 2 else (ours, theirs):
-                    side.take(name)
+        theirs, ours = Side(Path(folder)), Side(ROOT)
+        for first in range(0, rounds, _ROUNDS_A_START):
+            with theirs, ours:
+                for number in range(first, min(rounds, first + _ROUNDS_A_START)):
+                    for name in ours.figures:
+                        for side in (theirs, ours) if number % 2 else (ours, theirs):
+                            side.take(name)
     title = f"medians a second, {rounds} rounds in turn"
     print(f"{title:56} {revision[:12]:>12} {'here':>12}   here / there")
-    for name in ours.names:
+    for name in ours.figures:
         before, now = theirs.figures[name], ours.figures[name]
         ratios = [here / there for there, here in zip(before, now, strict=True)]
         print(
@@ -43,21 +46,23 @@ def compare(revision: str, rounds: int) -> None:
 
 
 class Side:
-    """One version, running."""
+    """One version, which runs inside ``with``."""
 
     def __init__(self, place: Path) -> None:
+        self._place = place
+        self.figures: dict[str, list[float]] = {}
+
+    def __enter__(self) -> Side:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "scripts.measuring.sample"],
-            cwd=place,
-            env={**os.environ, "PYTHONPATH": str(place)},
+            cwd=self._place,
+            env={**os.environ, "PYTHONPATH": str(self._place)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.names = self._read().split("\t")
-        self.figures: dict[str, list[float]] = {name: [] for name in self.names}
-
-    def __enter__(self) -> Side:
+        for name in self._read().split("\t"):
+            self.figures.setdefault(name, [])
         return self
 
     def __exit__(self, *_: object) -> None:

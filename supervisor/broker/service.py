@@ -219,14 +219,19 @@ class Service:
         if submission.ties is not None:
             return self.accept([submission])[0]
         # What accept does, for the one that comes as a rule: lists of one take half as long again.
-        admitted = self.admission.check(submission)
-        held = self._standing(admitted)
+        submission = self.admission.check(submission)
+        held = self._standing(submission)
         if held is not None:
             return held
-        if self.book.agenda.closed:
+        agenda = self.book.agenda
+        if agenda.closed:
             raise RemoteError(QueueDrainingError)
-        self.want_room([admitted.options.queue], len(admitted.payload))
-        return self._take_in(admitted)
+        if agenda.capacity.tight:
+            self.want_room([submission.options.queue])
+        if self.room is not None:
+            self.room.want(len(submission.payload), self.now.mono)
+        agenda.submit(self._stamped(submission), self.now)
+        return submission.id
 
     def _submit_many(self, connection: Connection, ident: int | None, submissions: list[Submission]) -> object:
         return self.accept(submissions)
@@ -267,15 +272,21 @@ class Service:
     def _take_in(self, submission: Submission) -> bytes:
         if submission.keys is not None and (held := self.book.agenda.holder(submission, self.now)):
             return held  # one before it in the same call took its key
-        newest = self.board.get(Header.GENERATION)
-        if submission.generation > newest:
-            # Stamped under a tree that is gone: this one began to count anew, and its code is as new as any.
-            submission = msgspec.structs.replace(submission, generation=newest)
+        submission = self._stamped(submission)
         if submission.ties is None:
             self.book.agenda.submit(submission, self.now)
         else:
             self.book.agenda.submit(submission, self.now, self.together.ends(submission.ties))
         return submission.id
+
+    def _stamped(self, submission: Submission) -> Submission:
+        """With a generation of this tree. One that was stamped under a tree that is gone has too high a number, maybe:
+        this one began to count anew, and its code is as new as any.
+        """
+        newest = self.board.get(Header.GENERATION)
+        if submission.generation <= newest:
+            return submission
+        return msgspec.structs.replace(submission, generation=newest)
 
     def _task(self, connection: Connection, ident: int | None, task_id: bytes, with_result: bool) -> object:
         if self._changing(task_id):

@@ -30,6 +30,11 @@ class Capacity:
         if self.queues and entry.kind.queue in self.queues:
             self.held[entry.kind.queue] -= 1
 
+    @property
+    def tight(self) -> bool:
+        """Whether :meth:`lacking` has to be asked for a single task: all is full, or some queue has a limit."""
+        return self._count >= self.limit or bool(self.queues)
+
     def lacking(self, queues: Sequence[str]) -> tuple[int] | tuple[int, str] | None:
         """The limit, and the queue if it is one's own, that one task more in each of these would pass; None if none."""
         if queues and self._count + len(queues) > self.limit:

@@ -43,8 +43,11 @@ class Waiting:
     def queue(self, entry: Entry, now: Moment) -> None:
         """Line up for a worker, at the end of the line; of several that were due, in the order of their times."""
         entry.state = State.QUEUED
-        entry.since = min(now.mono, entry.due) if entry.due else now.mono
-        entry.due = entry.due_wall = 0.0
+        if entry.due:
+            entry.since = min(now.mono, entry.due)
+            entry.due = entry.due_wall = 0.0
+        else:
+            entry.since = now.mono
         entry.kind.tally.line.append(entry)
         self.ready.push(entry)
 

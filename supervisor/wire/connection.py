@@ -7,6 +7,7 @@ and would block its hub. Every receive has a deadline.
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import time
@@ -76,8 +77,17 @@ class Connection:
         return bool(self._ahead or select.select([self.socket], [], [], wait)[0])
 
     def send_body(self, body: bytes) -> None:
-        """Send one encoded message."""
-        self.socket.sendall(frame(body, self._limit))
+        """Send one encoded message. Raises TimeoutError, ConnectionError, MessageTooLargeError."""
+        data = frame(body, self._limit)
+        if self.timeout is not None and self._set is None:
+            self._limit_time(self.timeout)
+        try:
+            # There is room, as a rule. A socket with a timeout asks whether there is first: a system call more.
+            sent = os.write(self.socket.fileno(), data)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            self.socket.sendall(memoryview(data)[sent:])
 
     def receive_reply(self) -> Reply:
         """The next reply, its value still encoded; the error that it carries is raised."""
