@@ -1,4 +1,4 @@
-"""The Gunicorn of a chaos run with its supervisor: started again whenever it dies, and looked at from outside."""
+"""The Gunicorn of a run with its supervisor: started again whenever it dies, and looked at from outside."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ graceful_timeout = 10
 proc_name = {name!r}
 control_socket_disable = True
 from supervisor.gunicorn import attach
-attach(globals(), dir={dir!r}, tasks="scripts.breaking.tasks", workers=2, cpus="off", log_level="info")
+attach(globals(), **{settings!r})
 """
 
 
 class House:
-    """``folder`` is where everything is that the run writes."""
+    """``folder`` is where everything is that the run writes; ``settings`` are more of the supervisor's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
         self.dir = folder / "sv"
         self.name = f"chaos-{os.getpid()}"
@@ -53,7 +53,10 @@ class House:
         }
         self.queue = TaskQueue(self.dir, timeout=30.0)
         self._config = folder / "gunicorn_config.py"
-        self._config.write_text(_CONFIG.format(bind=self.web, name=self.name, dir=str(self.dir)))
+        usual = {"dir": str(self.dir), "tasks": "scripts.breaking.tasks", "workers": 2, "cpus": "off"}
+        self._config.write_text(
+            _CONFIG.format(bind=self.web, name=self.name, settings={**usual, "log_level": "info", **settings})
+        )
         self._log = (folder / "log.txt").open("ab")
         self.process: subprocess.Popen[bytes] | None = None
         self.closing = False
