@@ -124,11 +124,11 @@ class Executioner:
             handle.send(signal.SIGCONT)
 
     def _dumped(self, handle: WorkerHandle, kill: Kill) -> bool:
-        """Whether the stack is written: there, and no longer growing."""
+        """Whether the stack is written: whole, and no longer growing."""
         size = os.fstat(handle.stack_file).st_size
         settled = size > 0 and size == kill.stack_size
         kill.stack_size = size
-        return settled
+        return settled and handle.has_whole_stack()
 
     def _kill(self, handle: WorkerHandle, kill: Kill, now_ns: int) -> None:
         if kill.stage is not KillStage.KILLED:

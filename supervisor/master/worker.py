@@ -12,6 +12,7 @@ from supervisor.scoreboard import Slot, Word
 from supervisor.states import Cause
 from supervisor.system.proc import Identity
 
+_TAIL_BYTES = 4096
 _STACK_BYTES = 32 * 1024
 _IDLE_THREAD = re.compile(
     r"^(Thread|Current thread) 0x[0-9a-f]+[^\n]* \(most recent call first\):\n  <no Python frame>\n+", re.MULTILINE
@@ -140,6 +141,15 @@ class WorkerHandle:
             rest = os.pread(self.stack_file, _STACK_BYTES, max(len(data), size - _STACK_BYTES))
             data += b"\n[...]\n" + rest
         return _IDLE_THREAD.sub("", data.decode("utf-8", "replace")).strip() or None
+
+    def has_whole_stack(self) -> bool:
+        """Whether what it wrote ends where a stack may: with a frame, and not only that of the thread that waits to be
+        asked. It writes word by word, and on a busy machine may pause anywhere.
+        """
+        size = os.fstat(self.stack_file).st_size
+        tail = os.pread(self.stack_file, _TAIL_BYTES, max(0, size - _TAIL_BYTES))
+        last = tail.removesuffix(b"\n").rpartition(b"\n")[2]
+        return tail.endswith(b"\n") and last.startswith(b"  ") and self.read_stack() is not None
 
     def close(self) -> None:
         """Let go of the pipes; the broker has read them."""

@@ -77,6 +77,32 @@ def scene() -> Iterator[Scene]:
     os.close(board.descriptor)
 
 
+WAITS = b"Current thread 0x00007f12 (most recent call first):\n  <no Python frame>\n"
+RUNS = b'Thread 0x00007f13 (most recent call first):\n  File "tasks.py", line 3 in hang\n'
+
+
+@pytest.mark.parametrize(
+    ("written", "whole"),
+    [
+        (b"", False),
+        (b"Current thread 0x", False),
+        (RUNS[:-1], False),
+        (RUNS[:40], False),
+        (RUNS.partition(b"\n")[0] + b"\n", False),
+        (WAITS, False),
+        (WAITS + b"\n" + RUNS[:30], False),
+        (RUNS, True),
+        (WAITS + b"\n" + RUNS, True),
+        (RUNS + b"\n" + WAITS, True),
+    ],
+)
+def test_a_stack_that_is_still_being_written_is_not_taken_for_a_whole_one(
+    scene: Scene, written: bytes, whole: bool
+) -> None:
+    os.write(scene.handle.stack_file, written)
+    assert scene.handle.has_whole_stack() is whole
+
+
 def test_a_kill_goes_from_the_fence_over_the_stop_and_the_dump_to_its_end(scene: Scene) -> None:
     scene.condemn()
     assert (scene.told, scene.stage()) == ([("fence", 5)], KillStage.FENCING)
