@@ -61,6 +61,7 @@ def test_a_task_that_dies_is_lost_when_its_budget_is_used_up(shared: RunningTree
     assert record.error is not None
     assert crash.says in record.error.message
     assert ("in die" in (record.error.stack or "")) is crash.stack
+    assert handle.id in [each.id for each in shared.queue.dead_letters(name=record.name)]
 
 
 def test_a_real_segmentation_fault_keeps_its_stack(shared: RunningTree) -> None:
