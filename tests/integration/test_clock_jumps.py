@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor import State, TaskTimeoutError
+from supervisor import State, TaskConfig, TaskTimeoutError
 from tests.conftest import MakeTree
 from tests.support import clock_tasks
 from tests.support.clocks import LIBRARY, Clock
@@ -79,7 +79,7 @@ def test_the_soft_limit_comes_in_its_time(tree: RunningTree, clock: Clock, hour:
 def test_a_delayed_task_starts_after_its_delay(tree: RunningTree, clock: Clock, hour: int, tmp_path: Path) -> None:
     path = tmp_path / "told"
     submitted = time.monotonic()
-    clock_tasks.tell.on(tree.queue).options(delay=SPAN).delay(str(path))
+    tree.queue.submit(clock_tasks.tell, str(path), config=TaskConfig(delay=SPAN))
     clock.jump(hour)
     ((ran, _),) = told(path, 1)
     assert SPAN - 0.1 <= ran - submitted <= SPAN + LATE
@@ -101,7 +101,7 @@ def test_nobody_takes_anybody_for_dead(tree: RunningTree, clock: Clock, hour: in
     before = [tree.pid_of(role) for role in roles], tree.worker_pids()
     clock.jump(hour)
     for number in range(20):
-        clock_tasks.tell.on(tree.queue).options(delay=0.1 * number).delay(str(tmp_path / "told"))
+        tree.queue.submit(clock_tasks.tell, str(tmp_path / "told"), config=TaskConfig(delay=0.1 * number))
     told(tmp_path / "told", 20)
     assert ([tree.pid_of(role) for role in roles], tree.worker_pids()) == before
 
