@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from multiprocessing.managers import BaseManager
 from pathlib import Path
@@ -27,6 +28,7 @@ from supervisor.directory import Directory
 from supervisor.errors import BadRequestError, MessageTooLargeError, SupervisorError
 from supervisor.ids import new_id, to_text
 from supervisor.system import proc
+from supervisor.wire import handshake
 from supervisor.wire.codec import HEADER
 from supervisor.wire.connection import SERIALIZER, Connection, connect
 from supervisor.wire.messages import Submission
@@ -137,6 +139,37 @@ def test_a_wrong_key_is_refused_in_every_way(shared: RunningTree, directory: Dir
         TaskQueue(wrong, timeout=30.0).submit(tasks.noop)
     assert time.monotonic() - started < 10, "no use in trying again"
     still_serves(shared)
+
+
+def test_a_handshake_that_was_overheard_opens_nothing(shared: RunningTree, directory: Directory) -> None:
+    key = directory.read_key()
+    with raw(directory) as genuine:
+        overheard = handshake.answer(key, genuine.recv(handshake.NONCE), handshake.new_nonce())
+        genuine.sendall(HEADER.pack(len(overheard)) + overheard)
+        proof = genuine.recv(HEADER.size + handshake.PROOF)
+        assert len(proof) == HEADER.size + handshake.PROOF, "it was right"
+        nonce = overheard[: handshake.NONCE]
+        for again in (overheard, nonce + proof[HEADER.size :]):
+            with raw(directory) as replaying:
+                replaying.recv(handshake.NONCE)
+                replaying.sendall(HEADER.pack(len(again)) + again)
+                assert ended_by_the_other_side(replaying)
+    still_serves(shared)
+
+
+def test_no_error_tells_the_key(shared: RunningTree, directory: Directory, tmp_path: Path) -> None:
+    key = os.urandom(32)
+    wrong = tmp_path / "wrong"
+    wrong.mkdir(mode=0o700)
+    (wrong / "key").write_bytes(key)
+    (wrong / "queue.sock").symlink_to(directory.socket)
+    with pytest.raises(QueueUnavailableError) as refused:
+        TaskQueue(wrong).submit(tasks.noop)
+    (wrong / "queue.sock").unlink()
+    with pytest.raises(QueueUnavailableError) as absent:
+        TaskQueue(wrong, timeout=0.1).submit(tasks.noop)
+    told = "".join(traceback.format_exception(refused.value) + traceback.format_exception(absent.value))
+    assert not any(str(spelling) in told for spelling in (key, key.hex(), list(key)))
 
 
 def test_a_server_that_does_not_know_the_key_is_not_believed(tmp_path: Path) -> None:
