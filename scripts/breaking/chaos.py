@@ -59,7 +59,8 @@ def draw(chance: random.Random) -> Blow:
 class Chaos:
     """One run."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, within: float) -> None:
+        self._within = within
         self._house = House(folder)
         self._folder = folder
         self._chance = random.Random(seed)
@@ -67,6 +68,8 @@ class Chaos:
         self._submitters: list[subprocess.Popen[bytes]] = []
         self.recoveries: dict[str, list[float]] = defaultdict(list)
         self.wrong: list[str] = []
+        self.late: list[str] = []
+        """Recoveries that took too long: told at the end, so that one does not hide what else may be wrong."""
 
     def run(self, minutes: float) -> None:
         """Until the time is over and enough was accepted; then judge."""
@@ -137,6 +140,8 @@ class Chaos:
             self.wrong.append(f"after {blow} a new task came to {type(error).__name__}: {error}")
         if deadly:
             self.recoveries[blow.role].append(time.monotonic() - began)
+            if self.recoveries[blow.role][-1] > self._within:
+                self.late.append(f"after {blow} it took {self.recoveries[blow.role][-1]:.2f} s to come back")
         print(f"{time.monotonic() - began:7.3f} s  {blow}", flush=True)
 
     def _finish(self) -> None:
@@ -161,6 +166,7 @@ class Chaos:
             self.wrong.append(f"processes are left: {house.left_over()}")
         self.wrong += verdict.judge_journal(house.dir / "journal.db")
         self.wrong += verdict.judge_folder(self._folder)
+        self.wrong += self.late
 
     def tell(self) -> None:
         """The table."""
@@ -182,12 +188,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/chaos")
     parser.add_argument("--minutes", type=float, default=2.0, help="how long at least (default 2)")
     parser.add_argument("--seed", type=int, default=None, help="default: another each time")
+    parser.add_argument(
+        "--within", type=float, default=2.0, help="seconds in which a kill must be recovered from (default 2)"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the folder of a run in which nothing is wrong, too")
     chosen = parser.parse_args()
     seed = chosen.seed if chosen.seed is not None else random.SystemRandom().randrange(1_000_000)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     print(f"seed {seed}, in {folder}", flush=True)
-    chaos = Chaos(folder, seed)
+    chaos = Chaos(folder, seed, chosen.within)
     chaos.run(chosen.minutes)
     chaos.tell()
     if chaos.wrong:

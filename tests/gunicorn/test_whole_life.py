@@ -145,14 +145,14 @@ def end_with(server: Server, signum: signal.Signals) -> None:
 
 
 @both_releases
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(200 + 20 * HUPS)
 @pytest.mark.parametrize("cell", CORNERS, ids=named)
 def test_the_corners_of_the_matrix(life: Server, tmp_path: Path) -> None:
     live(life, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(200 + 20 * HUPS)
 @pytest.mark.parametrize("cell", CELLS, ids=named)
 def test_every_kind_of_web_worker(life: Server, tmp_path: Path) -> None:
     live(life, tmp_path)
