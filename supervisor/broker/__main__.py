@@ -74,6 +74,7 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Mome
             lease = Lease(stored.lease, entry, stored.worker, 0, stored.started_wall or now.wall)
             lease.cancelling = bool(stored.cancelling)
             held.append((lease, Worker(stored.worker, 0, stored.pid, 0)))
+    book.agenda.blocks.settle()
     for lease, worker in sorted(held, key=lambda each: each[0].number):
         restoration.lease(lease, worker)  # in the order in which the worker runs them, which need not be that of seq
     _restore_ties(journal, book, restoration, board)

@@ -23,6 +23,11 @@ class Blocks:
         self._held[block] = 0
         self._newest = max(self._newest, block)
 
+    def settle(self) -> None:
+        """All that is unfinished has been taken: what the journal calls open without reason (a salvage may) is not."""
+        for block in [each for each, held in self._held.items() if not held and each != self._newest]:
+            self._close(block)
+
     def take(self, seq: int) -> None:
         """A task with this number is unfinished."""
         block = seq >> BITS

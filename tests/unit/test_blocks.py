@@ -29,15 +29,17 @@ def test_what_is_kept_are_the_blocks_with_unfinished_tasks_and_at_most_the_newes
             blocks.take(number)
         elif step == "restart":
             blocks = Blocks()
+            kept |= {number % 4}  # a salvage keeps too many
             for block in sorted(kept):
                 blocks.restore(block)
             for seq in sorted(unfinished):
                 blocks.take(seq)
+            blocks.settle()
         for block, opened in blocks.take_moved().items():
             kept = kept | {block} if opened else kept - {block}
         holding = {seq >> BITS for seq in unfinished}
         assert holding <= kept
-        assert len(kept - holding) <= 1
+        assert kept - holding <= {max(kept, default=0)}
         for after, end in ((0, last), (number, last), (last, last), (0, number)):
             first = min((each for each in kept if (after + 1) >> BITS <= each <= end >> BITS), default=None)
             assert blocks.first(after, end) == first
