@@ -57,7 +57,7 @@ def test_submits_are_refused_while_there_is_room_for_what_was_accepted(
     tree = make(make_tree, disk)
     accepted, error = submit_until_refused(tree, tmp_path / "runs")
     assert "disk_reserve keeps 4.0 MiB for what is queued), so nothing was accepted; make room" in str(error)
-    assert len(accepted) > 100
+    assert len(accepted) > 50  # of 8 MiB, with each payload written up to three times before it is folded in
     check(tree, accepted, tmp_path / "runs")
     disk.resize(40)
     assert tasks.add.on(tree.queue).delay(1, 2).result(timeout=20) == 3
