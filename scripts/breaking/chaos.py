@@ -194,6 +194,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the folder of a run in which nothing is wrong, too")
     chosen = parser.parse_args()
     seed = chosen.seed if chosen.seed is not None else random.SystemRandom().randrange(1_000_000)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # whoever is tired of it: all that was started still goes
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     print(f"seed {seed}, in {folder}", flush=True)
     chaos = Chaos(folder, seed, chosen.within)
