@@ -27,7 +27,7 @@ from tests.support.tasks import note, wait_for_file
 def version(): return {version}
 @task
 def wait_and_tell(path):
-    wait_for_file(path)
+    wait_for_file(path, 250.0)
     return {version}
 """
 TASKS = ("tests.support.tasks", "tests.support.web_tasks", "jobs")
