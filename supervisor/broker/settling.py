@@ -162,6 +162,7 @@ class Settler:
         if now.mono >= self._count_at:
             self._count_at = now.mono + _COUNT_SECONDS
             service.desk.count(pieces)
+            service.book.agenda.shrink()
         if not pieces:
             return None
         self._pieces = Pieces()

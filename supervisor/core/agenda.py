@@ -25,6 +25,7 @@ _UNSTARTED = {Cause.CANCELLED: "cancelled before it started", Cause.EXPIRED: "no
 
 
 _QUEUED = State.QUEUED
+_DEEP = 50_000
 _NO_ENDS: Mapping[bytes, End] = MappingProxyType({})
 
 
@@ -46,6 +47,8 @@ class Agenda:
         self.closed = False
         """Nothing is taken in."""
         self._next_seq = 1
+        self._most = 0
+        """How many tasks there were at most since the last :meth:`shrink` that did something."""
         self._fallen: list[Entry] = []
         """Tasks that have ended this moment, the children of which are being told."""
         self._chance = random.Random(seed)
@@ -248,6 +251,14 @@ class Agenda:
     def count_from(self, seq: int) -> None:
         """Give out numbers from here on: those before have been seen."""
         self._next_seq = max(self._next_seq, seq)
+
+    def shrink(self) -> None:
+        """Once a second or so: give back the place of a deep queue that is gone, which a dict keeps for ever."""
+        held = len(self.tasks)
+        self._most = max(self._most, held)
+        if self._most > _DEEP and held < self._most // 4:
+            self.tasks = dict(self.tasks)
+            self._most = held
 
     def resume(self, entry: Entry, bond: Bond, ends: Mapping[bytes, End], now: Moment) -> None:
         """Tie an unfinished task again, as it was."""

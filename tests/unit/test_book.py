@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 import pytest
@@ -105,6 +106,22 @@ def test_a_promoted_worker_takes_what_it_was_refused() -> None:
     assert not desk.hand_out()
     desk.book.promote(2)
     assert ids(desk.hand_out()) == ids([task])
+
+
+def test_a_deep_queue_that_is_gone_leaves_nothing_of_its_size() -> None:
+    desk = Desk()
+    agenda = desk.book.agenda
+    kept = desk.submit()
+    empty = sys.getsizeof(agenda.tasks)
+    deep = [desk.submit() for _ in range(60_000)]
+    agenda.shrink()
+    assert sys.getsizeof(agenda.tasks) > 1000 * empty, "in use"
+    for entry in deep:
+        desk.book.cancel(entry.id, NOW)
+    assert sys.getsizeof(agenda.tasks) > 1000 * empty
+    agenda.shrink()
+    assert sys.getsizeof(agenda.tasks) <= empty
+    assert list(agenda.tasks.values()) == [kept]
 
 
 def test_a_draining_book_hands_nothing_out_and_goes_on_where_it_was() -> None:
