@@ -74,12 +74,10 @@ class Chaos:
     def run(self, minutes: float) -> None:
         """Until the time is over and enough was accepted; then judge."""
         house = self._house
-        house.start()
         try:
-            if not wait(lambda: house.is_whole(0) and house.answers(), 60, house):
+            if not house.begin():
                 self.wrong.append("it did not start")
                 return
-            verdict.watch(house.dir / "journal.db")
             self._begin_load()
             until = time.monotonic() + 60 * minutes
             while not self.wrong and (time.monotonic() < until or self._accepted() < _LEAST):

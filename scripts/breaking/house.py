@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from scripts.breaking import verdict
 from supervisor import TaskQueue, faults
 from supervisor.directory import Directory
 from supervisor.errors import SupervisorError
@@ -65,6 +66,16 @@ class House:
     def start(self) -> None:
         """Start Gunicorn, or start it again."""
         self.process = self.run([sys.executable, "-m", "gunicorn", "-c", str(self._config)])
+
+    def begin(self) -> bool:
+        """Start Gunicorn for the first time; whether all of it is there, and answers, within a minute. From then on the
+        journal notes what ends twice.
+        """
+        self.start()
+        if not wait(lambda: self.is_whole(0) and self.answers(), 60, self):
+            return False
+        verdict.watch(self.dir / "journal.db")
+        return True
 
     def run(self, command: list[str]) -> subprocess.Popen[bytes]:
         """A process that finds the supervisor and its tasks."""

@@ -35,12 +35,10 @@ class Soak:
     def run(self, hours: float) -> None:
         """Until the time is over; then look."""
         house = self._house
-        house.start()
         try:
-            if not wait(lambda: house.is_whole(0) and house.answers(), 60, house):
+            if not house.begin():
                 self.wrong.append("it did not start")
                 return
-            verdict.watch(house.dir / "journal.db")
             self._watch(3600 * hours)
             self._finish()
         finally:

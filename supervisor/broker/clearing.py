@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from supervisor.broker.connection import Connection
-from supervisor.core.blocks import BITS
+from supervisor.core.blocks import last_of
 from supervisor.core.entry import Entry
 from supervisor.states import State
 from supervisor.wire.messages import Cleared, Span
@@ -37,7 +37,7 @@ class Clearing:
             if entry is not None and after < entry.seq <= last and _is_meant(entry, name, queue):
                 book.cancel(task_id, self._service.now)
                 count += 1
-        end = ((block + 1) << BITS) - 1
+        end = last_of(block)
         return Cleared(count, (end, last) if end < last else None)
 
 

@@ -13,7 +13,7 @@ from supervisor.wire import handshake
 from supervisor.wire.codec import FrameBuffer
 
 _UCRED = struct.Struct("3i")
-_READ = 64 * 1024  # over 128 KiB each would be a mapping of its own, made and given back: 11 µs
+_READ = 64 * 1024  # over 128 KiB each may be a mapping of its own, made and given back: 11 µs, alone
 _HANDSHAKE_LIMIT = 1024
 
 

@@ -227,8 +227,8 @@ class Service:
         if agenda.closed:
             raise RemoteError(QueueDrainingError)
         if agenda.capacity.tight:
-            self.want_room([submission.options.queue])
-        if self.room is not None:
+            self.want_room([submission.options.queue], len(submission.payload))
+        elif self.room is not None:
             self.room.want(len(submission.payload), self.now.mono)
         agenda.submit(self._stamped(submission), self.now)
         return submission.id

@@ -6,6 +6,11 @@ BITS = 10
 """A block is 1,024 numbers."""
 
 
+def last_of(block: int) -> int:
+    """The last number of a block."""
+    return ((block + 1) << BITS) - 1
+
+
 class Blocks:
     """Counts the unfinished tasks of each block.
 
