@@ -58,10 +58,26 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Mome
         Kinds(defaults_of(settings)), Capacity(settings.queue_limit, settings.queue_limits), settings.ageing or 0.0
     )
     book = Book(agenda, BatchPolicy(settings.batch_size, settings.batch_time))
-    now, newest = now or Moment.now(), board.get(Header.GENERATION)
+    now = now or Moment.now()
     book.agenda.kinds.tallies.restore(journal.totals())
     restore_limits(book.agenda, journal.configured(), now.mono)
     restoration = Restoration(book, now)
+    _restore_tasks(journal, book, restoration, board, now)
+    _restore_ties(journal, book, restoration, board)
+    for name, weight, paused in journal.queues():
+        restoration.queue(name, weight, paused=bool(paused))
+    for task_id, keys, created in journal.keyed():
+        restoration.key(task_id, keys, created)
+    for keys, started in journal.keyed_starts():
+        restoration.start(keys, started)
+    seq, lease_number = journal.highest()
+    book.agenda.count_from(seq + 1)
+    book.count_from(lease_number + 1)
+    return book
+
+
+def _restore_tasks(journal: Journal, book: Book, restoration: Restoration, board: Scoreboard, now: Moment) -> None:
+    newest = board.get(Header.GENERATION)
     for block in journal.open_blocks():
         book.agenda.blocks.restore(block)
     held: list[tuple[Lease, Worker]] = []
@@ -77,17 +93,6 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Mome
     book.agenda.blocks.settle()
     for lease, worker in sorted(held, key=lambda each: each[0].number):
         restoration.lease(lease, worker)  # in the order in which the worker runs them, which need not be that of seq
-    _restore_ties(journal, book, restoration, board)
-    for name, weight, paused in journal.queues():
-        restoration.queue(name, weight, paused=bool(paused))
-    for task_id, keys, created in journal.keyed():
-        restoration.key(task_id, keys, created)
-    for keys, started in journal.keyed_starts():
-        restoration.start(keys, started)
-    seq, lease_number = journal.highest()
-    book.agenda.count_from(seq + 1)
-    book.count_from(lease_number + 1)
-    return book
 
 
 def _restore_ties(journal: Journal, book: Book, restoration: Restoration, board: Scoreboard) -> None:
