@@ -137,7 +137,7 @@ class JournaledBook(BookMachine):
     def reload(self) -> None:
         old, self.journal = self.journal, Journal(self.folder / "journal.db", Durability.NORMAL)
         old._connection.close()
-        self.book = open_book(self.journal, SETTINGS, self.board)
+        self.book = open_book(self.journal, SETTINGS, self.board, self.now)
         self.entries = dict(self.book.agenda.tasks)
         self.shortest = {}
         assert {entry.id: described(entry) for entry in self.book.agenda.tasks.values()} == self.kept
