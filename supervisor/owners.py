@@ -7,14 +7,20 @@ directory, so that whichever process starts anew can read who they are.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import resource
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from supervisor.launch import Spec
+from supervisor import __version__
+from supervisor.launch import Spec, environment
 from supervisor.system.proc import Identity, identity, is_alive
+
+_LIMITS = [value for name, value in sorted(vars(resource).items()) if name.startswith("RLIMIT_")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +30,9 @@ class Owner:
     who: Identity
     joined_at: float
     """Wall-clock seconds; orders owners."""
-    generation: int
     spec: Spec
+    origin: str
+    """Stands for all that a process which it starts has from it."""
 
     @property
     def file_name(self) -> str:
@@ -33,12 +40,32 @@ class Owner:
         return f"{self.who.pid}-{self.who.start}.json"
 
 
-def join(folder: Path, spec: Spec, generation: int = 0) -> Owner:
+def origin() -> str:
+    """Stands for all that a process which we start has from us and not from a spec: where two owners have the same, what
+    one has started is what the other would have started.
+    """
+    output = os.fstat(2)
+    with open("/proc/self/cgroup", encoding="utf-8") as file:
+        cgroup = file.read()
+    inherited = [
+        sys.version,
+        sys.executable,
+        __version__,
+        sorted(environment().items()),
+        (os.geteuid(), os.getegid(), sorted(os.getgroups())),
+        (output.st_dev, output.st_ino),
+        cgroup,
+        [resource.getrlimit(each) for each in _LIMITS],
+    ]
+    return hashlib.sha256(repr(inherited).encode()).hexdigest()
+
+
+def join(folder: Path, spec: Spec) -> Owner:
     """Write down that this process is an owner (again: with another spec); the record."""
     who = identity(os.getpid())
     assert who is not None
-    owner = Owner(who, time.time(), generation, spec)
-    record = {"joined_at": owner.joined_at, "generation": generation, "spec": spec.to_json()}
+    owner = Owner(who, time.time(), spec, origin())
+    record = {"joined_at": owner.joined_at, "spec": spec.to_json(), "origin": owner.origin}
     temporary = folder / f".{owner.file_name}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:
@@ -78,7 +105,7 @@ def _read(path: Path) -> Owner | None:
     try:
         record = json.loads(path.read_text())
         spec = Spec.from_json(record["spec"])
-        return Owner(Identity(int(pid), int(start)), record["joined_at"], record["generation"], spec)
+        return Owner(Identity(int(pid), int(start)), record["joined_at"], spec, record["origin"])
     except FileNotFoundError:
         return None  # it left between our two looks
     except (OSError, ValueError, KeyError, AssertionError):

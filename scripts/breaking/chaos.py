@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,9 +47,9 @@ class Blow:
         return f"{self.signum.name} to the {self.role}" + (f" at {self.point}" if self.point else "")
 
 
-def draw(chance: random.Random) -> Blow:
+def draw(chance: random.Random, roles: Sequence[str] = ROLES) -> Blow:
     """The next failure."""
-    role, signum, pause = chance.choice(ROLES), chance.choice(_SIGNALS), chance.expovariate(2.0)
+    role, signum, pause = chance.choice(roles), chance.choice(_SIGNALS), chance.expovariate(2.0)
     if role == "arbiter" and signum == signal.SIGSTOP:
         signum = signal.SIGKILL  # whoever runs Gunicorn looks after a stopped one
     if role in faults.ROLES and chance.random() < 0.4:
@@ -59,8 +60,9 @@ def draw(chance: random.Random) -> Blow:
 class Chaos:
     """One run."""
 
-    def __init__(self, folder: Path, seed: int, within: float) -> None:
+    def __init__(self, folder: Path, seed: int, within: float, roles: Sequence[str] = ROLES) -> None:
         self._within = within
+        self._roles = roles
         self._house = House(folder)
         self._folder = folder
         self._chance = random.Random(seed)
@@ -81,7 +83,7 @@ class Chaos:
             self._begin_load()
             until = time.monotonic() + 60 * minutes
             while not self.wrong and (time.monotonic() < until or self._accepted() < _LEAST):
-                self._strike(draw(self._chance))
+                self._strike(draw(self._chance, self._roles))
             self._finish()
         finally:
             for each in self._submitters:
@@ -189,13 +191,14 @@ def main() -> int:
     parser.add_argument(
         "--within", type=float, default=2.0, help="seconds in which a kill must be recovered from (default 2)"
     )
+    parser.add_argument("--roles", nargs="+", choices=ROLES, default=ROLES, help="who is failed (default: all)")
     parser.add_argument("--keep", action="store_true", help="keep the folder of a run in which nothing is wrong, too")
     chosen = parser.parse_args()
     seed = chosen.seed if chosen.seed is not None else random.SystemRandom().randrange(1_000_000)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # whoever is tired of it: all that was started still goes
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     print(f"seed {seed}, in {folder}", flush=True)
-    chaos = Chaos(folder, seed, chosen.within)
+    chaos = Chaos(folder, seed, chosen.within, chosen.roles)
     chaos.run(chosen.minutes)
     chaos.tell()
     if chaos.wrong:

@@ -99,6 +99,7 @@ class BrokerHandle:
         """Say again what it has not confirmed: its ears may have been full."""
         for gone in self._gone.values():
             self.send(gone)
+        self.send(Drain(self.draining))
 
     def buried(self, worker: int) -> None:
         """It is in the journal."""
@@ -113,6 +114,11 @@ class BrokerHandle:
         """Nothing is to be handed out any more, by this broker or a later one."""
         self.draining = True
         self.send(Drain())
+
+    def resume(self) -> None:
+        """Things are handed out again."""
+        self.draining = False
+        self.send(Drain(on=False))
 
     def promote(self, generation: int) -> None:
         """Living workers serve as this generation, with this broker and a later one."""

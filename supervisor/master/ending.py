@@ -10,6 +10,7 @@ from supervisor.master.pool import Pool
 from supervisor.states import Cause
 
 _END_NS = 5_000_000_000
+_HEIR_NS = 2_000_000_000
 _WHY = "the supervisor stops"
 
 
@@ -23,6 +24,8 @@ class Ending:
         self._executioner = executioner
         self.until_ns: int | None = None
         """Running tasks have until then; None while work is handed out."""
+        self.heir_ns: int | None = None
+        """An heir is waited for until then, with every worker that lives; None when none may come."""
         self._closing_ns = 0
 
     @property
@@ -40,18 +43,46 @@ class Ending:
 
         Called again it can only shorten the grace.
         """
+        self.heir_ns = None
         if self.until_ns is None:
             log.info("draining: running tasks have %g s", grace)
             self._broker.drain()
         until = now + int(grace * 1e9)
         self.until_ns = min(self.until_ns or until, until)
 
+    def await_heir(self, grace: float, now: int) -> None:
+        """Drain like :meth:`begin`, since the owner has died; whoever starts it again soon finds the tree whole.
+
+        Until then idle workers stay, for what is forked and imported is most of what a start takes.
+        """
+        self.begin(grace, now)
+        self.heir_ns = now + min(_HEIR_NS, int(grace * 1e9))
+
+    def call_off(self) -> None:
+        """An heir has come: work is handed out again."""
+        self.until_ns = self.heir_ns = None
+        self._broker.resume()
+
+    def disinherit(self) -> None:
+        """Whoever came cannot go on with what there is: it need not wait for its own longer than it takes."""
+        self.heir_ns = None
+
+    @property
+    def inheritable(self) -> bool:
+        """Whether it ends since its owner died, and has not got so far that it could not go on."""
+        return self.heir_ns is not None and not self.closing
+
+    def next_ns(self, now: int) -> int | None:
+        """When :meth:`advance` has something to do of itself."""
+        return self.heir_ns if self.heir_ns is not None and now < self.heir_ns else self.until_ns
+
     def advance(self, now: int) -> bool:
         """Do the next thing on the way; whether everything has ended."""
         if self.until_ns is None:
             return False
         if self._pool.workers:
-            self._end_workers(now, self.until_ns)
+            if self.heir_ns is None or now >= self.heir_ns:
+                self._end_workers(now, self.until_ns)
             return False
         if not self.closing:
             self._closing_ns = now

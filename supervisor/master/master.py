@@ -16,11 +16,12 @@ from supervisor.master.enforcer import Enforcer
 from supervisor.master.executioner import Executioner
 from supervisor.master.generations import Generations
 from supervisor.master.guardian import GuardianHandle
-from supervisor.master.ownership import Ownership
+from supervisor.master.ownership import Change, Ownership
 from supervisor.master.pool import Pool
 from supervisor.master.status import describe
 from supervisor.master.template import Shared, TemplateHandle
 from supervisor.master.undertaker import Undertaker
+from supervisor.owners import Owner
 from supervisor.scoreboard import Header, Scoreboard
 from supervisor.wire.channel import (
     Buried,
@@ -93,7 +94,7 @@ class Master:
         """
         times = [
             self._beat_ns,
-            self.ending.until_ns,
+            self.ending.next_ns(now),
             self.undertaker.sweep_ns,
             self.pool.next_fork_ns(now),
             self.generations.next_ns(),
@@ -203,14 +204,39 @@ class Master:
     def _owners_changed(self, now: int) -> None:
         """Read again who owns the tree: end with the last, follow the newest."""
         before = self.ownership.newest
-        died = self.ownership.read()
+        change = self.ownership.read()
         newest = self.ownership.newest
         if newest is None:
-            settings = self.generations.spec.settings
-            self.ending.begin(settings.orphan_grace if died else settings.grace, now)
-        elif before is not None and newest.file_name != before.file_name and not self.ending.begun:
+            self._nobody_owns(change, now)
+        elif self.ending.begun:
+            self._somebody_came(newest, now)
+        elif before is not None and newest.file_name != before.file_name:
             log.info("process %d decides about the code from now on", newest.who.pid)
             self.generations.reload(newest.spec, now)
+
+    def _nobody_owns(self, change: Change, now: int) -> None:
+        settings = self.generations.spec.settings
+        match change:
+            case Change.DIED if self.ending.begun:
+                self.ending.begin(settings.orphan_grace, now)  # it had left, and no longer waits for our end
+            case Change.DIED:
+                self.ending.await_heir(settings.orphan_grace, now)
+            case Change.LEFT:
+                self.ending.begin(settings.grace, now)
+
+    def _somebody_came(self, heir: Owner, now: int) -> None:
+        """We drain. What an owner that died has left is taken over, where all is as it would be had we been started
+        by the heir; else, and where the owner left, our guardian starts another master when we are gone.
+        """
+        last = self.ownership.last
+        if not self.ending.inheritable:
+            return
+        if last is None or (heir.origin, heir.spec) != (last.origin, last.spec):
+            self.ending.disinherit()
+            return
+        log.info("process %d takes over from %d, which died", heir.who.pid, last.who.pid)
+        self.ending.call_off()
+        self.generations.reload(heir.spec, now)
 
     def _answer(self, name: str, arguments: Answer) -> Answer:
         """Carry out what the owner or the command line asks."""
@@ -221,12 +247,12 @@ class Master:
             case "owners":
                 self._owners_changed(now)
                 return {"generation": self.generations.newest, "draining": self.ending.begun}
-            case "reload" if self.ending.begun:
-                return {"error": "it is draining"}
             case "reload":
-                self.ownership.read()
+                self._owners_changed(now)
                 newest = self.ownership.newest
-                return {"generation": self.generations.reload(newest.spec if newest else self.generations.spec, now)}
+                if newest is None or self.ending.begun:
+                    return {"error": "it is draining"}
+                return {"generation": self.generations.reload(newest.spec, now)}
             case "stop":
                 grace = arguments.get("grace")
                 default = self.generations.spec.settings.grace

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import time
+from enum import Enum, auto
 
 from supervisor import owners
 from supervisor.directory import Directory
@@ -19,6 +21,16 @@ class NoOwnerError(SupervisorError):
         super().__init__(f"nobody that lives owns the supervisor of {directory}")
 
 
+class Change(Enum):
+    """What :meth:`Ownership.read` found."""
+
+    NOTHING = auto()
+    LEFT = auto()
+    """Somebody is an owner no more, and lives."""
+    DIED = auto()
+    """Somebody has died, who was an owner or has been one."""
+
+
 class Ownership:
     """The living owners of a directory; NoOwnerError when there is none to begin with."""
 
@@ -27,6 +39,9 @@ class Ownership:
         self._folder = directory.owners
         self._owners: dict[str, Owner] = {}
         self._pidfds: dict[str, int] = {}
+        """Of the owners, and of those who have left and live: they wait for our end."""
+        self.last: Owner | None = None
+        """Who was the newest before the last look, or before the look that found nobody."""
         self.read()
         if self.newest is None:
             raise NoOwnerError(directory)
@@ -55,20 +70,26 @@ class Ownership:
         """Pidfds; one becomes readable when its owner dies."""
         return list(self._pidfds.values())
 
-    def read(self) -> bool:
-        """Look again who there is; whether one that is no longer there has died (and not left of its own will)."""
-        folder = {path.name for path in self._folder.iterdir()}
+    def read(self) -> Change:
+        """Look again who there is."""
         living = {owner.file_name: owner for owner in owners.living(self._folder)}
-        died = any(name in folder for name in self._owners if name not in living)
-        for name in [name for name in self._pidfds if name not in living]:
-            os.close(self._pidfds.pop(name))
-        for name, owner in living.items():
+        for name, owner in list(living.items()):
             if name not in self._pidfds:
                 try:
                     self._pidfds[name] = os.pidfd_open(owner.who.pid)
                 except ProcessLookupError:
-                    died = True
-                    continue
-            self._owners[name] = owner
-        self._owners = {name: owner for name, owner in self._owners.items() if name in self._pidfds}
-        return died
+                    del living[name]  # it has joined and died between two looks
+        left = self._owners.keys() - living.keys()
+        self.last = self.newest or self.last
+        self._owners = living
+        return Change.DIED if self._forget_dead() else Change.LEFT if left else Change.NOTHING
+
+    def _forget_dead(self) -> bool:
+        poller = select.poll()
+        for descriptor in self._pidfds.values():
+            poller.register(descriptor, select.POLLIN)
+        dead = {descriptor for descriptor, _ in poller.poll(0)}
+        for name in [name for name, descriptor in self._pidfds.items() if descriptor in dead]:
+            os.close(self._pidfds.pop(name))
+            self._owners.pop(name, None)
+        return bool(dead)

@@ -99,27 +99,69 @@ def test_after_sigkill_of_the_arbiter_everything_is_gone_within_five_seconds(
 
 
 @both_releases
-def test_a_start_right_after_sigkill_does_not_wait_for_the_old_tree_and_takes_over_what_it_had(
+def test_a_start_right_after_sigkill_takes_the_tree_over_and_nothing_that_runs_is_stopped(
     make_server: MakeServer, tmp_path: Path
 ) -> None:
-    server, notes, flag = make_server().start(), tmp_path / "notes", tmp_path / "flag"
+    server, notes, flag = make_server(grace="60s", orphan_grace="50s").start(), tmp_path / "notes", tmp_path / "flag"
     runs = running(server, "wait_for_file", str(flag), 600)
     waits = server.submit("note", str(notes))
     old = server.pid_of("master")
     server.send(signal.SIGKILL)
     server.wait_end()
+    until(lambda: server.says("draining: running tasks have 50 s"), "the drain")
+    server.start()
+    assert server.pid_of("master") == old
+    later = server.submit("add", 2, 2)
+    assert server.result(later) == 4
+    assert server.result(waits) > 0
+    flag.touch()
+    assert server.result(runs) == "seen"
+    assert server.get("/record", id=runs)["attempt"] == 1
+    assert notes.read_text() == "ran\n"
+    assert server.says("which died")
+    server.send(signal.SIGTERM)
+    assert server.wait_end() == 0, "its end is that of the tree that it took over"
+    server.wait_gone()
+
+
+@both_releases
+@pytest.mark.parametrize("changed", ["environment", "settings"])
+def test_a_start_with_other_settings_right_after_sigkill_does_not_wait_for_the_old_tree(
+    make_server: MakeServer, tmp_path: Path, changed: str
+) -> None:
+    server, notes, flag = make_server(grace="60s", orphan_grace="50s").start(), tmp_path / "notes", tmp_path / "flag"
+    runs = running(server, "wait_for_file", str(flag), 600)
+    waits = server.submit("note", str(notes))
+    old = server.pid_of("master")
+    server.send(signal.SIGKILL)
+    server.wait_end()
+    if changed == "environment":
+        server.environment["PASSWORD_OF_THE_DATABASE"] = "another"
+    else:
+        server.settings["max_tasks"] = 1000
     server.start(wait=False)
     server.wait_answer()
     assert proc.command(old), "the old tree still drains"
     later = server.submit("add", 2, 2)
-    until(lambda: (server.status() or {"master": old})["master"] != old, "another master", 20.0)
     flag.touch()
+    until(lambda: (server.status() or {"master": old})["master"] != old, "another master", 20.0)
     assert server.result(runs) == "seen"
     assert server.result(waits) > 0
     assert server.result(later) == 4
     assert notes.read_text() == "ran\n"
     assert sum("supervisor: guardian" in title for title in server.titles()) == 1
     assert sum("supervisor: master" in title for title in server.titles()) == 1
+
+
+def test_a_gunicorn_that_is_killed_while_it_drains_leaves_no_tree_that_drains_for_long(
+    make_server: MakeServer, tmp_path: Path
+) -> None:
+    server = make_server(grace="600s", orphan_grace="500ms").start()
+    running(server, "sleep", 600, str(tmp_path / "pid"))
+    server.send(signal.SIGTERM)
+    until(lambda: server.says("draining: running tasks have 600 s"), "the drain")
+    server.send(signal.SIGKILL)
+    server.wait_gone(20.0)
 
 
 def test_a_start_while_the_old_gunicorn_still_drains_leaves_it_in_peace(
