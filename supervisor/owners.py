@@ -41,7 +41,7 @@ class Owner:
 
 
 def origin() -> str:
-    """Stands for all that a process which we start has from us and not from a spec: where two owners have the same, what
+    """Stands for all that a process we start has from us and not from a spec: where two owners have the same, what
     one has started is what the other would have started.
     """
     output = os.fstat(2)
