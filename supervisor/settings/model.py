@@ -265,7 +265,7 @@ class Settings:
         "Stopping",
         Duration(above=False),
         3.0,
-        "The same after Gunicorn, or whatever started the supervisor, has died, where it is not started again meanwhile.",
+        "The same after the death of Gunicorn, or of `supervisor run`, where it is not started again meanwhile.",
     )
 
     durability: str = setting(
