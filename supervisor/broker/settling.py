@@ -22,6 +22,7 @@ from supervisor.errors import JournalFullError
 from supervisor.journal.rows import Pieces
 from supervisor.log import log
 from supervisor.scoreboard import Header
+from supervisor.system.allocator import give_back
 from supervisor.wire.channel import Message
 from supervisor.wire.codec import RETURN, encode_reply
 
@@ -162,7 +163,8 @@ class Settler:
         if now.mono >= self._count_at:
             self._count_at = now.mono + _COUNT_SECONDS
             service.desk.count(pieces)
-            service.book.agenda.shrink()
+            if service.book.agenda.shrink():
+                give_back()
         if not pieces:
             return None
         self._pieces = Pieces()

@@ -252,13 +252,17 @@ class Agenda:
         """Give out numbers from here on: those before have been seen."""
         self._next_seq = max(self._next_seq, seq)
 
-    def shrink(self) -> None:
-        """Once a second or so: give back the place of a deep queue that is gone, which a dict keeps for ever."""
+    def shrink(self) -> bool:
+        """Once a second or so: give back the place of a deep queue that is gone, which a dict keeps for ever; whether
+        there was one.
+        """
         held = len(self.tasks)
         self._most = max(self._most, held)
         if self._most > _DEEP and held < self._most // 4:
             self.tasks = dict(self.tasks)
             self._most = held
+            return True
+        return False
 
     def resume(self, entry: Entry, bond: Bond, ends: Mapping[bytes, End], now: Moment) -> None:
         """Tie an unfinished task again, as it was."""
