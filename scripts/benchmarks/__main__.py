@@ -1,0 +1,150 @@
+"""``scripts/bench [--rounds N] [PEER …]``: all peers and ours in turn, on the same work; medians, ratios, pictures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.benchmarks import picture, servers
+from scripts.benchmarks.marks import VARIABLE
+from scripts.benchmarks.peer import ROOT, Figure
+
+PEERS = {
+    "ours": "gunicorn-supervisor, normal",
+    "ours_off": "gunicorn-supervisor, off",
+    "ours_full": "gunicorn-supervisor, full",
+    "pool": "multiprocessing.Pool",
+    "executor": "ProcessPoolExecutor",
+    "pebble_pool": "Pebble",
+    "loky_pool": "loky",
+    "celery_prefork": "Celery (Redis)",
+    "rq_pool": "RQ",
+    "dramatiq_redis": "Dramatiq (Redis)",
+    "huey_redis": "Huey (Redis)",
+    "huey_sqlite": "Huey (SQLite)",
+    "arq_redis": "arq",
+    "saq_redis": "SAQ (Redis)",
+    "taskiq_list": "taskiq (Redis)",
+    "flexiq_prefork": "flexiq (SQLite)",
+}
+"""The names of their modules, and what they are called."""
+FAST = {"ours", "ours_off", "ours_full", "pool", "executor", "pebble_pool", "loky_pool"}
+COUNTS = {"drain": (20_000, 2_000), "submits": (3_000, 500)}
+"""How many tasks a run has: for the fast, and for the others."""
+UNACKNOWLEDGED = {"pool", "executor", "pebble_pool", "loky_pool"}
+"""Nobody answers them, so there is nothing to compare a submit with."""
+TITLES = {"drain": "no-op tasks a second, of a filled queue", "submits": "acknowledged submits a second, one by one"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One peer's figures of one measure."""
+
+    peer: str
+    values: Sequence[float]
+    durability: str
+    settings: str
+
+    @property
+    def median(self) -> float:
+        """Of all rounds."""
+        return statistics.median(self.values)
+
+
+def run(name: str, measure: str) -> Figure:
+    """One run, in a folder and with servers of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    fast, slow = COUNTS[measure]
+    count = fast if name in FAST else slow
+    try:
+        with servers.redis(folder) as place:
+            environment = {
+                **os.environ,
+                "BENCH_FOLDER": str(folder),
+                "BENCH_REDIS": place,
+                VARIABLE: str(folder / "marks"),
+                "PYTHONPATH": str(ROOT),
+            }
+            command = [sys.executable, "-m", "scripts.benchmarks.drive", name, measure, str(count)]
+            done = subprocess.run(
+                command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False
+            )
+        if done.returncode != 0:
+            raise RuntimeError(f"{name}: {done.stderr[-2000:]}")
+        return Figure(**json.loads(done.stdout.splitlines()[-1]))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def table(measure: str, rows: list[Row]) -> str:
+    """Markdown: medians, their spread, and how many times as fast we are."""
+    ours = {row.peer: row.median for row in rows}
+    lines = [
+        f"### {TITLES[measure][0].upper()}{TITLES[measure][1:]}",
+        "",
+        "| | a second | least to most | ours, normal, is | an accepted task outlives | set as |",
+        "| --- | ---: | ---: | ---: | --- | --- |",
+    ]
+    for row in sorted(rows, key=lambda each: -each.median):
+        spread = f"{min(row.values):,.0f} to {max(row.values):,.0f}"
+        ratio = f"{ours['ours'] / row.median:.1f} ×" if "ours" in ours else ""
+        lines.append(
+            f"| {PEERS[row.peer]} | {row.median:,.0f} | {spread} | {ratio} | {row.durability} | {row.settings} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(prog="scripts/bench")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is run (default 5)")
+    parser.add_argument("--measure", choices=COUNTS, action="append", help="only this (may be given again)")
+    parser.add_argument("--into", type=Path, default=None, help="a folder to write a page and pictures into")
+    parser.add_argument("peers", nargs="*", metavar="PEER", help=", ".join(PEERS))
+    chosen = parser.parse_args()
+    names = chosen.peers or list(PEERS)
+    found: dict[tuple[str, str], list[Figure]] = defaultdict(list)
+    for number in range(chosen.rounds):
+        for measure in chosen.measure or COUNTS:
+            for name in names if number % 2 == 0 else reversed(names):
+                if measure == "submits" and name in UNACKNOWLEDGED:
+                    continue
+                figure = run(name, measure)
+                found[measure, name].append(figure)
+                print(f"round {number + 1}: {measure:8} {PEERS[name]:28} {figure.value:10,.0f} /s", flush=True)
+    machine = (
+        f"{platform.machine()}, {os.cpu_count()} CPUs, Linux {platform.release()}, Python {platform.python_version()},"
+        f" SQLite {sqlite3.sqlite_version}; {chosen.rounds} rounds in turn"
+    )
+    pages = [f"`scripts/bench --rounds {chosen.rounds}`: {machine}.\n"]
+    for measure in chosen.measure or COUNTS:
+        rows = [
+            Row(name, [each.value for each in figures], figures[0].durability, figures[0].settings)
+            for (which, name), figures in found.items()
+            if which == measure
+        ]
+        pages.append(table(measure, rows))
+        if chosen.into is not None:
+            chosen.into.mkdir(parents=True, exist_ok=True)
+            bars = [(PEERS[row.peer], row.median) for row in rows]
+            picture.draw(TITLES[measure], bars, chosen.into / f"{measure}.png")
+    text = "\n\n".join(pages)
+    print(f"\n{text}")
+    if chosen.into is not None:
+        (chosen.into / "figures.md").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""gunicorn-supervisor at ``full``."""
+
+from __future__ import annotations
+
+from scripts.benchmarks.peers.ours import Ours
+
+PEER = Ours("full")
