@@ -34,7 +34,6 @@ PEERS = {
     "dramatiq_redis": "Dramatiq (Redis)",
     "huey_redis": "Huey (Redis)",
     "huey_sqlite": "Huey (SQLite)",
-    "arq_redis": "arq",
     "saq_redis": "SAQ (Redis)",
     "taskiq_list": "taskiq (Redis)",
     "flexiq_prefork": "flexiq (SQLite)",

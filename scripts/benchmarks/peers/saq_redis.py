@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from saq import Queue
+from redis.asyncio import Redis
+from saq.queue.redis import RedisQueue
 
 from scripts.benchmarks import marks
 from scripts.benchmarks.peer import REDIS, WORKERS, programs
 
-queue: Any = Queue.from_url(f"unix://{REDIS}")
+queue: Any = RedisQueue(Redis(unix_socket_path=REDIS))
 
 
 async def noop(context: dict[str, Any], *, number: int) -> int:
