@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,16 +36,28 @@ PEERS = {
     "huey_redis": "Huey (Redis)",
     "huey_sqlite": "Huey (SQLite)",
     "saq_redis": "SAQ (Redis)",
+    "arq_redis": "arq (Redis)",
     "taskiq_list": "taskiq (Redis)",
+    "procrastinate_postgres": "procrastinate (PostgreSQL)",
     "flexiq_prefork": "flexiq (SQLite)",
+    "gunicorn_dirty": "Gunicorn's dirty arbiter",
 }
 """The names of their modules, and what they are called."""
 FAST = {"ours", "ours_off", "ours_full", "pool", "executor", "pebble_pool", "loky_pool"}
-COUNTS = {"drain": (20_000, 2_000), "submits": (3_000, 500)}
+COUNTS = {"drain": (20_000, 2_000), "submits": (3_000, 500), "starts": (300, 100)}
 """How many tasks a run has: for the fast, and for the others."""
-UNACKNOWLEDGED = {"pool", "executor", "pebble_pool", "loky_pool"}
-"""Nobody answers them, so there is nothing to compare a submit with."""
-TITLES = {"drain": "no-op tasks a second, of a filled queue", "submits": "acknowledged submits a second, one by one"}
+WITHOUT = {
+    "submits": {"pool", "executor", "pebble_pool", "loky_pool", "gunicorn_dirty"},
+    "starts": {"pool", "executor", "pebble_pool", "loky_pool", "ours_off", "ours_full"},
+}
+"""Nobody answers a submit to a pool, or only when the task has ended; and pools wait at a gate."""
+PYTHONS = {"arq_redis": ROOT / ".venv-bench-arq" / "bin" / "python"}
+"""Those that cannot be installed beside the others."""
+TITLES = {
+    "drain": "no-op tasks a second, of a filled queue",
+    "submits": "acknowledged submits a second, one by one",
+    "starts": "1 / median time from a submit on an idle queue to the first line of the task",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +75,33 @@ class Row:
         return statistics.median(self.values)
 
 
+def _database(name: str) -> AbstractContextManager[str]:
+    return servers.postgres() if name == "procrastinate_postgres" else nullcontext("")
+
+
 def run(name: str, measure: str) -> Figure:
     """One run, in a folder and with servers of its own."""
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     fast, slow = COUNTS[measure]
     count = fast if name in FAST else slow
     try:
-        with servers.redis(folder) as place:
+        with servers.redis(folder) as place, _database(name) as database:
             environment = {
                 **os.environ,
                 "BENCH_FOLDER": str(folder),
                 "BENCH_REDIS": place,
+                "BENCH_POSTGRES": database,
                 VARIABLE: str(folder / "marks"),
                 "PYTHONPATH": str(ROOT),
             }
-            command = [sys.executable, "-m", "scripts.benchmarks.drive", name, measure, str(count)]
+            command = [
+                str(PYTHONS.get(name, sys.executable)),
+                "-m",
+                "scripts.benchmarks.drive",
+                name,
+                measure,
+                str(count),
+            ]
             done = subprocess.run(
                 command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False
             )
@@ -118,7 +143,7 @@ def main() -> None:
     for number in range(chosen.rounds):
         for measure in chosen.measure or COUNTS:
             for name in names if number % 2 == 0 else reversed(names):
-                if measure == "submits" and name in UNACKNOWLEDGED:
+                if name in WITHOUT.get(measure, ()):
                     continue
                 figure = run(name, measure)
                 found[measure, name].append(figure)

@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import json
 import os
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -49,7 +50,27 @@ def submits(peer: Peer, count: int) -> float:
         return count / (time.perf_counter() - began)
 
 
-MEASURES: dict[str, Callable[[Peer, int], float]] = {"drain": drain, "submits": submits}
+def starts(peer: Peer, count: int) -> float:
+    """How many times a second a task could have begun to run one after the other: the inverse of the median time from
+    a submit on an idle queue to the first line of the task, so that more is better everywhere.
+    """
+    marks = Marks(Path(os.environ[VARIABLE]), count + _SAMPLE)
+    spent: list[float] = []
+    with peer.open(), peer.work():
+        for number in range(count + _SAMPLE):
+            began = time.monotonic_ns()
+            peer.submit_one(number)
+            until = time.monotonic() + _LONGEST
+            while marks.count() <= number:
+                if time.monotonic() > until:
+                    raise RuntimeError(f"task {number} does not run")
+                time.sleep(0.0005)
+            spent.append((marks.last_ns() - began) / 1e9)
+            time.sleep(0.002)  # whoever has just run it goes to sleep again
+    return 1 / statistics.median(spent[_SAMPLE:])
+
+
+MEASURES: dict[str, Callable[[Peer, int], float]] = {"drain": drain, "submits": submits, "starts": starts}
 
 
 def main(name: str, measure: str, count: int) -> None:

@@ -50,6 +50,10 @@ class Marks:
         found = self._map[_HEAD:]
         return found.count(1) == len(found)
 
+    def last_ns(self) -> int:
+        """The monotonic nanoseconds of the last of them."""
+        return max(_SEAT.unpack_from(self._map, place)[2] for place in range(0, _HEAD, _SEAT.size))
+
     def seconds(self) -> float:
         """From the first to the last of them."""
         seats = [_SEAT.unpack_from(self._map, place) for place in range(0, _HEAD, _SEAT.size)]

@@ -17,6 +17,8 @@ FOLDER = Path(os.environ.get("BENCH_FOLDER", "/nonexistent"))
 environment."""
 REDIS = os.environ.get("BENCH_REDIS", "")
 """The path of the socket of a private redis-server."""
+POSTGRES = os.environ.get("BENCH_POSTGRES", "")
+"""The folder with the socket of a private PostgreSQL."""
 WORKERS = 2
 
 
