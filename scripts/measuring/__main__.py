@@ -11,19 +11,15 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
-from scripts.measuring import limits, workload
-from scripts.measuring.figures import rates, spread
+from scripts.measuring import deep, growth, limits, web, workload
+from scripts.measuring.figures import rates, say, spread
 from scripts.measuring.pair import compare
 from scripts.measuring.rates import drain_rate, eight_processes, submit_rate
 from scripts.measuring.sweeping import step_times
 from scripts.measuring.tree import Tree, running, wait_ready
 from supervisor import Handle
-
-
-def say(label: str, figure: str) -> None:
-    """One line of the table."""
-    print(f"{label:58} {figure}", flush=True)
 
 
 def kills(quick: bool) -> None:
@@ -173,6 +169,66 @@ def sweep(quick: bool) -> None:
     say(f"step of the sweep, {tasks:,} tasks that are due", spread(step_times(tasks)))
 
 
+def depth(quick: bool) -> None:
+    """A deep queue beside a shallow one."""
+    tasks = 100_000 if quick else 1_000_000
+    shallow, full = deep.at(1_000), deep.at(tasks)
+    for name, few, many in (("submits", shallow.submits, full.submits), ("claims", shallow.claims, full.claims)):
+        label = f"{name} with {tasks:,} that wait (target ≥ 0.8 of 1,000)"
+        say(label, f"{many:10,.0f} /s   with 1,000: {few:10,.0f} /s   ratio {many / few:.2f}")
+    say("broker's memory for a task that waits (target ≤ 400)", f"{full.bytes_each:10,.0f} bytes")
+    say(
+        f"broker's restart with {tasks:,} (target ≤ 10 s)",
+        f"{full.restart:10.2f} s   with 1,000: {shallow.restart:.2f} s",
+    )
+    say("10,000 due in one second, the last starts (target ≤ 2 s)", f"{deep.same_second(10_000):10.2f} s after it")
+
+
+def growing(quick: bool) -> None:
+    """What grows as the work does."""
+    cases = (
+        ("a task, of a queue of", "µs", growth.by_tasks([10_000, 100_000] + [1_000_000] * (not quick))),
+        ("a submit, from processes at once:", "µs", growth.by_submitters([1, 2, 4, 8, 16])),
+        ("there and back, bytes:", "ms", growth.by_bytes([100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000])),
+    )
+    for name, unit, found in cases:
+        for number, value in found.items():
+            say(f"{name} {number:,}", f"{value:10.2f} {unit}")
+
+
+def features(quick: bool) -> None:
+    """Drain rates with nothing but the task, and with everything else there and unused, in turn."""
+    tasks, rounds = (5_000, 3) if quick else (20_000, 15)
+    ratios: list[float] = []
+    modules = ["scripts.measuring.workload", "scripts.measuring.featured"]
+    usual: dict[str, Any] = {"workers": 2, "durability": "normal", "cpus": "off"}
+    with running(**usual) as bare, running(**usual | {"tasks": modules}) as full:
+        for number in range(rounds):
+            found = {tree: drain_rate(tree, tasks)[0] for tree in ((bare, full) if number % 2 else (full, bare))}
+            ratios.append(found[full] / found[bare])
+    label = "drain with features there, unused / without (target ≥ 0.9)"
+    say(label, f"{statistics.median(ratios):10.3f}   ({min(ratios):.3f} to {max(ratios):.3f}, {rounds} rounds)")
+
+
+def requests(quick: bool) -> None:
+    """What a submit costs a request: p99 at 200 requests a second."""
+    without, with_submit = web.submits(3 if quick else 9, 2.0 if quick else 5.0)
+    ratios = [there / here for here, there in zip(without, with_submit, strict=True)]
+    figure = f"{1e3 * statistics.median(without):.2f} ms without, {1e3 * statistics.median(with_submit):.2f} ms with"
+    say("request, p99 at 200/s (target ratio ≤ 1.3)", f"{figure}   ratio {statistics.median(ratios):.2f}")
+
+
+def isolation(quick: bool) -> None:
+    """What burning CPU costs a request that has nothing to do with it."""
+    arms: dict[str, dict[str, str]] = {"supervisor": {}, "background": {}, "threads": {}}
+    found = web.isolation(2 if quick else 5, 3.0 if quick else 6.0, arms)
+    idle = statistics.median(found["idle"])
+    for arm, values in found.items():
+        ratio = f"   × idle: {statistics.median(values) / idle:.2f}" if arm != "idle" else ""
+        target = " (target ≤ 1.5 × idle)" if arm == "supervisor" else ""
+        say(f"request, p99 at 200/s, burning in: {arm}{target}", f"{1e3 * statistics.median(values):10.2f} ms{ratio}")
+
+
 SECTIONS: dict[str, Callable[[bool], None]] = {
     "kills": kills,
     "replacements": replacements,
@@ -182,6 +238,11 @@ SECTIONS: dict[str, Callable[[bool], None]] = {
     "memory": memory,
     "idle": idle,
     "sweep": sweep,
+    "depth": depth,
+    "growing": growing,
+    "features": features,
+    "requests": requests,
+    "isolation": isolation,
 }
 
 

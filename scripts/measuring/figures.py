@@ -6,6 +6,11 @@ import statistics
 from collections.abc import Sequence
 
 
+def say(label: str, figure: str) -> None:
+    """One line of the table."""
+    print(f"{label:58} {figure}", flush=True)
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """The value below which ``share`` of them lie."""
     ordered = sorted(values)

@@ -27,7 +27,7 @@ _RUN = (
 )
 
 
-@dataclass
+@dataclass(eq=False)
 class Tree:
     """A running supervisor."""
 

@@ -32,3 +32,22 @@ def spin() -> None:
 
 def pool_noop() -> None:
     """Nothing, for multiprocessing.Pool."""
+
+
+@task
+def same(data: bytes) -> bytes:
+    """What it is given."""
+    return data
+
+
+def burn_plainly(seconds: float) -> None:
+    """Use the CPU for so many seconds."""
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        sum(range(1000))
+
+
+@task
+def burn(seconds: float) -> None:
+    """The same as a task."""
+    burn_plainly(seconds)

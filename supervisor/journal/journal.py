@@ -25,6 +25,7 @@ from supervisor.core.schedules import Schedule
 from supervisor.errors import JournalError, JournalFullError
 from supervisor.journal import contexts, schedules, ties
 from supervisor.journal.archive import Archive
+from supervisor.journal.memory import MemoryConnection
 from supervisor.journal.migrate import migrate
 from supervisor.journal.payloads import PayloadCache
 from supervisor.journal.rows import Pieces, StoredTask, read_options, read_task, stored_task
@@ -70,6 +71,7 @@ class Journal:
         self.durability = durability
         self._connection = self._open()
         self._payloads = PayloadCache(self._fetch_payloads)
+        self._memory = self._connection if isinstance(self._connection, MemoryConnection) else None
         self._synchronous = ""
         self._task_rows = TaskRows(self._payloads)
         self.archive = Archive(self._connection, lambda: self._begin(durable=False))
@@ -87,6 +89,7 @@ class Journal:
                 isolation_level=None,
                 cached_statements=64,
                 check_same_thread=not self._threads,
+                factory=MemoryConnection if off else sqlite3.Connection,
             )
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA wal_autocheckpoint = 0")  # done by the helper, off the broker's loop
@@ -114,7 +117,10 @@ class Journal:
         self._settle_durability(bool(changes.new or changes.revived or changes.ties or changes.configured))
         found = [(statement, rows) for statement, rows in self._rows(changes, pieces) if rows]
         try:
-            self._execute(found, pieces.puts if pieces is not None else [])
+            if self._memory is not None and (pieces is None or not pieces.puts):
+                self._remember(self._memory, found)
+            else:
+                self._execute(found, pieces.puts if pieces is not None else [])
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & _PRIMARY in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
                 raise JournalFullError(str(error)) from error
@@ -137,12 +143,31 @@ class Journal:
                 self._connection.execute("ROLLBACK")
             raise
 
+    def _remember(self, memory: MemoryConnection, found: list[tuple[str, Sequence[_Row]]]) -> None:
+        """The same in memory, with what is held back left where it is."""
+        if sum(len(rows) for _, rows in found) == 1:
+            memory.write(SQL[found[0][0]], found[0][1])
+            return
+        if not found:
+            return
+        memory.write("BEGIN IMMEDIATE")
+        try:
+            for statement, rows in found:
+                memory.write(SQL[statement], rows)
+            memory.write("COMMIT")
+        except BaseException:
+            if memory.in_transaction:
+                memory.write("ROLLBACK")
+            raise
+
     def _rows(self, changes: Changes, pieces: Pieces | None) -> Iterator[tuple[str, Sequence[_Row]]]:
         """What is to be executed, in this order. What most turns have none of is not even looked for."""
         if changes.revived:
             for statement in ("unbury", "keep_success", "keep_unstarted", "revive_task", "forget_stream"):
                 yield statement, [(seq,) for seq in changes.revived]
         tasks = self._task_rows.sort(changes)
+        if self._memory is not None:
+            self._memory.hold_back(tasks)
         yield "insert_waiting", tasks.waiting
         yield "insert_task", tasks.inserted
         yield "lease_task", tasks.leased
@@ -150,6 +175,7 @@ class Journal:
             yield "cancel_task", [(seq,) for seq in changes.cancelling]
         yield "move_task", tasks.moved
         yield "succeed_task", tasks.succeeded
+        yield "serve_task", tasks.served
         if tasks.ended or tasks.inserted:
             yield "end_task", tasks.ended
             yield "bury", [(entry.seq,) for entry in changes.ended.values() if entry.state in DEAD]

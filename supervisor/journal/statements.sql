@@ -20,6 +20,11 @@ UPDATE tasks SET state = ?, due_at = ?, priority = ?, failures = ?, crashes = ?,
 -- All else is as it was when it was handed out, which is in the journal before any worker hears of it.
 UPDATE tasks SET state = 'succeeded', ended_at = ?, files = ?, result = ? WHERE seq = ?;
 
+-- name: serve_task
+-- Both at once, where that it was handed out was held back.
+UPDATE tasks SET lease = ?, worker = ?, pid = ?, started_at = ?, due_at = NULL, failures = ?, crashes = ?, aborts = ?,
+    state = 'succeeded', ended_at = ?, files = ?, result = ? WHERE seq = ?;
+
 -- name: end_task
 UPDATE tasks SET state = ?, ended_at = ?, due_at = NULL, failures = ?, crashes = ?, aborts = ?, files = ?, result = NULL
 WHERE seq = ?;

@@ -34,6 +34,8 @@ class Sorted:
     moved: list[Row] = field(default_factory=list)
     succeeded: list[Row] = field(default_factory=list)
     """Those whose lease is in the journal: less to write."""
+    served: list[Row] = field(default_factory=list)
+    """Those whose lease was held back until now."""
     ended: list[Row] = field(default_factory=list)
 
 

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from itertools import count, pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -342,6 +343,30 @@ def test_at_off_nothing_touches_the_disk(tmp_path: Path) -> None:
     assert shelf.journal.counts() == {"queued": 99, "succeeded": 1}
     shelf.journal.restart_wal()
     shelf.journal.close()
+
+
+@pytest.mark.parametrize("looks", [True, False], ids=["looked at meanwhile", "not looked at"])
+@pytest.mark.parametrize("outcome", [Outcome.SUCCEEDED, Outcome.RAISED, Outcome.REJECTED])
+def test_at_off_a_task_reads_as_in_a_journal_on_a_disk(tmp_path: Path, outcome: Outcome, looks: bool) -> None:
+    def live(shelf: Shelf) -> list[TaskRow]:
+        seen: list[TaskRow] = []
+        (task_id,) = shelf.submit()
+        for number in range(1, 4):  # the lease of a second attempt, and of a third
+            shelf.pass_time(100)
+            lease = shelf.start(number)
+            if looks:
+                seen.append(shelf.task(task_id))
+                assert seen[-1].state == "running"
+            shelf.report(lease, outcome, b"result")
+            seen.append(shelf.task(task_id))
+            if seen[-1].ended_at:
+                break
+        shelf.journal.close()
+        return [msgspec.structs.replace(row, id=b"") for row in seen]
+
+    on_disk, in_memory = (live(Shelf(tmp_path, level)) for level in (Durability.NORMAL, Durability.OFF))
+    assert in_memory == on_disk
+    assert in_memory[-1].started_at
 
 
 _WRITE_AND_DIE = """

@@ -1,0 +1,109 @@
+"""A deep queue beside a shallow one: what submits and claims cost, what a task weighs, how long a restart takes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import statistics
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from scripts.measuring import workload
+from scripts.measuring.rates import numbers, submit_rate
+from scripts.measuring.tree import Tree, running
+from supervisor import TaskConfig
+from supervisor.system import proc
+
+_CLAIMS = 20_000
+_SECONDS = 2.0
+_SETTINGS = {"workers": 2, "durability": "normal", "cpus": "off", "queue_limit": 4_000_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """What one depth came to."""
+
+    submits: float
+    """A second, one by one."""
+    claims: float
+    """Tasks a second that are handed out and done."""
+    bytes_each: float
+    """Memory of the broker for each waiting task."""
+    restart: float
+    """Seconds from the kill of the broker until another has handed out a task."""
+
+
+def at(depth: int) -> Depth:
+    """Measure with so many tasks that wait and are ready."""
+    with running(**_SETTINGS) as tree:
+        tree.queue.submit_many(workload.noop, [()] * 2_000)  # so that it is known how short they are
+        _wait_done(tree, 2_000)
+        tree.queue.pause("default")
+        before = proc.resident_bytes(_broker(tree))
+        tree.queue.submit_many(workload.noop, [()] * depth)
+        each = (proc.resident_bytes(_broker(tree)) - before) / depth
+        submits = submit_rate(tree.queue, _SECONDS)
+        claims = _claim_rate(tree, depth)
+        return Depth(submits, claims, each, _restart(tree))
+
+
+def _claim_rate(tree: Tree, depth: int) -> float:
+    """Of a shallow queue the median of several, each filled anew."""
+    if depth >= _CLAIMS:
+        return _drain(tree, _CLAIMS)
+    found: list[float] = []
+    for _ in range(9):
+        found.append(_drain(tree, depth))
+        tree.queue.submit_many(workload.noop, [()] * depth)
+    return statistics.median(found)
+
+
+def _drain(tree: Tree, tasks: int) -> float:
+    done = _done(tree)
+    start = time.perf_counter()
+    tree.queue.resume("default")
+    _wait_done(tree, done + tasks)
+    spent = time.perf_counter() - start
+    rate = (_done(tree) - done) / spent
+    tree.queue.pause("default")
+    return rate
+
+
+def _restart(tree: Tree) -> float:
+    """The queue is not paused then, so that another broker can hand out."""
+    tree.queue.resume("default")
+    done = _done(tree)
+    start = time.perf_counter()
+    os.kill(_broker(tree), signal.SIGKILL)
+    _wait_done(tree, done + 1, killed=True)
+    return time.perf_counter() - start
+
+
+def _done(tree: Tree) -> int:
+    found: int = numbers(tree.queue)["ended"].get("succeeded", 0)
+    return found
+
+
+def _wait_done(tree: Tree, count: int, *, killed: bool = False) -> None:
+    while _done(tree) < count:
+        time.sleep(0.01 if killed else 0.002)
+
+
+def _broker(tree: Tree) -> int:
+    found = tree.status()["broker"]
+    return int(found["pid"] if isinstance(found, dict) else found)
+
+
+def same_second(tasks: int) -> float:
+    """Seconds from the moment for which so many tasks were scheduled until the last of them has started."""
+    with running(workers=2, durability="normal", cpus="off") as tree:
+        due = time.time() + 3.0 + tasks / 20_000
+        ids = tree.queue.submit_many(
+            workload.noop, [()] * tasks, config=TaskConfig(eta=datetime.fromtimestamp(due, UTC))
+        )
+        if time.time() > due:
+            raise RuntimeError("they were not submitted in time")
+        _wait_done(tree, tasks)
+        records = [tree.queue.get_task(task_id) for task_id in ids[:: max(1, tasks // 500)] + ids[-1:]]
+        return max(record.started_at for record in records if record and record.started_at) - due

@@ -1,0 +1,108 @@
+"""What a submit costs a request, and what burning tasks cost one, under Gunicorn with uvicorn's worker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from scripts.measuring.figures import percentile
+from scripts.measuring.load import Load
+
+_ROOT = Path(__file__).parent.parent.parent
+_CONFIG = """
+bind = "127.0.0.1:{port}"
+wsgi_app = "scripts.measuring.site:app"
+worker_class = "uvicorn_worker.UvicornWorker"
+workers = 1
+loglevel = "error"
+control_socket_disable = True
+from supervisor.gunicorn import attach
+attach(globals(), **{settings!r})
+"""
+_RATE = 200.0
+_BURNS = 10
+"""A second, of 0.2 s each: twice what one CPU can do."""
+
+
+@contextmanager
+def serving(environment: dict[str, str] | None = None, **settings: Any) -> Iterator[int]:
+    """A Gunicorn with a supervisor; its port."""
+    folder = Path(tempfile.mkdtemp(prefix="measure-"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    chosen = {"dir": str(folder / "sv"), "tasks": "scripts.measuring.workload", "log_level": "error", **settings}
+    (folder / "config.py").write_text(_CONFIG.format(port=port, settings=chosen))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "-c", str(folder / "config.py")],
+        cwd=_ROOT,
+        env={**os.environ, "PYTHONPATH": str(_ROOT), "SUPERVISOR_DIR": str(folder / "sv"), **(environment or {})},
+        start_new_session=True,
+    )
+    try:
+        _wait_answer(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(60)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_answer(port: int) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            Load(port, "/submit", 10.0).run(0.5)
+            return
+        except (OSError, AssertionError, EOFError):
+            time.sleep(0.1)
+    raise TimeoutError("the web server does not answer")
+
+
+def submits(rounds: int, seconds: float) -> tuple[list[float], list[float]]:
+    """The p99 of requests without a submit and with one, round by round in turn."""
+    without, with_submit = [], []
+    with serving(workers=1, durability="normal") as port:
+        for _ in range(rounds):
+            without.append(percentile(Load(port, "/plain", _RATE).run(seconds), 0.99))
+            with_submit.append(percentile(Load(port, "/submit", _RATE).run(seconds), 0.99))
+    return without, with_submit
+
+
+def isolation(rounds: int, seconds: float, arms: dict[str, dict[str, str]]) -> dict[str, list[float]]:
+    """The p99 of plain requests, idle and while as much CPU is burnt as there is, in each of these ways.
+
+    ``arms`` are the ways, with the environment that each needs.
+    """
+    found: dict[str, list[float]] = {"idle": []}
+    with ExitStack() as stack:
+        environment = {name: value for each in arms.values() for name, value in each.items()}
+        port = stack.enter_context(serving(environment, workers=1, durability="normal"))
+        for _ in range(rounds):
+            found["idle"].append(percentile(Load(port, "/plain", _RATE).run(seconds), 0.99))
+            for arm in arms:
+                found.setdefault(arm, []).append(_under(port, arm, seconds))
+    return found
+
+
+def _under(port: int, arm: str, seconds: float) -> float:
+    burner = (
+        "import sys; from scripts.measuring.load import Load;"
+        "Load(int(sys.argv[1]), '/burn?in=' + sys.argv[2], float(sys.argv[3])).run(float(sys.argv[4]))"
+    )
+    arguments = [str(port), arm, str(_BURNS), str(seconds)]
+    with subprocess.Popen([sys.executable, "-c", burner, *arguments], cwd=_ROOT) as process:
+        time.sleep(0.5)
+        times = Load(port, "/plain", _RATE).run(seconds - 0.5)
+        process.wait()
+    time.sleep(2 + _BURNS * 0.2 * seconds)  # what waits is burnt before the next
+    return percentile(times, 0.99)
