@@ -220,8 +220,7 @@ def requests(quick: bool) -> None:
 
 def isolation(quick: bool) -> None:
     """What burning CPU costs a request that has nothing to do with it."""
-    arms: dict[str, dict[str, str]] = {"supervisor": {}, "background": {}, "threads": {}}
-    found = web.isolation(2 if quick else 5, 3.0 if quick else 6.0, arms)
+    found = web.isolation(2 if quick else 5, 3.0 if quick else 6.0)
     idle = statistics.median(found["idle"])
     for arm, values in found.items():
         ratio = f"   × idle: {statistics.median(values) / idle:.2f}" if arm != "idle" else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from scripts.benchmarks.servers import redis
 from scripts.measuring.figures import percentile
 from scripts.measuring.load import Load
 
@@ -78,20 +80,45 @@ def submits(rounds: int, seconds: float) -> tuple[list[float], list[float]]:
     return without, with_submit
 
 
-def isolation(rounds: int, seconds: float, arms: dict[str, dict[str, str]]) -> dict[str, list[float]]:
-    """The p99 of plain requests, idle and while as much CPU is burnt as there is, in each of these ways.
+def isolation(rounds: int, seconds: float) -> dict[str, list[float]]:
+    """The p99 of plain requests, idle and while as much CPU is burnt as there is, in each of the ways of the site.
 
-    ``arms`` are the ways, with the environment that each needs.
+    In Celery where that is installed, as ``scripts/bench`` does.
     """
     found: dict[str, list[float]] = {"idle": []}
+    arms, environment = ["supervisor", "background", "threads"], {}
     with ExitStack() as stack:
-        environment = {name: value for each in arms.values() for name, value in each.items()}
+        if importlib.util.find_spec("celery"):
+            environment = {"BENCH_REDIS": stack.enter_context(_celery())}
+            arms.append("celery")
         port = stack.enter_context(serving(environment, workers=1, durability="normal"))
         for _ in range(rounds):
             found["idle"].append(percentile(Load(port, "/plain", _RATE).run(seconds), 0.99))
             for arm in arms:
                 found.setdefault(arm, []).append(_under(port, arm, seconds))
     return found
+
+
+@contextmanager
+def _celery() -> Iterator[str]:
+    """A Redis and a worker with one process; the path of the socket of the former."""
+    folder = Path(tempfile.mkdtemp(prefix="measure-"))
+    with redis(folder) as place:
+        command = ["-m", "celery", "-A", "scripts.measuring.celery_burn", "worker", "-c", "1", "--loglevel", "ERROR"]
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=_ROOT,
+            env={**os.environ, "BENCH_REDIS": place, "PYTHONPATH": str(_ROOT)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            time.sleep(5)  # until it listens; what is sent before waits
+            yield place
+        finally:
+            process.terminate()
+            process.wait(30)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _under(port: int, arm: str, seconds: float) -> float:
