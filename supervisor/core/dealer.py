@@ -16,7 +16,7 @@ from supervisor.core.waiting import Waiting
 class BatchPolicy:
     """How much a worker is handed in one call: several tasks only while all of them are known to be short."""
 
-    size: int = 64
+    size: int = 256
     seconds: float = 0.002
     """Expected work, in all."""
 

@@ -128,7 +128,7 @@ class Settings:
     batch_size: int = setting(
         "Workers",
         Whole(1, 1024),
-        64,
+        256,
         "Most tasks that one worker is handed in one call; 1 hands them out one by one.",
     )
 
