@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +13,7 @@ from flexiq import Queue
 from scripts.benchmarks import marks
 from scripts.benchmarks.peer import FOLDER, WORKERS, programs
 
+os.environ["FLEXIQ_PYTHON"] = sys.executable  # else its children are started without this environment
 queue: Any = Queue(db_path=str(FOLDER / "flexiq.db"), workers=WORKERS)
 
 
