@@ -25,13 +25,13 @@ from supervisor.core.schedules import Schedule
 from supervisor.errors import JournalError, JournalFullError
 from supervisor.journal import contexts, schedules, ties
 from supervisor.journal.archive import Archive
-from supervisor.journal.memory import MemoryConnection
+from supervisor.journal.held import Connection, HeldLeases, Plan, take_up
 from supervisor.journal.migrate import migrate
 from supervisor.journal.payloads import PayloadCache
 from supervisor.journal.rows import Pieces, StoredTask, read_options, read_task, stored_task
 from supervisor.journal.statements import SQL
 from supervisor.journal.talks import Talks
-from supervisor.journal.task_rows import TaskRows
+from supervisor.journal.task_rows import Sorted, TaskRows
 from supervisor.journal.ties import TiesReader
 from supervisor.states import State
 from supervisor.wire.messages import ArgumentsRow, TaskRow
@@ -69,18 +69,18 @@ class Journal:
         self.path = path
         self._threads = threads
         self.durability = durability
+        self._held = HeldLeases(noted=durability is not Durability.OFF)
         self._connection = self._open()
         self._payloads = PayloadCache(self._fetch_payloads)
-        self._memory = self._connection if isinstance(self._connection, MemoryConnection) else None
         self._synchronous = ""
         self._task_rows = TaskRows(self._payloads)
         self.archive = Archive(self._connection, lambda: self._begin(durable=False))
         self.ties = TiesReader(self._connection)
         self.talks = Talks(self._connection)
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self) -> Connection:
         off = self.durability is Durability.OFF
-        connection: sqlite3.Connection | None = None
+        connection: Connection | None = None
         try:
             if not off:
                 os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -89,13 +89,15 @@ class Journal:
                 isolation_level=None,
                 cached_statements=64,
                 check_same_thread=not self._threads,
-                factory=MemoryConnection if off else sqlite3.Connection,
+                factory=Connection,
             )
+            connection.held, connection.relax = self._held, lambda: self._settle_durability(durable=False)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA wal_autocheckpoint = 0")  # done by the helper, off the broker's loop
             connection.execute("PRAGMA busy_timeout = 5000")
             connection.execute("PRAGMA cache_size = -32768")
             migrate(connection)
+            take_up(connection)
         except (sqlite3.Error, OSError) as error:
             if connection is not None:
                 connection.close()
@@ -115,62 +117,49 @@ class Journal:
         Raises JournalFullError when the disk takes no more: then nothing was written, and it may be tried again.
         """
         self._settle_durability(bool(changes.new or changes.revived or changes.ties or changes.configured))
-        found = [(statement, rows) for statement, rows in self._rows(changes, pieces) if rows]
+        tasks = self._task_rows.sort(changes)
+        plan = self._held.plan(tasks)
+        found = [(statement, rows) for statement, rows in self._rows(changes, tasks, plan, pieces) if rows]
         try:
-            if self._memory is not None and (pieces is None or not pieces.puts):
-                self._remember(self._memory, found)
-            else:
-                self._execute(found, pieces.puts if pieces is not None else [])
+            self._execute(found, pieces.puts if pieces is not None else [])
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & _PRIMARY in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
                 raise JournalFullError(str(error)) from error
             raise
+        self._held.settle(plan)
 
     def _execute(self, found: list[tuple[str, Sequence[_Row]]], puts: list[tuple[int, Puts]]) -> None:
-        if len(found) == 1 and len(found[0][1]) == 1 and not puts:
-            statement, (row,) = found[0]
-            self._connection.execute(SQL[statement], row)  # a transaction by itself, in a third of the calls
+        connection = self._connection
+        if not puts and len(found) <= 1 and (not found or len(found[0][1]) == 1):
+            for statement, (row,) in found:  # one row is a transaction by itself, in a third of the calls
+                connection.run(SQL[statement], row)
             return
-        self._connection.execute("BEGIN IMMEDIATE")
+        if puts:
+            connection.write_held()  # they read
+        connection.run("BEGIN IMMEDIATE")
         try:
             for statement, rows in found:
-                self._connection.executemany(SQL[statement], rows)
+                connection.run_many(SQL[statement], rows)
             for seq, put in puts:
-                contexts.put(self._connection, seq, put)
-            self._connection.execute("COMMIT")
+                contexts.put(connection, seq, put)
+            connection.run("COMMIT")
         except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            if connection.in_transaction:
+                connection.run("ROLLBACK")
             raise
 
-    def _remember(self, memory: MemoryConnection, found: list[tuple[str, Sequence[_Row]]]) -> None:
-        """The same in memory, with what is held back left where it is."""
-        if sum(len(rows) for _, rows in found) == 1:
-            memory.write(SQL[found[0][0]], found[0][1])
-            return
-        if not found:
-            return
-        memory.write("BEGIN IMMEDIATE")
-        try:
-            for statement, rows in found:
-                memory.write(SQL[statement], rows)
-            memory.write("COMMIT")
-        except BaseException:
-            if memory.in_transaction:
-                memory.write("ROLLBACK")
-            raise
-
-    def _rows(self, changes: Changes, pieces: Pieces | None) -> Iterator[tuple[str, Sequence[_Row]]]:
+    def _rows(
+        self, changes: Changes, tasks: Sorted, plan: Plan, pieces: Pieces | None
+    ) -> Iterator[tuple[str, Sequence[_Row]]]:
         """What is to be executed, in this order. What most turns have none of is not even looked for."""
         if changes.revived:
             for statement in ("unbury", "keep_success", "keep_unstarted", "revive_task", "forget_stream"):
                 yield statement, [(seq,) for seq in changes.revived]
-        tasks = self._task_rows.sort(changes)
-        if self._memory is not None:
-            self._memory.hold_back(tasks)
         yield "insert_waiting", tasks.waiting
         yield "insert_task", tasks.inserted
         yield "lease_task", tasks.leased
+        yield "note_handout", plan.handouts
+        yield "forget_handouts", plan.forget
         if changes.cancelling:
             yield "cancel_task", [(seq,) for seq in changes.cancelling]
         yield "move_task", tasks.moved
@@ -194,7 +183,7 @@ class Journal:
         """What the next transaction is to survive. Not to be changed within one."""
         wanted = "FULL" if durable and self.durability is Durability.FULL else "NORMAL"
         if wanted != self._synchronous:
-            self._connection.execute(f"PRAGMA synchronous = {wanted}")
+            self._connection.run(f"PRAGMA synchronous = {wanted}")
             self._synchronous = wanted
 
     def wal_bytes(self) -> int:

@@ -25,6 +25,20 @@ UPDATE tasks SET state = 'succeeded', ended_at = ?, files = ?, result = ? WHERE 
 UPDATE tasks SET lease = ?, worker = ?, pid = ?, started_at = ?, due_at = NULL, failures = ?, crashes = ?, aborts = ?,
     state = 'succeeded', ended_at = ?, files = ?, result = ? WHERE seq = ?;
 
+-- name: note_handout
+INSERT OR REPLACE INTO handouts (first, last, worker, pid, started_at, seqs) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: forget_handouts
+DELETE FROM handouts WHERE last < ?;
+
+-- name: take_up_handouts
+-- Of several handouts of a task the last counts, and only while its own row does not tell of that or of a later one.
+UPDATE tasks SET state = 'running', lease = handout.lease, worker = handout.worker, pid = handout.pid,
+    started_at = handout.started_at, due_at = NULL
+FROM (SELECT each.value AS seq, max(first + each.key) AS lease, worker, pid, started_at
+    FROM handouts, json_each(seqs) AS each GROUP BY each.value) AS handout
+WHERE tasks.seq = handout.seq AND tasks.ended_at IS NULL AND tasks.lease < handout.lease;
+
 -- name: end_task
 UPDATE tasks SET state = ?, ended_at = ?, due_at = NULL, failures = ?, crashes = ?, aborts = ?, files = ?, result = NULL
 WHERE seq = ?;

@@ -8,13 +8,14 @@ of crashes, crash.test and writecrash.test.)
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import apsw
 
+from supervisor.journal.held import Connection, HeldLeases, take_up
 from supervisor.journal.journal import Durability, Journal
 from supervisor.journal.migrate import migrate
 
@@ -114,11 +115,25 @@ class _Found:
 class _Connection:
     """apsw's connection with the names that the standard library's has."""
 
+    held: HeldLeases | None = None
+    relax: Callable[[], None]
+
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
 
     def execute(self, statement: str, values: Any = ()) -> _Found:
+        if self.held:
+            self.write_held()
+        return self.run(statement, values)
+
+    def run(self, statement: str, values: Any = ()) -> _Found:
         return _Found(list(self._connection.execute(statement, values)))
+
+    def run_many(self, statement: str, rows: Sequence[Any]) -> None:
+        self.executemany(statement, rows)
+
+    write_held = Connection.write_held
+    _write = Connection._write
 
     def executemany(self, statement: str, rows: Sequence[Any]) -> None:
         for _ in self._connection.executemany(statement, rows):
@@ -149,6 +164,8 @@ class RecordedJournal(Journal):
         for pragma in ("journal_mode = WAL", "wal_autocheckpoint = 0", "cache_size = -32768"):
             connection.execute(f"PRAGMA {pragma}")
         migrate(connection)  # type: ignore[arg-type]
+        take_up(connection)  # type: ignore[arg-type]
+        connection.held, connection.relax = self._held, lambda: self._settle_durability(durable=False)
         return connection
 
     def checkpoint(self, kind: str) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import count, pairwise
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -284,7 +285,7 @@ def test_what_is_no_database_is_refused_with_a_sentence(tmp_path: Path) -> None:
 
 ONCE = (
     *("highest", "unfinished", "open_blocks", "find_open_blocks", "schedules", "queues", "keyed", "keyed_starts"),
-    *("tied", "hooks", "totals", "configured"),
+    *("tied", "hooks", "totals", "configured", "take_up_handouts"),
 )
 """What is read once, at the start."""
 
@@ -367,6 +368,82 @@ def test_at_off_a_task_reads_as_in_a_journal_on_a_disk(tmp_path: Path, outcome: 
     on_disk, in_memory = (live(Shelf(tmp_path, level)) for level in (Durability.NORMAL, Durability.OFF))
     assert in_memory == on_disk
     assert in_memory[-1].started_at
+
+
+def several(shelf: Shelf, number: int = 1, most: int = 5) -> list[Lease]:
+    """Hand several out in one call."""
+    shelf.book.dealer.pace.saw("task", 0.0001)
+    worker = shelf.book.hello(Hello(number, 1, 4711, 1))
+    shelf.book.ask(worker, most, shelf.now)
+    ((*leases,),) = [handout.leases for handout in shelf.book.assign(shelf.now)]
+    shelf.commit()
+    return leases
+
+
+def raw(path: Path, statement: str) -> list[tuple[Any, ...]]:
+    """What the file says to somebody else."""
+    with closing(sqlite3.connect(path)) as other:
+        return other.execute(statement).fetchall()
+
+
+def test_several_that_are_handed_out_in_one_call_are_noted_in_one_row(shelf: Shelf) -> None:
+    shelf.submit(5)
+    leases = several(shelf)
+    assert raw(shelf.path, "SELECT last, first, worker, pid, seqs FROM handouts") == [(5, 1, 1, 4711, "[1,2,3,4,5]")]
+    assert raw(shelf.path, "SELECT DISTINCT state, lease FROM tasks") == [("queued", 0)]
+    shelf.report(leases[0])
+    shelf.report(leases[1], Outcome.RAISED)
+    assert raw(shelf.path, "SELECT state, lease, worker, pid FROM tasks WHERE seq <= 3") == [
+        *(("succeeded", 1, 1, 4711), ("retrying", 2, 1, 4711), ("queued", 0, 0, 0))
+    ]
+    assert shelf.journal.counts() == {"succeeded": 1, "retrying": 1, "running": 3}, "whoever reads finds all written"
+
+
+@pytest.mark.parametrize("looks", [True, False], ids=["looked at meanwhile", "not looked at"])
+def test_what_was_handed_out_in_one_call_is_known_after_the_death_of_the_broker(shelf: Shelf, looks: bool) -> None:
+    shelf.submit(6)
+    leases = several(shelf)
+    shelf.report(leases[0])
+    shelf.report(leases[1], Outcome.RAISED)
+    if looks:
+        shelf.journal.counts()
+    copy = shelf.path.with_name("copy.db")
+    for end in ("", "-wal"):  # the files as a killed broker leaves them
+        shutil.copy(f"{shelf.path}{end}", f"{copy}{end}")
+    with closing(Journal(copy, Durability.NORMAL)) as again:
+        found = {task.seq: (task.state, task.lease, task.worker, task.pid) for task in again.unfinished()}
+        assert found == {
+            2: (State.RETRYING, 2, 1, 4711),
+            **{seq: (State.RUNNING, seq, 1, 4711) for seq in (3, 4, 5)},
+            6: (State.QUEUED, 0, 0, 0),
+        }
+        assert again.highest() == (6, 5)
+        assert raw(copy, "SELECT count(*) FROM handouts") == [(0,)]
+
+
+def test_of_several_handouts_of_a_task_the_last_counts(shelf: Shelf) -> None:
+    shelf.submit(4)
+    for lease in several(shelf, 1):
+        shelf.report(lease, Outcome.RAISED)
+    shelf.pass_time(60)
+    shelf.commit()
+    again = several(shelf, 2)
+    assert len(raw(shelf.path, "SELECT * FROM handouts")) == 2
+    copy = shelf.path.with_name("copy.db")
+    for end in ("", "-wal"):
+        shutil.copy(f"{shelf.path}{end}", f"{copy}{end}")
+    with closing(Journal(copy, Durability.NORMAL)) as other:
+        found = {task.seq: (task.state, task.lease, task.worker) for task in other.unfinished()}
+    assert found == {lease.entry.seq: (State.RUNNING, lease.number, 2) for lease in again}
+
+
+def test_handouts_are_forgotten_when_the_rows_of_their_tasks_tell(shelf: Shelf) -> None:
+    shelf.submit(600)
+    for _ in range(200):
+        for lease in several(shelf, most=3):
+            shelf.report(lease)
+    assert len(raw(shelf.path, "SELECT * FROM handouts")) <= 70
+    assert shelf.journal.counts() == {"succeeded": 600}
 
 
 _WRITE_AND_DIE = """
