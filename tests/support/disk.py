@@ -132,8 +132,11 @@ class _Connection:
     def run_many(self, statement: str, rows: Sequence[Any]) -> None:
         self.executemany(statement, rows)
 
-    write_held = Connection.write_held
-    _write = Connection._write
+    def write_held(self) -> None:
+        Connection.write_held(self)  # type: ignore[arg-type]
+
+    def _write(self, rows: Sequence[Any]) -> None:
+        Connection._write(self, list(rows))  # type: ignore[arg-type]
 
     def executemany(self, statement: str, rows: Sequence[Any]) -> None:
         for _ in self._connection.executemany(statement, rows):
