@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from scripts.measuring import deep, growth, limits, web, workload
+from scripts.measuring import crowd, deep, growth, limits, web, workload
 from scripts.measuring.figures import rates, say, spread
 from scripts.measuring.pair import compare
 from scripts.measuring.rates import drain_rate, eight_processes, submit_rate
@@ -228,6 +228,16 @@ def isolation(quick: bool) -> None:
         say(f"request, p99 at 200/s, burning in: {arm}{target}", f"{1e3 * statistics.median(values):10.2f} ms{ratio}")
 
 
+def scaling(quick: bool) -> None:
+    """How far one broker goes. A simulation: tasks that sleep stand for tasks that compute on other cores."""
+    for sleep in (0.05, 0.005):
+        for count in (1, 2, 4, 8, 16, 32, 64):
+            found = crowd.with_workers(count, sleep, 3.0 if quick else 8.0)
+            label = f"simulated: {count:2} workers, tasks that sleep {1e3 * sleep:g} ms"
+            share = found.rate / found.ideal
+            say(label, f"{found.rate:10,.0f} /s   {share:4.0%} of the ideal   broker: {found.broker:4.0%} of a core")
+
+
 SECTIONS: dict[str, Callable[[bool], None]] = {
     "kills": kills,
     "replacements": replacements,
@@ -242,6 +252,7 @@ SECTIONS: dict[str, Callable[[bool], None]] = {
     "features": features,
     "requests": requests,
     "isolation": isolation,
+    "scaling": scaling,
 }
 
 

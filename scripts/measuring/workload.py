@@ -51,3 +51,9 @@ def burn_plainly(seconds: float) -> None:
 def burn(seconds: float) -> None:
     """The same as a task."""
     burn_plainly(seconds)
+
+
+@task
+def nap(seconds: float) -> None:
+    """Sleep."""
+    time.sleep(seconds)

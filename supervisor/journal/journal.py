@@ -176,8 +176,9 @@ class Journal:
             yield from _piece_rows(pieces)
 
     def _begin(self, *, durable: bool) -> None:
+        self._connection.write_held()  # before it is settled how durable this one is
         self._settle_durability(durable)
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.run("BEGIN IMMEDIATE")
 
     def _settle_durability(self, durable: bool) -> None:
         """What the next transaction is to survive. Not to be changed within one."""

@@ -478,13 +478,16 @@ def test_what_could_bring_the_broker_down_is_refused(shop: RunningTree) -> None:
 
 
 def test_one_that_cannot_be_followed_any_more_rests_and_the_others_go_on(
-    make_tree: MakeTree, path: Path, monkeypatch: pytest.MonkeyPatch
+    make_tree: MakeTree, path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     tree = make_tree(tasks=TASKS, cpus="off", grace="100ms")
     tree.queue.add_schedule(tick, [str(path)], cron="* * * * * *", zone="Europe/Berlin", name="in Berlin")
     tree.queue.add_schedule(tick, [str(path)], cron="* * * * * *", name="in UTC")
     tree.stop()
     monkeypatch.setenv("PYTHONTZPATH", "/nonexistent")
+    (tmp_path / "tzdata").mkdir()
+    (tmp_path / "tzdata" / "__init__.py").touch()  # in the place of the package of that name, where there is one
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     tree.start()
     assert [each.name for each in tree.queue.schedules()] == ["in UTC"], "which needs no database"
     assert "schedule in Berlin does not fire: there is no time zone 'Europe/Berlin'" in tree.log.read_text()
