@@ -23,7 +23,7 @@ VARIABLE = "SUPERVISOR_FAULTS"
 _MET = ".met"
 _LINE = ("line.send", "line.receive")
 ROLES: dict[str, tuple[str, ...]] = {
-    "broker": ("receive", "commit", "send", *_LINE),
+    "broker": ("receive", "commit", "commit.held", "send", *_LINE),
     "worker": ("send", "receive"),
     "master": (*_LINE, "control"),
     "template": _LINE,
@@ -69,6 +69,7 @@ def _wrap_all() -> None:
     # Imported here, for each process imports what it needs, and only under test all of it.
     from supervisor.broker import connection as brokers  # noqa: PLC0415
     from supervisor.client import aio  # noqa: PLC0415
+    from supervisor.journal import held  # noqa: PLC0415
     from supervisor.journal.journal import Journal  # noqa: PLC0415
     from supervisor.master.control import ControlServer  # noqa: PLC0415
     from supervisor.wire import channel, connection  # noqa: PLC0415
@@ -76,6 +77,7 @@ def _wrap_all() -> None:
     _wrap(brokers.Connection, "read", "receive")
     _wrap(brokers.Connection, "send", "send")
     _wrap(Journal, "write", "commit")
+    _wrap(held.Connection, "write_leases", "commit.held")
     _wrap(channel.Channel, "send", "line.send")
     _wrap(channel.Channel, "receive", "line.receive")
     _wrap(ControlServer, "_serve", "control")

@@ -138,11 +138,12 @@ class Connection(sqlite3.Connection):
         rows = self.held.take()
         try:
             self.relax()
-            self._write(rows)
+            self.write_leases(rows)
         except sqlite3.OperationalError:  # the disk is full, as the next turn will find; whoever reads can read
             self.held.put_back(rows)
 
-    def _write(self, rows: list[Row]) -> None:
+    def write_leases(self, rows: list[Row]) -> None:
+        """Write these in a transaction of their own."""
         self.run("BEGIN IMMEDIATE")
         try:
             self.run_many(SQL["lease_task"], rows)

@@ -135,8 +135,8 @@ class _Connection:
     def write_held(self) -> None:
         Connection.write_held(self)  # type: ignore[arg-type]
 
-    def _write(self, rows: Sequence[Any]) -> None:
-        Connection._write(self, list(rows))  # type: ignore[arg-type]
+    def write_leases(self, rows: Sequence[Any]) -> None:
+        Connection.write_leases(self, list(rows))  # type: ignore[arg-type]
 
     def executemany(self, statement: str, rows: Sequence[Any]) -> None:
         for _ in self._connection.executemany(statement, rows):
