@@ -16,6 +16,7 @@ from supervisor.log import log
 from supervisor.master.reaper import kill_tree
 from supervisor.master.worker import Kill, KillStage, WorkerHandle
 from supervisor.states import Cause
+from supervisor.system import proc
 from supervisor.system.nice import hasten, set_niceness
 
 _MS = 1_000_000
@@ -24,6 +25,8 @@ _STOP_NS = 5 * _MS
 _HOLD_NS = 75 * _MS
 _DUMP_NS = 20 * _MS
 _DUMP_LOOK_NS = 2 * _MS
+_STARVED_NS = 80 * _MS
+"""A stack is waited for so long where the worker wants to run, and the machine does not let it."""
 UNREAPED_NS = 1_000 * _MS
 """A killed worker that cannot be reaped (it sits in the kernel) is given up after this long, and replaced."""
 _NO_STACK = "(no stack: the process did not write one, as when it ignores every signal or sits in the kernel)"
@@ -80,6 +83,8 @@ class Executioner:
                     self._stop(handle, kill, now_ns)  # the broker is busy or away; our second look protects the rest
                 case KillStage.STOPPING:
                     self._look_again(handle, kill, now_ns)
+                case KillStage.DUMPING if self._starves(handle, kill, now_ns):
+                    kill.until_ns = now_ns + _DUMP_LOOK_NS
                 case _:
                     self._kill(handle, kill, now_ns)
 
@@ -111,6 +116,7 @@ class Executioner:
             handle.send(signals.DUMP)
             handle.send(signal.SIGCONT)
             kill.stage, kill.until_ns = KillStage.DUMPING, now_ns + _DUMP_NS
+            kill.cpu_ns, kill.patience_ns = proc.cpu_ns(handle.pid), now_ns + _STARVED_NS
         else:
             self._kill(handle, kill, now_ns)
 
@@ -129,6 +135,12 @@ class Executioner:
         settled = size > 0 and size == kill.stack_size
         kill.stack_size = size
         return settled and handle.has_whole_stack()
+
+    def _starves(self, handle: WorkerHandle, kill: Kill, now_ns: int) -> bool:
+        """Whether it has not had the time for its stack that it was to have, for want of CPU."""
+        if now_ns >= kill.patience_ns or proc.state(handle.pid) != "R":
+            return False
+        return proc.cpu_ns(handle.pid) - kill.cpu_ns < _DUMP_NS
 
     def _kill(self, handle: WorkerHandle, kill: Kill, now_ns: int) -> None:
         if kill.stage is not KillStage.KILLED:

@@ -65,6 +65,10 @@ class Kill:
     """What it had before it was hastened to its end."""
     stack: str | None = None
     stack_size: int = -1
+    cpu_ns: int = 0
+    """What CPU it had used when it was asked for its stack."""
+    patience_ns: int = 0
+    """Until when it may be waited for that stack, if it gets no CPU to write it."""
 
     @property
     def decided(self) -> bool:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -118,6 +119,46 @@ def test_a_kill_goes_from_the_fence_over_the_stop_and_the_dump_to_its_end(scene:
     assert scene.process.wait(20) == -signal.SIGKILL
     assert scene.handle.kill is not None
     assert 'File "<string>"' in (scene.handle.kill.stack or "")
+
+
+def test_a_worker_that_gets_no_cpu_is_given_more_time_for_its_stack_and_one_that_wants_none_is_not(
+    scene: Scene,
+) -> None:
+    scene.executioner.condemn(scene.handle, Cause.TIMEOUT, "too long", 0, 5)
+    scene.executioner.fenced(scene.handle, 5, True, 0)
+    scene.wait_for("T")
+    scene.executioner.stopped(scene.handle, 0)
+    assert scene.stage() is KillStage.DUMPING
+    kill = scene.handle.kill
+    assert kill is not None
+    until(scene.handle.read_stack, "the stack", 20.0)
+    os.ftruncate(scene.handle.stack_file, 0)  # as if it had not come to write it
+    used = proc.cpu_ns(scene.process.pid)
+    assert used > 0
+    with spinning() as pid:
+        scene.handle.who = proc.identity(pid)
+        kill.cpu_ns = proc.cpu_ns(pid) + 10**9  # it has got nothing since
+        scene.executioner.step(scene.handle, 25_000_000)
+        assert scene.stage() is KillStage.DUMPING
+        kill.cpu_ns = 0  # it has got enough
+        until(lambda: proc.cpu_ns(pid) > 20_000_000, "some CPU", 20.0)
+        assert not scene.executioner._starves(scene.handle, kill, 30_000_000)
+        kill.cpu_ns = proc.cpu_ns(pid) + 10**9
+        assert not scene.executioner._starves(scene.handle, kill, 80_000_000), "there is an end to that, too"
+    scene.handle.who = proc.identity(scene.process.pid)
+    scene.wait_for("S")
+    kill.cpu_ns = proc.cpu_ns(scene.process.pid)
+    scene.executioner.step(scene.handle, 35_000_000)
+    assert scene.stage() is KillStage.KILLED, "it sleeps, so it is not for want of CPU"
+
+
+@contextmanager
+def spinning() -> Iterator[int]:
+    """A process that wants all the CPU it can get; its pid."""
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
+        until(lambda: proc.state(process.pid) == "R", "it to run", 20.0)
+        yield process.pid
+        process.kill()
 
 
 def test_a_broker_that_does_not_answer_delays_a_kill_and_does_not_prevent_it(scene: Scene) -> None:
