@@ -68,7 +68,7 @@ class Peer:
         async def wait() -> object:
             job = self._jobs[number]
             await job.refresh(until_complete=60)
-            return job.result
+            return job.result or 0  # of 0 it keeps nothing
 
         return self._loop.run_until_complete(wait())
 
