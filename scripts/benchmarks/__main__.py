@@ -130,6 +130,31 @@ def table(measure: str, rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def measure_all(names: list[str], measures: Sequence[str], rounds: int) -> dict[str, list[Row]]:
+    """Everyone in turn, forth and back; the rows of each measure."""
+    found: dict[tuple[str, str], list[Figure]] = defaultdict(list)
+    for number in range(rounds):
+        for measure in measures:
+            for name in names if number % 2 == 0 else reversed(names):
+                if name in WITHOUT.get(measure, ()):
+                    continue
+                figure = run(name, measure)
+                found[measure, name].append(figure)
+                print(f"round {number + 1}: {measure:8} {PEERS[name]:28} {figure.value:10,.0f} /s", flush=True)
+    rows: dict[str, list[Row]] = {measure: [] for measure in measures}
+    for (measure, name), figures in found.items():
+        values = [each.value for each in figures]
+        rows[measure].append(Row(name, values, figures[0].durability, figures[0].settings))
+    return rows
+
+
+def draw(rows: dict[str, list[Row]], folder: Path) -> None:
+    """A picture of each measure."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for measure, found in rows.items():
+        picture.draw(TITLES[measure], [(PEERS[row.peer], row.median) for row in found], folder / f"{measure}.png")
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(prog="scripts/bench")
@@ -138,35 +163,16 @@ def main() -> None:
     parser.add_argument("--into", type=Path, default=None, help="a folder to write a page and pictures into")
     parser.add_argument("peers", nargs="*", metavar="PEER", help=", ".join(PEERS))
     chosen = parser.parse_args()
-    names = chosen.peers or list(PEERS)
-    found: dict[tuple[str, str], list[Figure]] = defaultdict(list)
-    for number in range(chosen.rounds):
-        for measure in chosen.measure or COUNTS:
-            for name in names if number % 2 == 0 else reversed(names):
-                if name in WITHOUT.get(measure, ()):
-                    continue
-                figure = run(name, measure)
-                found[measure, name].append(figure)
-                print(f"round {number + 1}: {measure:8} {PEERS[name]:28} {figure.value:10,.0f} /s", flush=True)
+    rows = measure_all(chosen.peers or list(PEERS), chosen.measure or list(COUNTS), chosen.rounds)
     machine = (
         f"{platform.machine()}, {os.cpu_count()} CPUs, Linux {platform.release()}, Python {platform.python_version()},"
-        f" SQLite {sqlite3.sqlite_version}; {chosen.rounds} rounds in turn"
+        f" SQLite {sqlite3.sqlite_version}; rounds in turn: {chosen.rounds}"
     )
     pages = [f"`scripts/bench --rounds {chosen.rounds}`: {machine}.\n"]
-    for measure in chosen.measure or COUNTS:
-        rows = [
-            Row(name, [each.value for each in figures], figures[0].durability, figures[0].settings)
-            for (which, name), figures in found.items()
-            if which == measure
-        ]
-        pages.append(table(measure, rows))
-        if chosen.into is not None:
-            chosen.into.mkdir(parents=True, exist_ok=True)
-            bars = [(PEERS[row.peer], row.median) for row in rows]
-            picture.draw(TITLES[measure], bars, chosen.into / f"{measure}.png")
-    text = "\n\n".join(pages)
+    text = "\n\n".join([*pages, *(table(measure, found) for measure, found in rows.items())])
     print(f"\n{text}")
     if chosen.into is not None:
+        draw(rows, chosen.into)
         (chosen.into / "figures.md").write_text(text + "\n")
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from scripts.measuring import crowd, deep, growth, limits, web, workload
 from scripts.measuring.figures import rates, say, spread
 from scripts.measuring.pair import compare
-from scripts.measuring.rates import drain_rate, eight_processes, submit_rate
+from scripts.measuring.rates import drain_rate, submit_rate, together
 from scripts.measuring.sweeping import step_times
 from scripts.measuring.tree import Tree, running, wait_ready
 from supervisor import Handle
@@ -83,7 +83,7 @@ def submits(quick: bool) -> None:
         for _ in range(1 if quick else 3):
             with running(workers=1, durability=durability) as tree:
                 one.append(submit_rate(tree.queue, 1.0))
-                many.append(eight_processes(tree))
+                many.append(together(tree, 8))
                 start = time.perf_counter()
                 tree.queue.submit_many(workload.noop, [()] * 20_000)
                 batch.append(20_000 / (time.perf_counter() - start))
@@ -151,16 +151,10 @@ def idle(quick: bool) -> None:
     """CPU that the whole tree uses while there is nothing to do."""
     with running(workers=2) as tree:
         workload.noop.on(tree.queue).delay().result(timeout=10)
-        before, start = sum(map(cpu, tree.pids())), time.perf_counter()
+        before, start = sum(map(limits.cpu, tree.pids())), time.perf_counter()
         time.sleep(5 if quick else 30)
-        used = (sum(map(cpu, tree.pids())) - before) / (time.perf_counter() - start)
+        used = (sum(map(limits.cpu, tree.pids())) - before) / (time.perf_counter() - start)
     say("CPU while idle, whole tree (target ≤ 0.5 % of a core)", f"{100 * used:8.3f} %")
-
-
-def cpu(pid: int) -> float:
-    """Seconds of CPU that a process has used, to the nanosecond."""
-    with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
-        return int(file.read().split()[0]) / 1e9
 
 
 def sweep(quick: bool) -> None:

@@ -10,8 +10,9 @@ import time
 from dataclasses import dataclass
 
 from scripts.measuring import workload
-from scripts.measuring.rates import numbers
-from scripts.measuring.tree import Tree, running
+from scripts.measuring.limits import cpu
+from scripts.measuring.rates import succeeded
+from scripts.measuring.tree import running
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +37,7 @@ def with_workers(count: int, sleep: float, seconds: float) -> Crowd:
         tree.queue.submit_many(workload.nap, [(sleep,)] * tasks)
         tree.queue.resume("default")
         time.sleep(1.0)  # all workers are at it, and it is known how long it takes
-        began, done, used = time.perf_counter(), _done(tree), _cpu(tree)
+        began, done, used = time.perf_counter(), succeeded(tree.queue), cpu(tree.broker())
         time.sleep(seconds / 2)
         spent = time.perf_counter() - began
-        return Crowd(count, (_done(tree) - done) / spent, ideal, (_cpu(tree) - used) / spent)
-
-
-def _done(tree: Tree) -> int:
-    found: int = numbers(tree.queue)["ended"].get("succeeded", 0)
-    return found
-
-
-def _cpu(tree: Tree) -> float:
-    found = tree.status()["broker"]
-    pid = found["pid"] if isinstance(found, dict) else found
-    with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
-        return int(file.read().split()[0]) / 1e9
+        return Crowd(count, (succeeded(tree.queue) - done) / spent, ideal, (cpu(tree.broker()) - used) / spent)

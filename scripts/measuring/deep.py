@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from scripts.measuring import workload
-from scripts.measuring.rates import numbers, submit_rate
+from scripts.measuring.rates import submit_rate, succeeded
 from scripts.measuring.tree import Tree, running
 from supervisor import TaskConfig
 from supervisor.system import proc
@@ -40,9 +40,9 @@ def at(depth: int) -> Depth:
         tree.queue.submit_many(workload.noop, [()] * 2_000)  # so that it is known how short they are
         _wait_done(tree, 2_000)
         tree.queue.pause("default")
-        before = proc.resident_bytes(_broker(tree))
+        before = proc.resident_bytes(tree.broker())
         tree.queue.submit_many(workload.noop, [()] * depth)
-        each = (proc.resident_bytes(_broker(tree)) - before) / depth
+        each = (proc.resident_bytes(tree.broker()) - before) / depth
         submits = submit_rate(tree.queue, _SECONDS)
         claims = _claim_rate(tree, depth)
         return Depth(submits, claims, each, _restart(tree))
@@ -60,12 +60,12 @@ def _claim_rate(tree: Tree, depth: int) -> float:
 
 
 def _drain(tree: Tree, tasks: int) -> float:
-    done = _done(tree)
+    done = succeeded(tree.queue)
     start = time.perf_counter()
     tree.queue.resume("default")
     _wait_done(tree, done + tasks)
     spent = time.perf_counter() - start
-    rate = (_done(tree) - done) / spent
+    rate = (succeeded(tree.queue) - done) / spent
     tree.queue.pause("default")
     return rate
 
@@ -73,26 +73,16 @@ def _drain(tree: Tree, tasks: int) -> float:
 def _restart(tree: Tree) -> float:
     """The queue is not paused then, so that another broker can hand out."""
     tree.queue.resume("default")
-    done = _done(tree)
+    done = succeeded(tree.queue)
     start = time.perf_counter()
-    os.kill(_broker(tree), signal.SIGKILL)
+    os.kill(tree.broker(), signal.SIGKILL)
     _wait_done(tree, done + 1, killed=True)
     return time.perf_counter() - start
 
 
-def _done(tree: Tree) -> int:
-    found: int = numbers(tree.queue)["ended"].get("succeeded", 0)
-    return found
-
-
 def _wait_done(tree: Tree, count: int, *, killed: bool = False) -> None:
-    while _done(tree) < count:
+    while succeeded(tree.queue) < count:
         time.sleep(0.01 if killed else 0.002)
-
-
-def _broker(tree: Tree) -> int:
-    found = tree.status()["broker"]
-    return int(found["pid"] if isinstance(found, dict) else found)
 
 
 def same_second(tasks: int) -> float:

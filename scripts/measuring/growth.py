@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import statistics
 import time
-from multiprocessing import Barrier, Process, SimpleQueue
 
 from scripts.measuring import workload
-from scripts.measuring.rates import drain_rate, numbers, submit_rate
-from scripts.measuring.tree import Tree, running
+from scripts.measuring.rates import drain_rate, together
+from scripts.measuring.tree import running
 
 
 def by_tasks(counts: list[int]) -> dict[int, float]:
@@ -26,25 +25,8 @@ def by_submitters(counts: list[int]) -> dict[int, float]:
     found: dict[int, float] = {}
     for count in counts:
         with running(workers=1, durability="normal", cpus="off", queue_limit=4_000_000) as tree:
-            found[count] = 1e6 / _together(tree, count)
+            found[count] = 1e6 / together(tree, count, 2.0)
     return found
-
-
-def _together(tree: Tree, count: int, seconds: float = 2.0) -> float:
-    there = Barrier(count)
-    rates: SimpleQueue[float] = SimpleQueue()
-
-    def submit() -> None:
-        numbers(tree.queue)  # connects
-        there.wait()
-        rates.put(submit_rate(tree.queue, seconds))
-
-    processes = [Process(target=submit) for _ in range(count)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    return sum(rates.get() for _ in processes)
 
 
 def by_bytes(sizes: list[int], rounds: int = 60) -> dict[int, float]:

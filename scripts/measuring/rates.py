@@ -29,9 +29,15 @@ def submit_rate(queue: TaskQueue, seconds: float) -> float:
     return count / (time.perf_counter() - start)
 
 
-def eight_processes(tree: Tree, seconds: float = 1.0) -> float:
-    """Submits a second from eight processes together, from the moment on that all of them are there."""
-    there = Barrier(8)
+def succeeded(queue: TaskQueue) -> int:
+    """How many tasks have."""
+    found: int = numbers(queue)["ended"].get("succeeded", 0)
+    return found
+
+
+def together(tree: Tree, count: int, seconds: float = 1.0) -> float:
+    """Submits a second from so many processes together, from the moment on that all of them are there."""
+    there = Barrier(count)
     rates: SimpleQueue[float] = SimpleQueue()
 
     def submit() -> None:
@@ -39,7 +45,7 @@ def eight_processes(tree: Tree, seconds: float = 1.0) -> float:
         there.wait()
         rates.put(submit_rate(tree.queue, seconds))
 
-    processes = [Process(target=submit) for _ in range(8)]
+    processes = [Process(target=submit) for _ in range(count)]
     for process in processes:
         process.start()
     for process in processes:
@@ -49,7 +55,7 @@ def eight_processes(tree: Tree, seconds: float = 1.0) -> float:
 
 def drain_rate(tree: Tree, tasks: int) -> tuple[float, float]:
     """Tasks a second of a queue that was filled while its workers were held up, and counting the filling."""
-    ended = numbers(tree.queue)["ended"].get("succeeded", 0)
+    ended = succeeded(tree.queue)
     gate = [tree.queue.submit(time.sleep, 0.001) for _ in range(20)]
     tree.queue.wait(gate[-1])
     pids = [worker["pid"] for worker in tree.status()["workers"]]
@@ -60,12 +66,12 @@ def drain_rate(tree: Tree, tasks: int) -> tuple[float, float]:
     for hold in holds:
         tree.queue.wait(hold)
     start = time.perf_counter()
-    done = numbers(tree.queue)["ended"].get("succeeded", 0)
+    done = succeeded(tree.queue)
     wanted = ended + tasks + len(gate) + len(holds)
     queues: Any = getattr(tree.queue, "queues", list)  # earlier versions have none
     while sum(each["ready"] for each in queues()):
         time.sleep(0.01)  # asking for this costs the broker next to nothing
-    while (count := numbers(tree.queue)["ended"].get("succeeded", 0)) < wanted:
+    while (count := succeeded(tree.queue)) < wanted:
         time.sleep(0.01)
     assert count == wanted
     left = count - done

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from scripts.measuring import workload
-from scripts.measuring.rates import drain_rate, eight_processes, submit_rate
+from scripts.measuring.rates import drain_rate, submit_rate, together
 from scripts.measuring.tree import Tree, running
 
 TASKS = 8_000
@@ -48,7 +48,7 @@ def slices(stack: ExitStack) -> dict[str, Callable[[], float]]:
         "no-op tasks, drain of a filled queue, off": lambda: drain_rate(off, TASKS)[0],
         "submit → start, idle, normal (starts a second)": lambda: starts(idle),
         "acknowledged submits, one by one, normal": lambda: submit_rate(held.queue, SECONDS),
-        "  from 8 processes at once": lambda: eight_processes(held, 2 * SECONDS),
+        "  from 8 processes at once": lambda: together(held, 8, 2 * SECONDS),
         "  in batches of 1,000": lambda: batches(held),
     }
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -50,4 +49,3 @@ async def burn(request: Request) -> Response:
 
 
 app = Starlette(routes=[Route("/plain", plain), Route("/submit", submit), Route("/burn", burn)])
-os.environ.setdefault("SUPERVISOR_DIR", "/nonexistent")

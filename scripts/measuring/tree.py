@@ -39,6 +39,11 @@ class Tree:
         """What the master says."""
         return ask(self.directory, "status")
 
+    def broker(self) -> int:
+        """The broker's pid."""
+        found = self.status()["broker"]
+        return int(found["pid"] if isinstance(found, dict) else found)
+
     def pids(self) -> list[int]:
         """Every process of the tree."""
         return list(proc.descendants(self.process.pid))

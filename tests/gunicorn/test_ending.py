@@ -98,16 +98,23 @@ def test_after_sigkill_of_the_arbiter_everything_is_gone_within_five_seconds(
     assert server.says("draining: running tasks have 3 s")
 
 
-@both_releases
-def test_a_start_right_after_sigkill_takes_the_tree_over_and_nothing_that_runs_is_stopped(
-    make_server: MakeServer, tmp_path: Path
-) -> None:
-    server, notes, flag = make_server(grace="60s", orphan_grace="50s").start(), tmp_path / "notes", tmp_path / "flag"
+def leave_behind(server: Server, notes: Path, flag: Path) -> tuple[int, str, str]:
+    """Start it, and kill it with a task that runs until there is a flag, and one that waits; the master, and both."""
+    server.start()
     runs = running(server, "wait_for_file", str(flag), 600)
     waits = server.submit("note", str(notes))
     old = server.pid_of("master")
     server.send(signal.SIGKILL)
     server.wait_end()
+    return old, runs, waits
+
+
+@both_releases
+def test_a_start_right_after_sigkill_takes_the_tree_over_and_nothing_that_runs_is_stopped(
+    make_server: MakeServer, tmp_path: Path
+) -> None:
+    server, notes, flag = make_server(grace="60s", orphan_grace="50s"), tmp_path / "notes", tmp_path / "flag"
+    old, runs, waits = leave_behind(server, notes, flag)
     until(lambda: server.says("draining: running tasks have 50 s"), "the drain")
     server.start()
     assert server.pid_of("master") == old
@@ -129,12 +136,8 @@ def test_a_start_right_after_sigkill_takes_the_tree_over_and_nothing_that_runs_i
 def test_a_start_with_other_settings_right_after_sigkill_does_not_wait_for_the_old_tree(
     make_server: MakeServer, tmp_path: Path, changed: str
 ) -> None:
-    server, notes, flag = make_server(grace="60s", orphan_grace="50s").start(), tmp_path / "notes", tmp_path / "flag"
-    runs = running(server, "wait_for_file", str(flag), 600)
-    waits = server.submit("note", str(notes))
-    old = server.pid_of("master")
-    server.send(signal.SIGKILL)
-    server.wait_end()
+    server, notes, flag = make_server(grace="60s", orphan_grace="50s"), tmp_path / "notes", tmp_path / "flag"
+    old, runs, waits = leave_behind(server, notes, flag)
     if changed == "environment":
         server.environment["PASSWORD_OF_THE_DATABASE"] = "another"
     else:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from taskiq_redis import ListQueueBroker, RedisAsyncResultBackend
 
 from scripts.benchmarks import marks
-from scripts.benchmarks.peer import REDIS, WORKERS, programs
+from scripts.benchmarks.peer import REDIS, WORKERS
+from scripts.benchmarks.peers.asyncio_base import AsyncioPeer
 
 _URL = f"unix://{REDIS}"
 broker: Any = ListQueueBroker(_URL).with_result_backend(RedisAsyncResultBackend(_URL))
@@ -22,50 +20,16 @@ async def noop(number: int) -> int:
     return marks.note(number)
 
 
-class Peer:
-    """It is for asyncio: an event loop is kept for it here."""
-
-    durability = "none: in Redis' memory"
-    settings = "two processes, a list in Redis; results in Redis"
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._tasks: dict[int, Any] = {}
-
-    @contextmanager
-    def open(self) -> Iterator[None]:
-        """Redis runs already."""
-        self._loop.run_until_complete(broker.startup())
-        yield
-        self._loop.run_until_complete(broker.shutdown())
-
-    def submit(self, numbers: Iterable[int]) -> None:
-        """A hundred at a time: it has no way for many."""
-        found = list(numbers)
-
-        async def put(part: list[int]) -> list[Any]:
-            return await asyncio.gather(*(noop.kiq(number) for number in part))
-
-        for first in range(0, len(found), 100):
-            part = found[first : first + 100]
-            self._tasks.update(zip(part, self._loop.run_until_complete(put(part)), strict=True))
-
-    def submit_one(self, number: int) -> None:
-        """As an application does."""
-        self._loop.run_until_complete(noop.kiq(number))
-
-    @contextmanager
-    def work(self) -> Iterator[None]:
-        """Two processes."""
-        module = "scripts.benchmarks.peers.taskiq_list:broker"
-        with programs(["taskiq", "worker", module, "--workers", str(WORKERS), "--log-level", "ERROR"]):
-            yield
-
-    def result(self, number: int) -> object:
-        """From Redis."""
-        found: Any = self._loop.run_until_complete(self._tasks[number].wait_result(timeout=60))
-        value: object = found.return_value
-        return value
+async def _result(task: Any) -> object:
+    found: object = (await task.wait_result(timeout=60)).return_value
+    return found
 
 
-PEER = Peer()
+_MODULE = "scripts.benchmarks.peers.taskiq_list:broker"
+PEER = AsyncioPeer(
+    (broker.startup, broker.shutdown),
+    noop.kiq,
+    _result,
+    [["taskiq", "worker", _MODULE, "--workers", str(WORKERS), "--log-level", "ERROR"]],
+    "two processes, a list in Redis; results in Redis",
+)
