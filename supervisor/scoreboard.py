@@ -87,6 +87,8 @@ class Word(IntEnum):
     """Leases from this one on must not be started any more; 0 for none."""
     CANCEL_LEASE = 20
     """The lease that is to be cancelled; 0 for none."""
+    READING = 21
+    """The lease whose raw output it is reading in this very moment; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,32 @@ class Slot:
     def revoke(self, first: int) -> None:
         """Broker: leases of the last claim from ``first`` on must not be started any more."""
         self._words[self._base + 19] = first
+
+    def read_begins(self) -> int:
+        """Broker: what is read now from the raw pipe was printed under this lease; 0 while that cannot be told.
+
+        Written before the lease is looked at again, while the worker writes its next lease and then looks at this: so
+        either the worker waits for the end of the reading, or we see that it has gone on.
+        """
+        words, base = self._words, self._base
+        for _ in range(_TRIES):
+            lease: int = words[base + 3]
+            words[base + 21] = lease
+            if words[base + 3] == lease:
+                return lease
+        words[base + 21] = 0
+        return 0
+
+    def read_ended(self) -> None:
+        """Broker: it has been read."""
+        self._words[self._base + 21] = 0
+
+    def read_by_mistake(self, lease: int) -> bool:
+        """Worker: whether the broker is in the middle of reading for one before ``lease``, which is started already.
+
+        What this one printed now would be taken for that one's.
+        """
+        return self._words[self._base + 21] not in (0, lease)
 
     def running(self) -> Running | None:
         """What the worker wrote; None when its writer died in the middle."""

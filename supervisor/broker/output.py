@@ -20,7 +20,7 @@ from supervisor.core.moment import Moment
 from supervisor.core.transcript import LOG, RAW, STDERR, STDOUT, Mark
 from supervisor.journal.rows import Pieces
 from supervisor.log import log
-from supervisor.scoreboard import Scoreboard
+from supervisor.scoreboard import Scoreboard, Slot
 from supervisor.wire.codec import MALFORMED
 from supervisor.wire.messages import ProgressData
 from supervisor.wire.talk import Kind, Letters, TalkBuffer, decode_record
@@ -43,6 +43,19 @@ class _Pipes:
     raw: int
     frames: TalkBuffer = field(default_factory=TalkBuffer)
     letters: Letters = field(default_factory=Letters)
+
+
+def read_raw(slot: Slot, descriptor: int) -> tuple[int, bytes]:
+    """What stands in the raw pipe, and the lease whose it is.
+
+    A worker in a batch takes what an attempt left there with it, and goes on without asking us: it must not begin the
+    next while we read, or that one's first words would be taken for the last one's.
+    """
+    lease = slot.read_begins()
+    try:
+        return lease, os.read(descriptor, _READ)
+    finally:
+        slot.read_ended()
 
 
 class OutputReader:
@@ -80,6 +93,7 @@ class OutputReader:
         """Read these two pipes from now on."""
         talk, raw = descriptors
         pipes = _Pipes(worker, slot, talk, raw)
+        self._board.slots[slot].read_ended()  # a broker before us may have died at it
         for descriptor in descriptors:
             os.set_blocking(descriptor, False)
             self._by_fd[descriptor] = pipes
@@ -101,10 +115,12 @@ class OutputReader:
         for descriptor, _ in self._epoll.poll(0):
             pipes = self._by_fd[descriptor]
             for _ in range(_MOST_READS):
-                # Before it is read: a worker that ends an attempt takes what it left in the raw pipe with it.
-                running = self._board.slots[pipes.slot].running() if descriptor == pipes.raw else None
+                lease = 0
                 try:
-                    data = os.read(descriptor, _READ)
+                    if descriptor == pipes.talk:
+                        data = os.read(descriptor, _READ)
+                    else:
+                        lease, data = read_raw(self._board.slots[pipes.slot], descriptor)
                 except BlockingIOError:
                     break
                 if not data:
@@ -112,8 +128,8 @@ class OutputReader:
                     break
                 if descriptor == pipes.talk:
                     self._hear(pipes, data, now.wall)
-                elif running is not None:
-                    self._print(running.lease, data, RAW, now.wall)
+                else:
+                    self._print(lease, data, RAW, now.wall)
 
     def _hear(self, pipes: _Pipes, data: bytes, wall: float) -> None:
         for said in pipes.frames.feed(data):

@@ -24,6 +24,7 @@ _SHORT_SECONDS = 0.01
 _MOST_NAMES = 1000
 _LOOK_SECONDS = 1.0
 _REVOKED_FROM = int(Word.REVOKED_FROM)
+_READER_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,8 @@ class Loop:
         if revoked and grant.lease >= revoked:
             self._slot.put(Word.RUNNING, 0)
             return None
+        if not first:
+            self._await_reader(grant.lease)
         if grant.memory_limit:
             os.eventfd_write(self._wake, 1)  # the master watches only while there is something to watch
         if alone and grant.name not in self._brief:
@@ -202,6 +205,16 @@ class Loop:
             self._show("idle")
             self._remember(grant.name, brief=report.seconds <= _SHORT_SECONDS)
         return report
+
+    def _await_reader(self, lease: int) -> None:
+        """The broker may be reading what the one before printed: this one begins when it has, or is dead or stopped."""
+        until = 0.0
+        while self._slot.read_by_mistake(lease):
+            now = time.monotonic()
+            until = until or now + _READER_SECONDS
+            if now > until:
+                return
+            time.sleep(0.0001)
 
     def _remember(self, name: str, *, brief: bool) -> None:
         """Tasks that were brief the last time are not shown: there may be thousands a second."""
