@@ -13,6 +13,7 @@ import time
 
 from supervisor.broker.batches import Batches
 from supervisor.broker.connection import Connection
+from supervisor.broker.eager import EagerPoll
 from supervisor.broker.line import MasterLine
 from supervisor.broker.service import Service
 from supervisor.broker.settling import Settler
@@ -69,8 +70,9 @@ class Server:
         self._listener.setblocking(False)
         for descriptor in (self._listening, self._mastering, self._service.output.descriptor, self._bell):
             epoll.register(descriptor, select.EPOLLIN)
+        poll, leases, cpus = EagerPoll(epoll, _EVENTS), self._service.book.leases, len(os.sched_getaffinity(0))
         while not self._line.stopped:
-            self.turn(epoll.poll(self._patience(), _EVENTS))
+            self.turn(poll.wait(self._patience(), spare=len(leases) < cpus))
         self._write_counts()
         for connection in list(self._connections.values()):
             self._hang_up(connection)
