@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from supervisor.captured import capture
-    from supervisor.config import Priority, TaskConfig
+    from supervisor.config import TaskConfig
     from supervisor.core.plan import Misfire, Overlap
     from supervisor.current import CurrentTask, commit_context, current_task, get_context, set_context, track
     from supervisor.errors import (
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from supervisor.new_task import NewTask
     from supervisor.policy import Reject, Retry
     from supervisor.presets import high_priority_config, quick_config, reliable_config
+    from supervisor.priority import Priority
     from supervisor.queue_stats import Figures, QueueStats, Times
     from supervisor.records import (
         AttemptRecord,
@@ -96,7 +97,7 @@ _ERRORS = (
 )
 _HOMES = {
     "supervisor.captured": "capture",
-    "supervisor.config": "Priority TaskConfig",
+    "supervisor.config": "TaskConfig",
     "supervisor.core.plan": "Misfire Overlap",
     "supervisor.current": "CurrentTask commit_context current_task get_context set_context track",
     "supervisor.errors": _ERRORS,
@@ -107,6 +108,7 @@ _HOMES = {
     "supervisor.internal_tasks": "DeadTask",
     "supervisor.new_task": "NewTask",
     "supervisor.policy": "Reject Retry",
+    "supervisor.priority": "Priority",
     "supervisor.presets": "high_priority_config quick_config reliable_config",
     "supervisor.queue_stats": "Figures QueueStats Times",
     "supervisor.records": "AttemptRecord ErrorInfo LogLine Profile Progress ScheduleRecord TaskProgress TaskRecord",

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from supervisor import registry
-from supervisor.config import TaskConfig, read_name
+from supervisor.config import TaskConfig
 from supervisor.errors import UnknownHandlerError
+from supervisor.option_kinds import read_name
 from supervisor.packer import Target
 from supervisor.settings.nearest import nearest
 from supervisor.wire.info import Looked

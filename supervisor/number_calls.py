@@ -11,10 +11,10 @@ from typing import Any
 
 from supervisor.client import calls
 from supervisor.client.performing import Performing
-from supervisor.config import read_rate
 from supervisor.directory import Directory
 from supervisor.errors import TaskOptionError
 from supervisor.ids import to_text
+from supervisor.option_kinds import read_rate
 from supervisor.queue_stats import QueueStats
 from supervisor.system import lock
 from supervisor.system.family import Meter

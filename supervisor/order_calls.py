@@ -7,8 +7,8 @@ from typing import Any
 
 from supervisor.client import calls
 from supervisor.client.performing import Performing
-from supervisor.config import read_priority
 from supervisor.ids import id_of
+from supervisor.priority import read_priority
 
 
 class OrderCalls(Performing):

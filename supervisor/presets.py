@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from supervisor.config import Priority, TaskConfig, TaskOptions
+from supervisor.config import TaskConfig, TaskOptions
+from supervisor.priority import Priority
 
 
 def quick_config(**overrides: Unpack[TaskOptions]) -> TaskConfig:

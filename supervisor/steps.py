@@ -6,12 +6,13 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, Unpack, overload
 
-from supervisor.config import Parent, TaskConfig, TaskOptions
+from supervisor.config import TaskConfig, TaskOptions
 from supervisor.creation import Creation
 from supervisor.functions import name_of
 from supervisor.group_handle import GroupHandle
 from supervisor.handle import Handle
 from supervisor.ids import to_text
+from supervisor.option_kinds import Parent
 from supervisor.workflow import Draft, Feed
 
 if TYPE_CHECKING:

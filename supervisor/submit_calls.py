@@ -13,11 +13,12 @@ from supervisor.client import calls
 from supervisor.client.calls import Call
 from supervisor.client.ends import Ends
 from supervisor.client.performing import Performing
-from supervisor.config import TaskConfig, TaskOptions, read_delay
+from supervisor.config import TaskConfig, TaskOptions
 from supervisor.context import TaskContext
 from supervisor.creation import Creation
 from supervisor.errors import QueueUnavailableError, SupervisorError
 from supervisor.ids import to_text
+from supervisor.option_kinds import read_delay
 from supervisor.packer import NO_CONFIG, Packer, discard, in_chunks
 from supervisor.wire.messages import Submission
 
