@@ -117,9 +117,9 @@ class BadRequestError(SupervisorError):
 class UnknownTaskError(SupervisorError):
     """No task has this id, or it ended so long ago that its record is gone."""
 
-    def __init__(self, task_id: str) -> None:
+    def __init__(self, task_id: str, reason: str = "the id is wrong, or its record has expired") -> None:
         self.task_id = task_id
-        super().__init__(f"there is no task {task_id}: the id is wrong, or its record has expired")
+        super().__init__(f"there is no task {task_id}: {reason}")
 
 
 class UnknownFunctionError(SupervisorError):

@@ -9,10 +9,20 @@ from __future__ import annotations
 import click
 
 from supervisor import __version__
+from supervisor.cli.acts import cancel, clear, priority, retry, submit
 from supervisor.cli.check import check
+from supervisor.cli.completion import completion
+from supervisor.cli.dead import dead
 from supervisor.cli.doctor import doctor
+from supervisor.cli.logs import logs
+from supervisor.cli.queues import drain, pause, queues, resume, stats
 from supervisor.cli.run import run
+from supervisor.cli.schedules import schedules
+from supervisor.cli.show import show
 from supervisor.cli.status import status
+from supervisor.cli.tasks import tasks
+from supervisor.cli.top import top
+from supervisor.cli.workers import workers
 from supervisor.errors import SupervisorError
 
 
@@ -40,5 +50,7 @@ def cli() -> None:
     """Background tasks for web applications, in processes that can really be killed."""
 
 
-for command in (run, status, check, doctor):
+_TASKS = (submit, tasks, show, logs, cancel, retry, clear, priority, dead)
+_QUEUES = (queues, pause, resume, schedules, stats, drain)
+for command in (run, status, top, workers, check, doctor, completion, *_TASKS, *_QUEUES):
     cli.add_command(command)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
 
 import click
 from rich.console import Console
@@ -44,3 +46,29 @@ def mebibytes(size: int | None) -> str:
 def count(number: int, noun: str) -> str:
     """Such as "1 task" or "1,000 tasks"."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def ago(then: float | None, now: float) -> str:
+    """How long a wall-clock time is past, or ("in 5m 0s") ahead; "-" for none."""
+    if then is None:
+        return "-"
+    return duration(now - then) if now >= then else f"in {duration(then - now)}"
+
+
+def moment(wall: float | None) -> str:
+    """A wall-clock time in this machine's zone, such as "2026-05-01 13:37:00.250"; "-" for none."""
+    if wall is None:
+        return "-"
+    return datetime.fromtimestamp(wall).astimezone().isoformat(" ", "milliseconds")[:23]
+
+
+def plain(found: object) -> object:
+    """Records, and lists of them, as what JSON knows."""
+    if isinstance(found, list | tuple):
+        return [plain(each) for each in found]
+    return asdict(found) if is_dataclass(found) and not isinstance(found, type) else found
+
+
+def print_json_line(found: object) -> None:
+    """One object on one line, for what comes bit by bit."""
+    click.echo(json.dumps(found, default=str))

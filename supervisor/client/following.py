@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -119,3 +119,11 @@ class Streaming:
             (found.lease, number, None if file else data)
             for number, (file, data) in enumerate(found.items, before.number)
         ]
+
+
+def lines_of(task_id: str, said: Iterable[Said], attempt: int | None = None) -> Iterator[LogLine]:
+    """The lines in what a task has said so far."""
+    following = Following(task_id, attempt, None)
+    for piece in said:
+        yield from following.take(SaidSlice([piece], ended=False))
+    yield from following.take(SaidSlice([], ended=True))

@@ -390,3 +390,14 @@ DELETE FROM changes WHERE number <= (SELECT max(number) FROM changes) - 10000;
 
 -- name: changes
 SELECT at, pid, uid, what, before, after FROM changes ORDER BY number DESC LIMIT ?;
+
+-- name: list
+SELECT seq, id, name, queue, state, priority, failures + crashes + aborts, created_at, due_at, started_at, ended_at
+FROM tasks
+WHERE seq < :before AND created_at >= :since AND (:states = '' OR instr(:states, ',' || state || ','))
+    AND (:name = '' OR name GLOB :name) AND (:queue = '' OR queue = :queue)
+ORDER BY seq DESC LIMIT :most;
+
+-- name: find
+-- Ids of one hour begin alike, so people write down how they end.
+SELECT id FROM tasks WHERE lower(hex(id)) LIKE :digits || '%' OR lower(hex(id)) LIKE '%' || :digits LIMIT 2;

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from supervisor import signals
 from supervisor.log import log
+from supervisor.master import stacks
 from supervisor.master.reaper import kill_tree
 from supervisor.master.worker import Kill, KillStage, WorkerHandle
 from supervisor.states import Cause
@@ -111,6 +112,7 @@ class Executioner:
             kill.stage, kill.until_ns = KillStage.HOLDING, now_ns + _HOLD_NS
 
     def _dump(self, handle: WorkerHandle, kill: Kill, now_ns: int) -> None:
+        stacks.forget(handle)  # what somebody asked for before is no stack of this moment
         if handle.read_stack() is None and kill.lease:
             # Pending while it is stopped, the dump is the first thing it does when it goes on.
             handle.send(signals.DUMP)

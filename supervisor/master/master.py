@@ -7,7 +7,7 @@ import time
 
 from supervisor.directory import Directory
 from supervisor.log import log
-from supervisor.master import reaper
+from supervisor.master import reaper, stacks
 from supervisor.master.broker import BrokerHandle
 from supervisor.master.control import Answer, ControlServer
 from supervisor.master.ears import Ears
@@ -258,5 +258,14 @@ class Master:
                 default = self.generations.spec.settings.grace
                 self.ending.begin(float(grace) if isinstance(grace, int | float) else default, now)
                 return {"draining": True}
+            case "recycle":
+                return self.pool.ask_to_leave(_pid(arguments))
+            case "stack":
+                return stacks.answer(self.pool.by_pid(_pid(arguments)), take=arguments.get("take") is True)
             case _:
                 return {"error": f"there is no request {name!r}"}
+
+
+def _pid(arguments: Answer) -> int:
+    pid = arguments.get("pid")
+    return pid if isinstance(pid, int) else 0

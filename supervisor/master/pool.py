@@ -292,6 +292,13 @@ class Pool:
             if replaced is not None:
                 self.retire(replaced, replaced.retired_why)
 
+    def ask_to_leave(self, pid: int) -> dict[str, object]:
+        """Have the worker with this pid (0: each) replaced, as one that is due: after its task, the new one first."""
+        asked = [each for each in self.workers.values() if pid in (0, each.pid) and each.stage is Stage.READY]
+        for handle in asked:
+            handle.unwanted = True
+        return {"asked": [handle.pid for handle in asked]}
+
     def retire(self, handle: WorkerHandle, why: str) -> None:
         """Ask a worker to leave after the task at hand."""
         if handle.stage in (Stage.DEAD, Stage.RETIRING):

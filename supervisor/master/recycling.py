@@ -15,6 +15,8 @@ def reason(handle: WorkerHandle, settings: Settings, generation: int, now_ns: in
         return ""
     if handle.generation < generation:
         return "new code"
+    if handle.unwanted:
+        return "somebody asked for it"
     if handle.due_for_recycling:
         return f"it ran {handle.max_tasks} tasks"
     if settings.max_age is not None and now_ns - handle.ready_ns > settings.max_age * 1e9:

@@ -121,6 +121,10 @@ class WorkerHandle:
     """Since when it is stopped by somebody else."""
     replaces: WorkerHandle | None = None
     retired_why: str = ""
+    unwanted: bool = False
+    """Whether somebody asked for another one in its place."""
+    stack_asked: bool = False
+    """Whether somebody asked for its stack, which is in its file, or will be."""
 
     @property
     def pid(self) -> int:

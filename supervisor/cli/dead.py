@@ -1,0 +1,99 @@
+"""``supervisor dead``: the tasks that ended failed, timed out or lost."""
+
+from __future__ import annotations
+
+import time
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from supervisor.cli.reach import about_a_queue, history_of, queue_of
+from supervisor.cli.show import show
+from supervisor.cli.tasks import STYLES, Span
+from supervisor.cli.text import ago, console, count, plain, print_json
+from supervisor.journal.history import Wanted
+from supervisor.records import TaskRecord
+from supervisor.states import State
+
+DEAD = (State.FAILED, State.TIMED_OUT, State.LOST)
+
+
+@click.group()
+def dead() -> None:
+    """Dead letters: tasks that ended failed, timed out or lost."""
+
+
+dead.add_command(show)
+
+
+@dead.command("list")
+@click.option("--name", default=None, metavar="PATTERN", help='A name, or a pattern such as "shop.*".')
+@click.option("--since", type=Span(), metavar="TIME", help="Ended in the last 15m, 2h, 3d.")
+@click.option("-n", "--most", default=50, show_default=True, type=click.IntRange(1, 100_000), help="At most so many.")
+@about_a_queue
+def list_dead(chosen: str | None, name: str | None, since: float | None, most: int, *, as_json: bool) -> None:
+    """List dead letters, whether a supervisor runs or not."""
+    now = time.time()
+    with history_of(chosen) as history:
+        lines = history.tasks(Wanted(states=DEAD, name=name or "", most=most))
+        found = [history.task(line.id) for line in lines if since is None or (line.ended_at or now) >= now - since]
+    if as_json:
+        print_json(plain(found))
+    elif found:
+        console().print(_table(found, now))
+    else:
+        click.echo("no dead letters")
+
+
+def _table(records: list[TaskRecord], now: float) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("id", no_wrap=True)
+    table.add_column("task", overflow="ellipsis", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("ended", justify="right", no_wrap=True)
+    table.add_column("why", overflow="ellipsis", no_wrap=True)
+    for record in records:
+        why = str(record.error).splitlines()[0] if record.error is not None and str(record.error) else "-"
+        state = Text(record.state, STYLES.get(record.state, ""))
+        table.add_row(record.id, record.name, state, f"{ago(record.ended_at, now)} ago", why)
+    return table
+
+
+@dead.command("retry")
+@click.option("--name", default=None, metavar="PATTERN", help="Only those of a name.")
+@about_a_queue
+def retry_dead(chosen: str | None, name: str | None, *, as_json: bool) -> None:
+    """Take up every dead letter again; single ones: supervisor retry ID."""
+    with queue_of(chosen) as queue:
+        number = queue.retry_dead_letters(name=name)
+    print_json({"count": number}) if as_json else click.echo(f"{count(number, 'task')} taken up again")
+
+
+@dead.command("drop")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("--all", "everything", is_flag=True, help="All of them.")
+@click.option("--name", default=None, metavar="PATTERN", help="With --all: only those of a name.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@about_a_queue
+@click.pass_context
+def drop_dead(
+    ctx: click.Context,
+    ids: tuple[str, ...],
+    chosen: str | None,
+    name: str | None,
+    *,
+    everything: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Delete dead letters for good."""
+    if bool(ids) == everything:
+        raise click.UsageError("name the tasks, or say --all", ctx)
+    with history_of(chosen) as history:
+        whole = [history.find(each) for each in ids]
+    if not yes:
+        click.confirm(f"Delete {count(len(ids), 'dead letter') if ids else 'all dead letters'} for good?", abort=True, err=True)
+    with queue_of(chosen) as queue:
+        number = sum(queue.drop_dead_letter(each) for each in whole) if ids else queue.drop_dead_letters(name=name)
+    print_json({"count": number}) if as_json else click.echo(f"{count(number, 'dead letter')} dropped")
