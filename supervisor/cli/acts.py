@@ -28,41 +28,47 @@ from supervisor.taskqueue import TaskQueue
 @click.pass_context
 def submit(
     ctx: click.Context,
+    /,
     name: str,
     chosen: str | None,
-    written: str,
-    priority: str | None,
-    queue_name: str | None,
-    delay: float | None,
-    timeout: float | None,
     *,
     wait: bool,
+    timeout: float | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Submit the task or handler NAME, as the workers know it.
 
     A task takes the items of --args by name; a handler takes it as a whole. Printed is its id, with --wait its result.
     """
-    options: dict[str, Any] = {}
-    if priority is not None:
-        options["priority"] = int(priority) if priority.lstrip("-").isdigit() else priority
-    if queue_name is not None:
-        options["queue"] = queue_name
-    try:
-        data = json.loads(written)
-    except ValueError as error:
-        raise click.BadParameter(f"no JSON: {error}", ctx, param_hint="--args") from None
     with queue_of(chosen) as queue:
-        try:
-            task_id = queue.enqueue(name, data, delay_seconds=delay or 0.0, **options)
-        except TypeError as error:
-            raise click.BadParameter(str(error), ctx, param_hint="--args") from None
+        task_id = _enqueue(queue, name, **options)
         if not wait:
             print_json({"id": task_id}) if as_json else click.echo(task_id)
             return
         record = queue.wait(task_id, timeout)
     _tell(record, as_json=as_json)
     ctx.exit(0 if record.state is State.SUCCEEDED else 1)
+
+
+def _enqueue(
+    queue: TaskQueue, name: str, *, written: str, priority: str | None, queue_name: str | None, delay: float | None
+) -> str:
+    options: dict[str, Any] = {}
+    if priority is not None:
+        options["priority"] = _priority(priority)
+    if queue_name is not None:
+        options["queue"] = queue_name
+    try:
+        return queue.enqueue(name, json.loads(written), delay_seconds=delay or 0.0, **options)
+    except ValueError as error:
+        raise click.BadParameter(f"no JSON: {error}", param_hint="--args") from None
+    except TypeError as error:
+        raise click.BadParameter(str(error), param_hint="--args") from None
+
+
+def _priority(written: str) -> int | str:
+    return int(written) if written.lstrip("-").isdigit() else written
 
 
 def _tell(record: TaskRecord, *, as_json: bool) -> None:
@@ -171,5 +177,5 @@ def priority(ctx: click.Context, task_id: str, number: str, chosen: str | None, 
     """
     (whole,) = _found(chosen, [task_id])
     with queue_of(chosen) as queue:
-        done = queue.set_priority(whole, int(number) if number.lstrip("-").isdigit() else number)
+        done = queue.set_priority(whole, _priority(number))
     _report(ctx, {whole: done}, f"has priority {number}", "does not wait any more", as_json=as_json)

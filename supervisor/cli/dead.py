@@ -10,7 +10,7 @@ from rich.text import Text
 
 from supervisor.cli.reach import about_a_queue, history_of, queue_of
 from supervisor.cli.show import show
-from supervisor.cli.tasks import STYLES, Span
+from supervisor.cli.tasks import ID_END, STYLES, WIDE, Span
 from supervisor.cli.text import ago, console, count, plain, print_json
 from supervisor.journal.history import Wanted
 from supervisor.records import TaskRecord
@@ -41,14 +41,15 @@ def list_dead(chosen: str | None, name: str | None, since: float | None, most: i
     if as_json:
         print_json(plain(found))
     elif found:
-        console().print(_table(found, now))
+        out = console()
+        out.print(_table(found, now, whole=out.width >= WIDE))
     else:
         click.echo("no dead letters")
 
 
-def _table(records: list[TaskRecord], now: float) -> Table:
+def _table(records: list[TaskRecord], now: float, *, whole: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("id", no_wrap=True)
+    table.add_column("id", no_wrap=True, min_width=32 if whole else ID_END)
     table.add_column("task", overflow="ellipsis", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("ended", justify="right", no_wrap=True)
@@ -56,7 +57,9 @@ def _table(records: list[TaskRecord], now: float) -> Table:
     for record in records:
         why = str(record.error).splitlines()[0] if record.error is not None and str(record.error) else "-"
         state = Text(record.state, STYLES.get(record.state, ""))
-        table.add_row(record.id, record.name, state, f"{ago(record.ended_at, now)} ago", why)
+        table.add_row(
+            record.id if whole else record.id[-ID_END:], record.name, state, f"{ago(record.ended_at, now)} ago", why
+        )
     return table
 
 
@@ -76,24 +79,18 @@ def retry_dead(chosen: str | None, name: str | None, *, as_json: bool) -> None:
 @click.option("--name", default=None, metavar="PATTERN", help="With --all: only those of a name.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @about_a_queue
-@click.pass_context
 def drop_dead(
-    ctx: click.Context,
-    ids: tuple[str, ...],
-    chosen: str | None,
-    name: str | None,
-    *,
-    everything: bool,
-    yes: bool,
-    as_json: bool,
+    ids: tuple[str, ...], chosen: str | None, name: str | None, *, everything: bool, yes: bool, as_json: bool
 ) -> None:
     """Delete dead letters for good."""
     if bool(ids) == everything:
-        raise click.UsageError("name the tasks, or say --all", ctx)
+        raise click.UsageError("name the tasks, or say --all")
     with history_of(chosen) as history:
         whole = [history.find(each) for each in ids]
     if not yes:
-        click.confirm(f"Delete {count(len(ids), 'dead letter') if ids else 'all dead letters'} for good?", abort=True, err=True)
+        click.confirm(
+            f"Delete {count(len(ids), 'dead letter') if ids else 'all dead letters'} for good?", abort=True, err=True
+        )
     with queue_of(chosen) as queue:
         number = sum(queue.drop_dead_letter(each) for each in whole) if ids else queue.drop_dead_letters(name=name)
     print_json({"count": number}) if as_json else click.echo(f"{count(number, 'dead letter')} dropped")

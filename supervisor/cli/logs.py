@@ -19,9 +19,7 @@ from supervisor.records import LogLine
 @click.option("--attempt", type=click.IntRange(0), metavar="N", help="Of one attempt only.")
 @click.option("--times", is_flag=True, help="When each line was said.")
 @about_a_queue
-def logs(
-    task_id: str, chosen: str | None, *, follow: bool, attempt: int | None, times: bool, as_json: bool
-) -> None:
+def logs(task_id: str, chosen: str | None, *, follow: bool, attempt: int | None, times: bool, as_json: bool) -> None:
     """Print what a task has printed and logged; with --json an object a line."""
     with history_of(chosen) as history:
         found = history.find(task_id)

@@ -22,4 +22,4 @@ def main() -> None:
             raise
         sys.stderr.write(f"supervisor: {sentence}\n")
         raise SystemExit(1) from None
-    commands.cli()
+    commands.cli(prog_name="supervisor")

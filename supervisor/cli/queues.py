@@ -106,7 +106,9 @@ def _print_stats(found: QueueStats) -> None:
 
 
 @click.command()
-@click.option("--timeout", type=Span(), default="30", show_default=True, metavar="TIME", help="What runs then is stopped.")
+@click.option(
+    "--timeout", type=Span(), default="30", show_default=True, metavar="TIME", help="What runs then is stopped."
+)
 @about_a_queue
 def drain(chosen: str | None, timeout: float, *, as_json: bool) -> None:
     """Take nothing in any more, and wait for what runs; what waits stays for the next start.
@@ -125,7 +127,12 @@ def drain(chosen: str | None, timeout: float, *, as_json: bool) -> None:
 
         most = max(1, queue.active_count())
         thread = threading.Thread(target=run)
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed} of {task.total}"), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed} of {task.total}"),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=console(), disable=as_json) as progress:
             shown = progress.add_task("ended", total=most)
             thread.start()
@@ -138,4 +145,6 @@ def drain(chosen: str | None, timeout: float, *, as_json: bool) -> None:
     if as_json:
         print_json({"stopped": stopped})
     else:
-        click.echo(f"drained; {count(len(stopped), 'task')} had to be stopped and will run again" if stopped else "drained")
+        click.echo(
+            f"drained; {count(len(stopped), 'task')} had to be stopped and will run again" if stopped else "drained"
+        )

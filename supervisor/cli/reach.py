@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ def about_a_queue(command: C) -> C:
 
 
 @contextmanager
-def queue_of(chosen: str | None, timeout: float = 5.0) -> Iterator[TaskQueue]:
+def queue_of(chosen: str | None, timeout: float = 5.0) -> Generator[TaskQueue]:
     """The queue of a supervisor that runs; its calls raise QueueUnavailableError where none does."""
     queue = TaskQueue(find(chosen).path, timeout)
     try:
@@ -34,7 +34,7 @@ def queue_of(chosen: str | None, timeout: float = 5.0) -> Iterator[TaskQueue]:
 
 
 @contextmanager
-def history_of(chosen: str | None) -> Iterator[History]:
+def history_of(chosen: str | None) -> Generator[History]:
     """What the journal tells, whether its supervisor runs or not. Raises JournalError."""
     with history.read(find(chosen).journal) as found:
         yield found

@@ -57,7 +57,9 @@ def _head(record: TaskRecord) -> Iterator[Text]:
         facts.append(f"taken up again {record.retried} times")
     yield Text(", ".join(facts))
     if record.parents:
-        yield Text(f"waits for {', '.join(record.parents)}" if not record.state.ended else f"after {', '.join(record.parents)}")
+        yield Text(
+            f"waits for {', '.join(record.parents)}" if not record.state.ended else f"after {', '.join(record.parents)}"
+        )
     progress = record.progress
     if progress is not None:
         of = f" of {progress.total:g}" if progress.total is not None else ""
@@ -109,7 +111,12 @@ def _print_logs(out: Console, lines: list[LogLine], task_id: str) -> None:
     if not lines:
         return
     more = len(lines) - _TAIL
-    out.print(Text(f"what it said (the last {_TAIL} lines; all: supervisor logs {task_id})" if more > 0 else "what it said", "bold"))
+    out.print(
+        Text(
+            f"what it said (the last {_TAIL} lines; all: supervisor logs {task_id})" if more > 0 else "what it said",
+            "bold",
+        )
+    )
     for line in lines[-_TAIL:]:
         out.print(Text(f"  {text_of(line)}"), soft_wrap=True)
 

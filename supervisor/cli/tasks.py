@@ -15,6 +15,8 @@ from supervisor.journal.history import TaskLine, Wanted
 from supervisor.settings.kind import Duration
 from supervisor.states import State
 
+WIDE = 100
+ID_END = 12
 STYLES = {
     State.RUNNING: "green",
     State.RETRYING: "yellow",
@@ -26,7 +28,7 @@ STYLES = {
 }
 
 
-class Span(click.ParamType):
+class Span(click.ParamType[float]):
     """A duration as the settings take it, such as 90, 15m or 2h."""
 
     name = "TIME"
@@ -40,37 +42,24 @@ class Span(click.ParamType):
 
 
 @click.command()
-@click.option("--state", "states", multiple=True, type=click.Choice([each.value for each in State]), help="Again for more.")
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice([each.value for each in State]), help="Again for more."
+)
 @click.option("--name", default="", metavar="PATTERN", help='A name, or a pattern such as "shop.*".')
 @click.option("--queue", default="", metavar="NAME", help="Of one named queue.")
 @click.option("--since", type=Span(), metavar="TIME", help="Submitted in the last 15m, 2h, 3d.")
-@click.option("--before", default=0, metavar="SEQ", help="Those that came before the one with this number: the next page.")
+@click.option(
+    "--before", default=0, metavar="SEQ", help="Those that came before the one with this number: the next page."
+)
 @click.option("-n", "--most", default=50, show_default=True, type=click.IntRange(1, 100_000), help="At most so many.")
 @about_a_queue
-def tasks(
-    chosen: str | None,
-    states: tuple[str, ...],
-    name: str,
-    queue: str,
-    since: float | None,
-    before: int,
-    most: int,
-    *,
-    as_json: bool,
-) -> None:
+def tasks(chosen: str | None, *, as_json: bool, **filters: Any) -> None:
     """List tasks, the latest first, whether a supervisor runs or not.
 
     Read from the journal. Short tasks that were handed out with others read as queued until they end.
     """
     now = time.time()
-    wanted = Wanted(
-        states=tuple(map(State, states)),
-        name=name,
-        queue=queue,
-        since=now - since if since is not None else 0.0,
-        before=before,
-        most=most,
-    )
+    wanted = _wanted(now, **filters)
     with history_of(chosen) as history:
         found = history.tasks(wanted)
     if as_json:
@@ -79,14 +68,20 @@ def tasks(
     if not found:
         click.echo("no task matches")
         return
-    console().print(_table(found, now))
-    if len(found) == most:
+    out = console()
+    out.print(_table(found, now, whole=out.width >= WIDE))
+    if len(found) == wanted.most:
         click.echo(f"There may be more: --before {found[-1].seq}")
 
 
-def _table(lines: list[TaskLine], now: float) -> Table:
+def _wanted(now: float, *, states: tuple[str, ...], since: float | None, **filters: Any) -> Wanted:
+    return Wanted(states=tuple(map(State, states)), since=now - since if since is not None else 0.0, **filters)
+
+
+def _table(lines: list[TaskLine], now: float, *, whole: bool) -> Table:
+    """Where there is no room for ``whole`` ids their ends stand for them, which name a task as well."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("id", no_wrap=True)
+    table.add_column("id", no_wrap=True, min_width=32 if whole else ID_END)
     table.add_column("task", overflow="ellipsis", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("tries", justify="right", no_wrap=True)
@@ -94,7 +89,7 @@ def _table(lines: list[TaskLine], now: float) -> Table:
     table.add_column("ran", justify="right", no_wrap=True)
     for line in lines:
         table.add_row(
-            line.id,
+            line.id if whole else line.id[-ID_END:],
             line.name if line.queue == "default" else f"{line.name} ({line.queue})",
             Text(line.state, STYLES.get(line.state, "")),
             str(line.attempts + (line.state in (State.RUNNING, State.SUCCEEDED))),
@@ -107,4 +102,6 @@ def _table(lines: list[TaskLine], now: float) -> Table:
 def _ran(line: TaskLine, now: float) -> str:
     if line.started_at is None:
         return ago(line.due_at, now) if line.state is State.SCHEDULED else "-"
-    return duration(max(0.0, (now if line.state is State.RUNNING else line.ended_at or line.started_at) - line.started_at))
+    return duration(
+        max(0.0, (now if line.state is State.RUNNING else line.ended_at or line.started_at) - line.started_at)
+    )

@@ -8,7 +8,7 @@ import sys
 import termios
 import time
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import click
@@ -139,7 +139,7 @@ class Watch:
 
 
 @contextmanager
-def _keys() -> Iterator[Callable[[float], str]]:
+def _keys() -> Generator[Callable[[float], str]]:
     """Keys one by one, without an Enter: each call waits for one so many seconds, and gives "" for none."""
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)

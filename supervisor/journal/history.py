@@ -6,7 +6,7 @@ A task that was handed out with others in one call reads as queued here until it
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,16 +129,22 @@ class History:
 
 
 @contextmanager
-def read(path: Path) -> Iterator[History]:
+def read(path: Path) -> Generator[History]:
     """Open a journal to read it only; JournalError where that cannot be."""
     if not path.exists():
-        raise JournalError(str(path), "there is none; at durability \"off\" nothing is written, and a new one is made when a supervisor starts")
+        raise JournalError(
+            str(path),
+            'there is none; at durability "off" nothing is written, and a new one is made when a supervisor starts',
+        )
     connection = _connect(path)
     try:
         connection.execute("PRAGMA busy_timeout = 5000")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version != VERSION:
-            raise JournalError(str(path), f"it has schema {version}, and this version reads {VERSION}: start a supervisor of this version on it once")
+            raise JournalError(
+                str(path),
+                f"it has schema {version}, this version reads {VERSION}; start a supervisor of this version on it once",
+            )
         yield History(connection)
     except sqlite3.Error as error:
         raise JournalError(str(path), str(error)) from error

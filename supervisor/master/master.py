@@ -258,14 +258,17 @@ class Master:
                 default = self.generations.spec.settings.grace
                 self.ending.begin(float(grace) if isinstance(grace, int | float) else default, now)
                 return {"draining": True}
+            case _:
+                return self._answer_about_worker(name, arguments)
+
+    def _answer_about_worker(self, name: str, arguments: Answer) -> Answer:
+        pid = arguments.get("pid")
+        if not isinstance(pid, int):
+            return {"error": f"there is no request {name!r} without a pid"}
+        match name:
             case "recycle":
-                return self.pool.ask_to_leave(_pid(arguments))
+                return self.pool.ask_to_leave(pid)
             case "stack":
-                return stacks.answer(self.pool.by_pid(_pid(arguments)), take=arguments.get("take") is True)
+                return stacks.answer(self.pool.by_pid(pid), take=arguments.get("take") is True)
             case _:
                 return {"error": f"there is no request {name!r}"}
-
-
-def _pid(arguments: Answer) -> int:
-    pid = arguments.get("pid")
-    return pid if isinstance(pid, int) else 0

@@ -19,6 +19,10 @@ def reason(handle: WorkerHandle, settings: Settings, generation: int, now_ns: in
         return "somebody asked for it"
     if handle.due_for_recycling:
         return f"it ran {handle.max_tasks} tasks"
+    return _worn(handle, settings, now_ns, grown)
+
+
+def _worn(handle: WorkerHandle, settings: Settings, now_ns: int, grown: int) -> str:
     if settings.max_age is not None and now_ns - handle.ready_ns > settings.max_age * 1e9:
         return f"it is older than {settings.max_age:g} s"
     if settings.max_memory is not None and grown > settings.max_memory:

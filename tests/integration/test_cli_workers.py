@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import MakeTree
 from tests.support import tasks
 from tests.support.command import Ran, Terminal, run
+from tests.support.shared import ended
 from tests.support.tree import RunningTree
 from tests.support.waiting import until
 
@@ -72,7 +73,7 @@ def test_a_stack_that_was_asked_for_is_not_taken_for_that_of_a_kill(make_tree: M
     assert "in endless_loop" in ask(tree, "workers", "stack", str(pid)).out
     tree.queue.cancel(first)
     killed = tasks.hold_the_gil.on(tree.queue).options(timeout=0.5, max_retries=0).delay(600.0)
-    record = until(lambda: (found := killed.record()).state.ended and found, "the kill", 30.0)
+    record = ended(tree.queue, killed.id)
     assert record.error is not None
     assert "hold_the_gil" in (record.error.stack or "")
     assert "endless_loop" not in (record.error.stack or "")
@@ -84,7 +85,8 @@ def test_top_shows_the_tree_and_its_keys_act_on_it(make_tree: MakeTree, columns:
     task_id = busy(tree)
     (pid,) = tree.worker_pids()
     with Terminal("top", "--every", "0.2", "--dir", tree.dir, cwd=tree.folder, columns=columns) as terminal:
-        shown = until(lambda: (text := terminal.read()) and "of 10m 0s" in text and text, "the running task", 30.0)
+        until(lambda: "of 10m 0s" in terminal.read(), "the running task", 30.0)
+        shown = terminal.read()
         assert max(map(len, shown.splitlines())) <= columns
         assert "1 of 1 worker busy" in shown
         if columns == 160:

@@ -49,7 +49,9 @@ class Ran:
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Ours without settings of a supervisor, and with this package, wherever the command is run."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("SUPERVISOR_")}
+    own = {
+        name: value for name, value in os.environ.items() if not name.startswith(("SUPERVISOR_", "COLUMNS", "LINES"))
+    }
     return {**own, "PYTHONPATH": str(REPOSITORY), "TERM": "xterm-256color", **(extra or {})}
 
 
