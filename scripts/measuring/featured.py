@@ -11,7 +11,7 @@ def retried() -> None:
 
 
 @on_death
-def mourn(task: object, error: object) -> None:
+def mourn(task: object) -> None:
     """A hook that is called when a task has died."""
 
 

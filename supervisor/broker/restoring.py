@@ -9,6 +9,8 @@ from supervisor.journal.rows import StoredTask
 from supervisor.states import Cause, State
 from supervisor.wire.messages import Files
 
+_STATES = {state.value: state for state in State}
+
 
 def entry_of(stored: StoredTask, kinds: Kinds, newest: int, now: Moment) -> Entry:
     """A task as it was. ``newest`` is the generation of the code: an earlier tree may have counted further."""
@@ -17,7 +19,7 @@ def entry_of(stored: StoredTask, kinds: Kinds, newest: int, now: Moment) -> Entr
         id=stored.id,
         kind=kinds.get(stored.name, stored.options),
         generation=min(stored.generation, newest),
-        state=State(stored.state),
+        state=_STATES[stored.state],
         created_wall=stored.created_wall,
         due=now.mono_at(stored.due_wall) if stored.due_wall else 0.0,
         due_wall=stored.due_wall or 0.0,
@@ -27,7 +29,7 @@ def entry_of(stored: StoredTask, kinds: Kinds, newest: int, now: Moment) -> Entr
         aborts=stored.aborts,
         files=stored.files,
         priority=stored.priority,
-        since=min(now.mono, now.mono_at(stored.created_wall)),  # it has waited meanwhile
+        since=now.mono_at(min(now.wall, stored.created_wall)),  # it has waited meanwhile
         expires=stored.expires_wall or 0.0,
         keys=stored.keys,
         asking=Cause(stored.asking) if stored.asking else None,

@@ -205,12 +205,11 @@ class Book:
         When it started none of what it was given, the first is charged all the same: a task that kills the worker
         on its way in must not come back for ever.
         """
-        worker = self.workers.pop(number, None)
+        worker = self.workers.get(number)
         if worker is None:
             return None
         self._idle.pop(number, None)
         held = list(worker.leases)
-        self.busy -= bool(held)
         if held and started < held[0].number and death.cause is not Cause.SHUTDOWN:
             started = held[0].number
         for lease in reversed(held):
@@ -221,6 +220,7 @@ class Book:
                 if lease.entry.asking is None and failure.cause is not Cause.SHUTDOWN:
                     lease.entry.kind.tally.ran(max(0.0, now.wall - lease.started_wall))
                 self._fail(lease, failure, now)
+        del self.workers[number]  # not before: its attempts tell the pid
         return worker
 
     def promote(self, generation: int) -> None:
@@ -329,6 +329,8 @@ class Book:
         if worker is not None and (held := worker.leases):
             if held[0] is lease:
                 held.popleft()
+            elif held[-1] is lease:
+                held.pop()
             else:
                 held.remove(lease)
             if not held:

@@ -75,7 +75,7 @@ class Kinds:
     def get(self, name: str, options: Options) -> Kind:
         """The kind of this name and these options."""
         last = self._last
-        if last is not None and last.name == name and last.options == options:
+        if last is not None and last.name == name and (last.options is options or last.options == options):
             return last
         key = (name, options)
         kind = self._last = self._known.get(key)

@@ -21,21 +21,23 @@ class Restoration:
 
     def __init__(self, book: Book, now: Moment) -> None:
         self._book = book
+        self._agenda = book.agenda
         self._now = now
         self._since = -math.inf
 
     def task(self, entry: Entry) -> None:
         """An unfinished task."""
-        book = self._book
-        book.agenda.hold(entry)
-        book.agenda.count_from(entry.seq + 1)
-        book.count_from(entry.lease + 1)
+        agenda = self._agenda
+        agenda.hold(entry)
         if entry.expires:
-            book.agenda.waiting.expiries.add(entry)
+            agenda.waiting.expiries.add(entry)
         if entry.state is State.QUEUED:
             # Each at the end of its line, whatever the wall clock did as they came in.
-            entry.since = self._since = max(entry.since, self._since)
-        book.agenda.waiting.restore(entry)
+            if entry.since > self._since:
+                self._since = entry.since
+            else:
+                entry.since = self._since
+        agenda.waiting.restore(entry)
 
     def ties(self, task_id: bytes, bond: Bond, ends: Mapping[bytes, End]) -> None:
         """The ties of an unfinished task, once all tasks are there; ``ends`` tells of parents that have ended."""

@@ -217,8 +217,7 @@ class Journal:
 
     def unfinished(self) -> Iterator[StoredTask]:
         """The tasks that a restart has to take up again, in the order of seq."""
-        for row in self._connection.execute(SQL["unfinished"]):
-            yield stored_task(row)
+        return map(stored_task, self._connection.execute(SQL["unfinished"]))
 
     def open_blocks(self) -> Iterator[int]:
         """The blocks that a restart looks through."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -17,9 +18,15 @@ from supervisor.wire.messages import ErrorData, Files, ProgressData, TaskRow
 from supervisor.wire.options import Options
 from supervisor.wire.talk import Puts
 
-read_options = msgspec.json.Decoder(Options).decode
+_decode_options = msgspec.json.Decoder(Options).decode
 _decode_keys = msgspec.json.Decoder(Keys).decode
 _decode_ties = msgspec.msgpack.Decoder(Ties).decode
+
+
+@lru_cache(maxsize=1000)
+def read_options(text: str) -> Options:
+    """Options as a row has them. Tasks of one kind have the same text, and then the same object."""
+    return _decode_options(text)
 
 
 @dataclass(slots=True)
@@ -49,9 +56,8 @@ class Pieces:
         return bool(self.output or told or self.totals)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredTask:
-    """An unfinished task as the journal has it."""
+class StoredTask(msgspec.Struct, frozen=True, gc=False):
+    """An unfinished task as the journal has it. A Struct, since a restart makes a million of them."""
 
     seq: int
     id: bytes

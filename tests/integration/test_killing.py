@@ -74,6 +74,8 @@ def test_a_hang_is_dead_at_its_deadline_and_says_where_it_hung(shared: RunningTr
     assert hang.line in str(caught.value)
     assert record.worker is not None
     assert proc.state(record.worker) in (None, "Z")
+    (attempt,) = shared.queue.attempts(record.id)
+    assert attempt.worker == record.worker
 
 
 @pytest.mark.parametrize("hang", HANGS.values(), ids=HANGS)
