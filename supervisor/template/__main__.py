@@ -23,7 +23,8 @@ from supervisor.wire.channel import Channel, Forked, ForkWorker, Imported, Impor
 from supervisor.wire.declared import declared_file
 from supervisor.worker.boot import Birth, live
 
-_BEAT_SECONDS = 0.5
+_BEAT_SECONDS = 1.0
+"""Half of the shortest silence that may be set to count as a hang."""
 
 
 class Template:
