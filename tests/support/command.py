@@ -23,6 +23,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).parent.parent.parent
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_HOME = "\x1b[H"
 # A new session whose controlling terminal is standard input: then Ctrl-C is a signal, as for a person.
 _IN_FRONT = """
 import fcntl, os, sys, termios
@@ -118,7 +119,11 @@ class Terminal:
             if not piece:
                 break
             self._shown += piece
-        return _ESCAPES.sub("", self._shown.decode("utf-8", "replace")).replace("\r\n", "\n")
+        return _plain(self._shown.decode("utf-8", "replace"))
+
+    def frames(self) -> list[str]:
+        """What was shown so far of what fills the screen again and again, each time from its corner on."""
+        return [_plain(frame) for frame in self.raw().split(_HOME)]
 
     def raw(self) -> str:
         """All that was shown, with colours."""
@@ -131,3 +136,7 @@ class Terminal:
             assert time.monotonic() < until, f"it did not end; it showed:\n{self.read()}"
             self.read(0.02)
         return Ran(self.process.returncode, self.read())
+
+
+def _plain(shown: str) -> str:
+    return _ESCAPES.sub("", shown).replace("\r\n", "\n")
