@@ -60,9 +60,11 @@ def _enqueue(
     if queue_name is not None:
         options["queue"] = queue_name
     try:
-        return queue.enqueue(name, json.loads(written), delay_seconds=delay or 0.0, **options)
+        data = json.loads(written)
     except ValueError as error:
         raise click.BadParameter(f"no JSON: {error}", param_hint="--args") from None
+    try:
+        return queue.enqueue(name, data, delay_seconds=delay or 0.0, **options)
     except TypeError as error:
         raise click.BadParameter(str(error), param_hint="--args") from None
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from supervisor.cli.reach import about_a_queue, history_of, queue_of
 from supervisor.cli.show import show
-from supervisor.cli.tasks import ID_END, STYLES, WIDE, Span
+from supervisor.cli.tasks import ID_END, STYLES, WIDE, Span, task_table
 from supervisor.cli.text import ago, console, count, plain, print_json
 from supervisor.journal.history import Wanted
 from supervisor.records import TaskRecord
@@ -48,10 +48,7 @@ def list_dead(chosen: str | None, name: str | None, since: float | None, most: i
 
 
 def _table(records: list[TaskRecord], now: float, *, whole: bool) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("id", no_wrap=True, min_width=32 if whole else ID_END)
-    table.add_column("task", overflow="ellipsis", no_wrap=True)
-    table.add_column("state", no_wrap=True)
+    table = task_table(whole=whole)
     table.add_column("ended", justify="right", no_wrap=True)
     table.add_column("why", overflow="ellipsis", no_wrap=True)
     for record in records:

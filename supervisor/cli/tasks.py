@@ -78,12 +78,20 @@ def _wanted(now: float, *, states: tuple[str, ...], since: float | None, **filte
     return Wanted(states=tuple(map(State, states)), since=now - since if since is not None else 0.0, **filters)
 
 
-def _table(lines: list[TaskLine], now: float, *, whole: bool) -> Table:
-    """Where there is no room for ``whole`` ids their ends stand for them, which name a task as well."""
+def task_table(*, whole: bool) -> Table:
+    """A table whose rows begin with id, task and state.
+
+    Where there is no room for ``whole`` ids their ends stand for them, which name a task as well.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("id", no_wrap=True, min_width=32 if whole else ID_END)
     table.add_column("task", overflow="ellipsis", no_wrap=True)
     table.add_column("state", no_wrap=True)
+    return table
+
+
+def _table(lines: list[TaskLine], now: float, *, whole: bool) -> Table:
+    table = task_table(whole=whole)
     table.add_column("tries", justify="right", no_wrap=True)
     table.add_column("age", justify="right", no_wrap=True)
     table.add_column("ran", justify="right", no_wrap=True)

@@ -155,10 +155,11 @@ def read(path: Path) -> Generator[History]:
 def _connect(path: Path) -> sqlite3.Connection:
     """Read-only. Where its folder cannot be written to, nobody writes the journal either unless its log is there."""
     where = f"file:{quote(str(path.absolute()))}?mode=ro"
+    connection = sqlite3.connect(where, uri=True, isolation_level=None)
     try:
-        connection = sqlite3.connect(where, uri=True, isolation_level=None)
         connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
     except sqlite3.OperationalError:
+        connection.close()
         if Path(f"{path}-wal").exists():
             raise
         connection = sqlite3.connect(f"{where}&immutable=1", uri=True, isolation_level=None)

@@ -6,14 +6,13 @@ import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from supervisor import State, TaskQueue
 from tests.conftest import MakeTree
 from tests.support import tasks
-from tests.support.command import Ran, Terminal, run
+from tests.support.command import Terminal, ask, run, told
 from tests.support.shared import ended, running
 from tests.support.tree import RunningTree
 from tests.support.waiting import until
@@ -31,16 +30,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTree]:
 @pytest.fixture
 def queue(shared: RunningTree) -> TaskQueue:
     return shared.queue
-
-
-def ask(tree: RunningTree, *arguments: str | Path) -> Ran:
-    return run(*arguments, "--dir", tree.dir, cwd=tree.folder)
-
-
-def told(tree: RunningTree, *arguments: str | Path) -> Any:
-    ran = ask(tree, *arguments, "--json")
-    assert ran.code == 0, ran.error
-    return json.loads(ran.out)
 
 
 def later(queue: TaskQueue, named: str = "default") -> str:

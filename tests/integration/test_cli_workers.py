@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.conftest import MakeTree
 from tests.support import tasks
-from tests.support.command import Ran, Terminal, run
+from tests.support.command import Terminal, ask, told
 from tests.support.shared import ended
 from tests.support.tree import RunningTree
 from tests.support.waiting import until
-
-
-def ask(tree: RunningTree, *arguments: str | Path) -> Ran:
-    return run(*arguments, "--dir", tree.dir, cwd=tree.folder)
-
-
-def told(tree: RunningTree, *arguments: str | Path) -> Any:
-    ran = ask(tree, *arguments, "--json")
-    assert ran.code == 0, ran.error
-    return json.loads(ran.out)
 
 
 def busy(tree: RunningTree) -> str:

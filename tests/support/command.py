@@ -21,6 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests.support.tree import RunningTree
+
 REPOSITORY = Path(__file__).parent.parent.parent
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _HOME = "\x1b[H"
@@ -77,6 +79,18 @@ def run(
         **options,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def ask(tree: RunningTree, *arguments: str | Path) -> Ran:
+    """Run it about a tree."""
+    return run(*arguments, "--dir", tree.dir, cwd=tree.folder)
+
+
+def told(tree: RunningTree, *arguments: str | Path) -> Any:
+    """What it says about a tree in JSON, to a good end."""
+    ran = ask(tree, *arguments, "--json")
+    assert ran.code == 0, ran.error
+    return json.loads(ran.out)
 
 
 class Terminal:
