@@ -68,6 +68,8 @@ class Hooks:
 
     def _death(self, entry: Entry) -> dict[str, Any]:
         cause, kind, message = self._why(entry)
+        now = self._service.now.wall
+        retried, created = self._service.journal.origin(entry.seq) or (0, now)  # it may have come in this very turn
         return {
             "id": to_text(entry.id),
             "name": entry.kind.name,
@@ -75,9 +77,9 @@ class Hooks:
             "cause": cause,
             "error": [kind, message],
             "attempts": entry.attempts,
-            "retried": self._service.journal.retried(entry.seq),
-            "created_at": entry.created_wall,
-            "ended_at": self._service.now.wall,
+            "retried": retried,
+            "created_at": created,
+            "ended_at": now,
         }
 
     def _why(self, entry: Entry) -> tuple[str | None, str, str]:

@@ -63,7 +63,7 @@ class Agenda:
         if task_id in self.tasks:
             return None
         kind = self.kinds.get(submission.name, options)
-        entry = Entry(seq, task_id, kind, submission.generation, _QUEUED, now.wall)
+        entry = Entry(seq, task_id, kind, submission.generation, _QUEUED)
         entry.files, entry.priority = submission.files, options.priority
         self._next_seq = seq + 1
         self.hold(entry)
@@ -153,7 +153,7 @@ class Agenda:
         """Take a task, that no lease holds, to this state."""
         delay = 0.0
         if state is State.RETRYING:
-            usual = entry.kind.retries.seconds(entry.failures, self._chance.random())
+            usual = entry.kind.retries.seconds(entry.counts.failures, self._chance.random())
             delay = usual if retry_in is None else retry_in
         if state.ended:
             self.end(entry, state, now)

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from supervisor.core.keys import NO_KEYS, Keys
 from supervisor.core.kind import Kind
+from supervisor.core.moment import Moment
 from supervisor.core.ties import Bond
 from supervisor.states import Cause, State
 from supervisor.wire.messages import Report
+
+
+class Counts(NamedTuple):
+    """The attempts that have ended and counted, by the budget that they counted on."""
+
+    failures: int = 0
+    crashes: int = 0
+    aborts: int = 0
+
+
+NO_COUNTS = Counts()
+"""What tasks have before their first attempt has ended: one for all of them."""
 
 
 class Entry(Struct, gc=False, eq=False):
@@ -26,16 +40,11 @@ class Entry(Struct, gc=False, eq=False):
     kind: Kind
     generation: int
     state: State
-    created_wall: float
-    due: float = 0.0
-    """Monotonic time before which it may not start; 0 for at once."""
-    due_wall: float = 0.0
-    """The same on the wall clock, for the journal."""
+    due: Moment | None = None
+    """When it may start; None for at once. The wall clock's time is for the journal."""
     lease: int = 0
     """The lease handed out last; 0 before the first."""
-    failures: int = 0
-    crashes: int = 0
-    aborts: int = 0
+    counts: Counts = NO_COUNTS
     files: int = 0
     priority: int = 0
     since: float = 0.0
@@ -51,7 +60,7 @@ class Entry(Struct, gc=False, eq=False):
     @property
     def attempts(self) -> int:
         """How many attempts have ended and counted."""
-        return self.failures + self.crashes + self.aborts
+        return sum(self.counts)
 
 
 class Lease(Struct, gc=False):

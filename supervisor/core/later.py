@@ -23,8 +23,9 @@ class LaterQueue:
         return len(self._heap) - self._stale
 
     def push(self, entry: Entry) -> None:
-        """Wait until ``entry.due``."""
-        heapq.heappush(self._heap, (entry.due, entry.seq, entry))
+        """Wait until ``entry.due``, which it has."""
+        assert entry.due is not None
+        heapq.heappush(self._heap, (entry.due.mono, entry.seq, entry))
 
     def discard(self) -> None:
         """One waiting entry has ended."""

@@ -21,19 +21,19 @@ def judge(entry: Entry, failure: Failure) -> State:
     budget (a task that kills its process must not do so for ever), deaths of the whole tree against a larger one
     (they are rarely the task's fault).
     """
-    kind, cause = entry.kind, failure.cause
+    kind, counts, cause = entry.kind, entry.counts, failure.cause
     if cause is Cause.CANCELLED:
         return State.CANCELLED
     if cause in _UNCOUNTED:
         return State.QUEUED
     if cause is Cause.ABORT:
-        entry.aborts += 1
-        return State.QUEUED if entry.aborts < kind.abort_budget else State.LOST
+        entry.counts = counts._replace(aborts=counts.aborts + 1)
+        return State.QUEUED if entry.counts.aborts < kind.abort_budget else State.LOST
     if cause in _CRASHES:
-        entry.crashes += 1
-        return State.QUEUED if entry.crashes < kind.crash_budget else State.LOST
-    entry.failures += 1
-    if cause is not Cause.REJECTED and entry.failures <= kind.max_retries:
+        entry.counts = counts._replace(crashes=counts.crashes + 1)
+        return State.QUEUED if entry.counts.crashes < kind.crash_budget else State.LOST
+    entry.counts = counts._replace(failures=counts.failures + 1)
+    if cause is not Cause.REJECTED and entry.counts.failures <= kind.max_retries:
         return State.RETRYING
     return State.TIMED_OUT if cause is Cause.TIMEOUT else State.FAILED
 

@@ -43,9 +43,9 @@ class Waiting:
     def queue(self, entry: Entry, now: Moment) -> None:
         """Line up for a worker, at the end of the line; of several that were due, in the order of their times."""
         entry.state = State.QUEUED
-        if entry.due:
-            entry.since = min(now.mono, entry.due)
-            entry.due = entry.due_wall = 0.0
+        if entry.due is not None:
+            entry.since = min(now.mono, entry.due.mono)
+            entry.due = None
         else:
             entry.since = now.mono
         entry.kind.tally.line.append(entry)
@@ -60,8 +60,7 @@ class Waiting:
     def postpone(self, entry: Entry, state: State, delay: float, now: Moment) -> None:
         """Wait for so many seconds first, in this state."""
         entry.state = state
-        entry.due = now.mono + delay
-        entry.due_wall = now.wall + delay
+        entry.due = Moment(now.mono + delay, now.wall + delay)
         self._put_later(entry)
 
     def block(self, entry: Entry) -> None:

@@ -280,10 +280,10 @@ class Journal:
         """What was to be known of hooks after a restart."""
         return dict(self._connection.execute(SQL["hooks"]).fetchall())
 
-    def retried(self, seq: int) -> int:
-        """How often a task was taken up again; 0 for one that came in this very turn."""
-        row = self._connection.execute(SQL["retried"], (seq,)).fetchone()
-        return int(row[0]) if row else 0
+    def origin(self, seq: int) -> tuple[int, float] | None:
+        """How often a task was taken up again, and when it was submitted; None for one that came in this very turn."""
+        row: tuple[int, float] | None = self._connection.execute(SQL["origin"], (seq,)).fetchone()
+        return row
 
     def arguments(self, task_id: bytes) -> ArgumentsRow | None:
         """The payload of a task, ended or not; None when there is none."""

@@ -99,8 +99,8 @@ SELECT done, total, message, rate, at FROM progress WHERE seq = ? AND lease BETW
 -- name: profile
 SELECT cpu, rss, text FROM profiles WHERE seq = ? AND lease BETWEEN ? AND ? ORDER BY lease LIMIT 1;
 
--- name: retried
-SELECT retried FROM tasks WHERE seq = ?;
+-- name: origin
+SELECT retried, created_at FROM tasks WHERE seq = ?;
 
 -- name: arguments
 SELECT name, payload, files, options FROM tasks WHERE id = ?;

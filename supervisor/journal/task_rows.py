@@ -58,24 +58,22 @@ class TaskRows:
                 if entry.lease or state.ended:
                     rows.inserted.append(self._insert_row(entry, changes))
                 else:
-                    rows.waiting.append(self._waiting_row(entry, new[seq]))
+                    rows.waiting.append(self._waiting_row(entry, new[seq], wall))
             elif state is _RUNNING:
                 lease, pid = leases[seq]
-                counts = (entry.failures, entry.crashes, entry.aborts)
-                leased.append((lease.number, lease.worker, pid, lease.started_wall, *counts, seq))
+                leased.append((lease.number, lease.worker, pid, lease.started_wall, *entry.counts, seq))
             elif state is _SUCCEEDED:
                 drop(seq)
                 succeeded.append((wall, entry.files, results[seq], seq))
             elif state.ended:
                 drop(seq)
-                counts = (entry.failures, entry.crashes, entry.aborts)
-                rows.ended.append((state._value_, wall, *counts, entry.files, seq))
+                rows.ended.append((state._value_, wall, *entry.counts, entry.files, seq))
             else:
-                counts = (entry.failures, entry.crashes, entry.aborts)
-                rows.moved.append((state._value_, entry.due_wall or None, entry.priority, *counts, seq))
+                due = entry.due.wall if entry.due is not None else None
+                rows.moved.append((state._value_, due, entry.priority, *entry.counts, seq))
         return rows
 
-    def _waiting_row(self, entry: Entry, submission: Submission) -> Row:
+    def _waiting_row(self, entry: Entry, submission: Submission, wall: float) -> Row:
         """A new task that no worker was given yet."""
         kind, payload = entry.kind, submission.payload
         self._payloads.keep(entry.seq, payload)
@@ -87,8 +85,8 @@ class TaskRows:
             entry.priority,
             entry.generation,
             entry.files,
-            entry.created_wall,
-            entry.due_wall or None,
+            wall,
+            entry.due.wall if entry.due is not None else None,
             self._options_text(kind.options),
             payload,
             kind.queue,
@@ -97,7 +95,7 @@ class TaskRows:
         )
 
     def _insert_row(self, entry: Entry, changes: Changes) -> Row:
-        """A new task that was given to a worker in this very turn, or is over."""
+        """A new task that was given to a worker in this very turn, or is over. It was created in this turn, too."""
         submission = changes.new[entry.seq]
         lease, pid = changes.leases.get(entry.seq, (None, 0))
         ended = entry.state.ended
@@ -113,12 +111,10 @@ class TaskRows:
             entry.lease,
             lease.worker if lease else 0,
             pid,
-            entry.failures,
-            entry.crashes,
-            entry.aborts,
+            *entry.counts,
             entry.files,
-            entry.created_wall,
-            entry.due_wall or None,
+            changes.wall,
+            entry.due.wall if entry.due is not None else None,
             lease.started_wall if lease else None,
             changes.wall if ended else None,
             self._options_text(entry.kind.options),

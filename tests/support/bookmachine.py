@@ -56,7 +56,7 @@ class View(NamedTuple):
 
 
 def view(entry: Entry) -> View:
-    return View(entry.state, entry.failures, entry.crashes, entry.aborts)
+    return View(entry.state, *entry.counts)
 
 
 def after(seen: View, kind: Kind, cause: Cause) -> View:
@@ -387,7 +387,7 @@ class BookMachine(RuleBasedStateMachine):
     @rule()
     def settle(self) -> None:
         """The end of the broker's turn: what is due, what can be handed out, and the commit."""
-        due = [entry for entry in self.book.agenda.tasks.values() if 0 < entry.due <= self.now.mono]
+        due = [entry for entry in self.book.agenda.tasks.values() if entry.due and entry.due.mono <= self.now.mono]
         with self.becomes({entry.id: view(entry)._replace(state=State.QUEUED) for entry in due}):
             self.book.agenda.tick(self.now)
         queued = [entry for entry in self.book.agenda.tasks.values() if entry.state is State.QUEUED]
@@ -482,12 +482,12 @@ class BookMachine(RuleBasedStateMachine):
     def attempts_stay_within_their_budgets(self) -> None:
         for entry in self.entries.values():
             kind = entry.kind
-            assert entry.failures <= kind.max_retries + 1
-            assert entry.crashes <= kind.crash_budget
-            assert entry.aborts <= kind.abort_budget
-            used_up = entry.crashes == kind.crash_budget or entry.aborts == kind.abort_budget
+            assert entry.counts.failures <= kind.max_retries + 1
+            assert entry.counts.crashes <= kind.crash_budget
+            assert entry.counts.aborts <= kind.abort_budget
+            used_up = entry.counts.crashes == kind.crash_budget or entry.counts.aborts == kind.abort_budget
             assert (entry.state is State.LOST) == used_up
-            used_up = entry.failures == kind.max_retries + 1 or self.was_rejected(entry)
+            used_up = entry.counts.failures == kind.max_retries + 1 or self.was_rejected(entry)
             assert (entry.state in (State.FAILED, State.TIMED_OUT)) == used_up
 
     def was_rejected(self, entry: Entry) -> bool:
@@ -531,11 +531,12 @@ class BookMachine(RuleBasedStateMachine):
     @invariant()
     def the_next_due_task_is_not_slept_through(self) -> None:
         waits = [entry for entry in self.book.agenda.tasks.values() if entry.state in (State.SCHEDULED, State.RETRYING)]
-        assert all(entry.due > 0 for entry in waits)
+        times = [entry.due.mono for entry in waits if entry.due is not None]
+        assert len(times) == len(waits)
         soonest = self.book.agenda.next_due(self.now)
         if waits:
             assert soonest is not None
-            assert soonest <= min(entry.due for entry in waits)
+            assert soonest <= min(times)
 
     # -- the end -----------------------------------------------------------------------------------------------
 

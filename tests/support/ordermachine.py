@@ -373,7 +373,7 @@ class OrderMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_is_to_come_is_not_slept_through(self) -> None:
-        times = [entry.due for entry in self.entries() if entry.due]
+        times = [entry.due.mono for entry in self.entries() if entry.due]
         times += [self.now.mono_at(entry.expires) for entry in self.entries() if entry.expires and not running(entry)]
         due = self.book.agenda.next_due(self.now)
         assert not times or (due is not None and due <= min(times) + 1e-6)
@@ -425,7 +425,8 @@ def running(entry: Entry) -> bool:
 
 def described(entry: Entry) -> tuple[object, ...]:
     """What a restart has to give back."""
-    return entry.id, entry.state, entry.priority, entry.kind, entry.keys, entry.expires, entry.due_wall, entry.attempts
+    due = entry.due.wall if entry.due else None
+    return entry.id, entry.state, entry.priority, entry.kind, entry.keys, entry.expires, due, entry.attempts
 
 
 def pick(choices: Sequence[T], number: int) -> T:

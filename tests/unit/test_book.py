@@ -241,7 +241,7 @@ def test_a_task_that_kills_its_process_runs_as_often_as_the_crash_budget_says(ca
         worker = desk.worker(attempt)
         (lease,) = desk.hand_out()
         desk.book.die(worker.number, lease.number, Death(cause, "it died", "a stack"), NOW)
-    assert (task.state, task.crashes, task.failures) == (State.LOST, 3, 0)
+    assert (task.state, task.counts.crashes, task.counts.failures) == (State.LOST, 3, 0)
     attempts = desk.book.agenda.take_changes(NOW).attempts
     assert [(attempt.number, attempt.failure.cause, attempt.failure.stack) for attempt in attempts] == [
         (1, cause, "a stack"),
@@ -258,7 +258,7 @@ def test_deaths_of_the_whole_tree_have_a_larger_budget_of_their_own() -> None:
         desk.worker(number)
         desk.hand_out()
         desk.book.die(number, ALL, Death(Cause.ABORT), NOW)
-    assert (task.state, task.aborts, task.crashes, task.failures) == (State.LOST, 10, 0, 0)
+    assert (task.state, task.counts.aborts, task.counts.crashes, task.counts.failures) == (State.LOST, 10, 0, 0)
 
 
 def test_a_failed_task_waits_its_retry_delay_and_runs_once_more_than_it_may_be_retried() -> None:
@@ -270,14 +270,15 @@ def test_a_failed_task_waits_its_retry_delay_and_runs_once_more_than_it_may_be_r
         desk.book.complete(worker, Report(lease.number, Outcome.RAISED, b"", ErrorData("E", "m", "t")), now)
         assert task.state is State.RETRYING
         assert desk.book.agenda.next_due(now) == now.mono + 1.5
-        assert task.due_wall == now.wall + 1.5
+        assert task.due == Moment(now.mono + 1.5, now.wall + 1.5)
         now = Moment(now.mono + 1.5, now.wall + 1.5)
         desk.book.agenda.tick(now)
-        assert (task.state, task.due_wall) == (State.QUEUED, 0.0)
+        assert desk.book.unfinished() == {"queued": 1}
+        assert task.due is None
     worker = desk.worker()
     (lease,) = desk.hand_out(now)
     desk.complete(worker, lease, Outcome.RAISED)
-    assert (task.state, task.failures) == (State.FAILED, 3)
+    assert (task.state, task.counts.failures) == (State.FAILED, 3)
 
 
 def test_a_timeout_counts_as_a_failure_and_is_named_in_the_end() -> None:
@@ -288,7 +289,7 @@ def test_a_timeout_counts_as_a_failure_and_is_named_in_the_end() -> None:
         (lease,) = desk.hand_out()
         desk.book.fence(lease.number, Cause.TIMEOUT)
         desk.book.die(number, lease.number, Death(Cause.SIGNAL, "SIGKILL"), NOW)
-    assert (task.state, task.failures, task.crashes) == (State.TIMED_OUT, 2, 0)
+    assert (task.state, task.counts.failures, task.counts.crashes) == (State.TIMED_OUT, 2, 0)
 
 
 def test_when_a_worker_dies_the_task_it_ran_is_charged_and_those_after_it_are_not() -> None:
@@ -296,7 +297,7 @@ def test_when_a_worker_dies_the_task_it_ran_is_charged_and_those_after_it_are_no
     worker, leases = desk.run(*["short"] * 4)
     desk.complete(worker, leases[0])
     desk.book.die(worker.number, leases[1].number, Death(Cause.SIGNAL), Moment(NOW.mono + 1, NOW.wall + 1))
-    assert [lease.entry.crashes for lease in leases] == [0, 1, 0, 0]
+    assert [lease.entry.counts.crashes for lease in leases] == [0, 1, 0, 0]
     desk.worker(2)
     assert ids(desk.hand_out()) == ids([*leases[2:], leases[1]])
 
@@ -305,7 +306,7 @@ def test_a_task_that_kills_the_worker_on_its_way_in_is_charged_though_it_never_b
     desk = Desk()
     worker, leases = desk.run("short", "short")
     desk.book.die(worker.number, 0, Death(Cause.EXIT), NOW)
-    assert [lease.entry.crashes for lease in leases] == [1, 0]
+    assert [lease.entry.counts.crashes for lease in leases] == [1, 0]
 
 
 # -- fences -----------------------------------------------------------------------------------------------------
@@ -320,7 +321,7 @@ def test_a_completion_behind_the_fence_does_not_count_and_the_worker_gets_no_mor
     assert desk.book.ask(worker, 16, NOW) == 0
     assert not desk.hand_out()
     desk.book.die(worker.number, lease.number, Death(Cause.TIMEOUT), NOW)
-    assert (lease.entry.state, lease.entry.failures) == (State.RETRYING, 1)
+    assert (lease.entry.state, lease.entry.counts.failures) == (State.RETRYING, 1)
 
 
 def test_when_a_kill_is_called_off_what_the_worker_said_meanwhile_counts_and_it_works_on() -> None:
@@ -417,7 +418,7 @@ def test_an_error_of_cancelling_that_nobody_asked_for_is_an_exception() -> None:
     desk = Desk()
     worker, (lease,) = desk.run("short")
     desk.complete(worker, lease, Outcome.CANCELLED)
-    assert (lease.entry.state, lease.entry.failures) == (State.RETRYING, 1)
+    assert (lease.entry.state, lease.entry.counts.failures) == (State.RETRYING, 1)
 
 
 @pytest.mark.parametrize("delay", [0.0, 60.0])

@@ -73,6 +73,11 @@ def welcome(book: Book, journal: Journal, board: Scoreboard, now: Moment, alive:
 # -- the mirror -------------------------------------------------------------------------------------------------
 
 
+def ended(lease: Lease) -> Cause:
+    """What ends an attempt whose worker died with the whole tree. A cancel that the journal knows of holds."""
+    return Cause.CANCELLED if lease.cancelling else Cause.ABORT
+
+
 class JournaledBook(BookMachine):
     """Every turn is written to a real journal, and at any time the broker may die and a new one take over."""
 
@@ -120,7 +125,7 @@ class JournaledBook(BookMachine):
                 self.write_slot(alive[-1], held, cancelled)
                 wanted |= self.back([lease for lease in held if lease.number > last], cancelled)
             else:
-                wanted |= {each.entry.id: after(view(each.entry), each.entry.kind, Cause.ABORT) for each in held}
+                wanted |= {each.entry.id: after(view(each.entry), each.entry.kind, ended(each)) for each in held}
                 self.known.over += [lease.number for lease in held]
         with self.becomes(wanted):
             welcome(self.book, self.journal, self.board, self.now, alive)
@@ -145,8 +150,8 @@ class JournaledBook(BookMachine):
         assert {entry.id: described(entry) for entry in self.book.agenda.tasks.values()} == self.kept
         assert {each.number: (each.entry.id, each.worker) for each in self.book.leases.values()} == self.held
         for entry in self.book.agenda.tasks.values():
-            if entry.due_wall:
-                assert entry.due - self.now.mono == pytest.approx(entry.due_wall - self.now.wall, abs=0.05)
+            if entry.due is not None:
+                assert entry.due.mono - self.now.mono == pytest.approx(entry.due.wall - self.now.wall, abs=0.05)
             assert self.journal.payload(entry.seq) == entry.kind.name.encode()
         self.known.returned.clear()
         self.known.hastened.clear()

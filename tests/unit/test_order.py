@@ -32,7 +32,7 @@ COUNTS = st.lists(st.integers(0, 40), min_size=1, max_size=4)
 
 def entry(seq: int, since: float = 0.0, *, priority: int = 0, queue: str = "default", **more: Any) -> Entry:
     kind = KINDS.get("t", Options(queue=queue))
-    return Entry(seq, seq.to_bytes(16), kind, 0, State.QUEUED, 0.0, priority=priority, since=since, **more)
+    return Entry(seq, seq.to_bytes(16), kind, 0, State.QUEUED, priority=priority, since=since, **more)
 
 
 def pop(ready: ReadyQueue, generation: int, now: float, *, turn: bool = True) -> Entry | None:
