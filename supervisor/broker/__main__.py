@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import sys
 import time
+from operator import attrgetter
 from types import FrameType
 
 from setproctitle import setproctitle
@@ -20,7 +21,7 @@ from supervisor.broker.admission import Admission
 from supervisor.broker.configuring import defaults_of, restore_limits, stored_settings
 from supervisor.broker.line import MasterLine
 from supervisor.broker.output import OutputReader
-from supervisor.broker.restoring import entry_of
+from supervisor.broker.restoring import entries_of, entry_of
 from supervisor.broker.room import Room
 from supervisor.broker.server import Server
 from supervisor.broker.service import Service
@@ -29,7 +30,7 @@ from supervisor.core.agenda import Agenda
 from supervisor.core.book import Book
 from supervisor.core.capacity import Capacity
 from supervisor.core.dealer import BatchPolicy
-from supervisor.core.entry import Lease, Worker
+from supervisor.core.entry import Entry, Lease, Worker
 from supervisor.core.kind import Kinds
 from supervisor.core.moment import Moment
 from supervisor.core.restoration import Restoration
@@ -39,6 +40,7 @@ from supervisor.errors import JournalError, SupervisorError
 from supervisor.journal.checkpoint import Checkpointer
 from supervisor.journal.journal import REMEDY, Durability, Journal
 from supervisor.journal.removal import Remover
+from supervisor.journal.rows import StoredTask
 from supervisor.journal.sweep import Sweeper
 from supervisor.launch import EXIT_FAILED, read_spec
 from supervisor.log import configure, log
@@ -48,8 +50,6 @@ from supervisor.states import State
 from supervisor.system.prctl import die_with_parent
 from supervisor.wire.channel import Channel
 from supervisor.wire.info import Info
-
-_BEAT_ROWS = 5_000
 
 
 def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Moment | None = None) -> Book:
@@ -78,21 +78,30 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Mome
 
 def _restore_tasks(journal: Journal, book: Book, restoration: Restoration, board: Scoreboard, now: Moment) -> None:
     newest = board.get(Header.GENERATION)
-    for block in journal.open_blocks():
+    blocks, kinds = journal.open_blocks(), book.agenda.kinds
+    for block in blocks:
         book.agenda.blocks.restore(block)
     held: list[tuple[Lease, Worker]] = []
-    for count, stored in enumerate(journal.unfinished()):
-        if count % _BEAT_ROWS == 0:
-            board.put(Header.BROKER_BEAT_NS, time.monotonic_ns())  # a deep queue takes a while, and that is no hang
-        entry = entry_of(stored, book.agenda.kinds, newest, now)
-        restoration.task(entry)
-        if entry.state is State.RUNNING:
-            lease = Lease(stored.lease, entry, stored.worker, 0, stored.started_wall or now.wall)
-            lease.cancelling = bool(stored.cancelling)
-            held.append((lease, Worker(stored.worker, 0, stored.pid, 0)))
+    for block in blocks:
+        board.put(Header.BROKER_BEAT_NS, time.monotonic_ns())  # a deep queue takes a while, and that is no hang
+        entries = entries_of(journal.newcomers(block), kinds, newest, now)
+        others = [(stored, entry_of(stored, kinds, newest, now)) for stored in journal.unfinished(block)]
+        if not others:
+            restoration.newcomers(entries)
+            continue
+        for entry in sorted(entries + [entry for _, entry in others], key=attrgetter("seq")):
+            restoration.task(entry)
+        held += [_held(stored, entry, now) for stored, entry in others if entry.state is State.RUNNING]
     book.agenda.blocks.settle()
     for lease, worker in sorted(held, key=lambda each: each[0].number):
         restoration.lease(lease, worker)  # in the order in which the worker runs them, which need not be that of seq
+
+
+def _held(stored: StoredTask, entry: Entry, now: Moment) -> tuple[Lease, Worker]:
+    """The lease of a task that the journal calls running, and who holds it."""
+    lease = Lease(stored.lease, entry, stored.worker, 0, stored.started_wall or now.wall)
+    lease.cancelling = bool(stored.cancelling)
+    return lease, Worker(stored.worker, 0, stored.pid, 0)
 
 
 def _restore_ties(journal: Journal, book: Book, restoration: Restoration, board: Scoreboard) -> None:

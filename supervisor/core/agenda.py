@@ -243,6 +243,14 @@ class Agenda:
         self.capacity.take(entry)
         self.blocks.take(entry.seq)
 
+    def hold_all(self, alike: list[Entry]) -> None:
+        """The same for several of one kind and one block."""
+        first, count = alike[0], len(alike)
+        self.tasks.update([(entry.id, entry) for entry in alike])
+        first.kind.tally.unfinished += count
+        self.capacity.take(first, count)
+        self.blocks.take(first.seq, count)
+
     @property
     def last_seq(self) -> int:
         """The number of the task that came last; 0 for none."""

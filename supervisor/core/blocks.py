@@ -33,13 +33,13 @@ class Blocks:
         for block in [each for each, held in self._held.items() if not held and each != self._newest]:
             self._close(block)
 
-    def take(self, seq: int) -> None:
-        """A task with this number is unfinished."""
+    def take(self, seq: int, count: int = 1) -> None:
+        """A task with this number is unfinished; or several of its block."""
         block = seq >> BITS
         held = self._held.get(block)
         if held is None:
             held = self._open(block)
-        self._held[block] = held + 1
+        self._held[block] = held + count
 
     def free(self, seq: int) -> None:
         """It has ended."""

@@ -18,11 +18,11 @@ class Capacity:
         """How many each queue with a limit holds."""
         self._count = 0
 
-    def take(self, entry: Entry) -> None:
-        """A task has come in. Whether there was room is for the caller to ask before."""
-        self._count += 1
+    def take(self, entry: Entry, count: int = 1) -> None:
+        """A task, or several like it, has come in. Whether there was room is for the caller to ask before."""
+        self._count += count
         if self.queues and entry.kind.queue in self.queues:
-            self.held[entry.kind.queue] += 1
+            self.held[entry.kind.queue] += count
 
     def free(self, entry: Entry) -> None:
         """A task has ended."""

@@ -54,6 +54,17 @@ class Lines:
         else:
             insort(line, entry, key=_arrival)
 
+    def add_all(self, entries: list[Entry]) -> None:
+        """Line up several of one priority, each after the one before: all at the end when the first is."""
+        first, rest = entries[0], entries[1:]
+        self.add(first)
+        line = self._lines[first.priority]
+        if line[-1] is first:
+            line.extend(rest)
+            return
+        for entry in rest:
+            self.add(entry)
+
     def hasten(self, entry: Entry) -> None:
         """Let it stand before all others as well. Where it comes up first it leaves; its other place is skipped."""
         line = self._lines.get(AWAITED)

@@ -114,6 +114,16 @@ class ReadyQueue:
         queue.count += 1
         self._count += 1
 
+    def push_all(self, alike: list[Entry]) -> None:
+        """Line up several of one kind, priority and generation, each after the one before."""
+        first, count = alike[0], len(alike)
+        queue = self.queue(first.kind.queue)
+        if not queue.count and len(self.queues) > 1:
+            self._rejoin(queue)
+        queue.of(first.generation).add_all(alike)
+        queue.count += count
+        self._count += count
+
     def discard(self, entry: Entry) -> None:
         """A queued entry has ended, by another way than :meth:`take`."""
         self.queue(entry.kind.queue).count -= 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import groupby
 
 from supervisor.core.book import Book
 from supervisor.core.dependencies import End
@@ -38,6 +39,20 @@ class Restoration:
             else:
                 entry.since = self._since
         agenda.waiting.restore(entry)
+
+    def newcomers(self, entries: list[Entry]) -> None:
+        """Tasks that follow each other, of one block, and only wait for a worker: a run of one kind at a time."""
+        since = self._since
+        for entry in entries:
+            if entry.since > since:
+                since = entry.since
+            else:
+                entry.since = since
+        self._since = since
+        for _, run in groupby(entries, key=_line_of):
+            alike = list(run)
+            self._agenda.hold_all(alike)
+            self._agenda.waiting.restore_all(alike)
 
     def ties(self, task_id: bytes, bond: Bond, ends: Mapping[bytes, End]) -> None:
         """The ties of an unfinished task, once all tasks are there; ``ends`` tells of parents that have ended."""
@@ -80,3 +95,8 @@ class Restoration:
         _, seconds = self._book.agenda.waiting.gates.rates.get(rate.key, (rate.most, rate.seconds))
         if now.wall - started < seconds:
             self._book.agenda.waiting.gates.remember_start(rate, min(now.mono, now.mono_at(started)))
+
+
+def _line_of(entry: Entry) -> tuple[int, int, int]:
+    """What is the same for tasks of one kind that stand in one line."""
+    return id(entry.kind), entry.priority, entry.generation

@@ -83,6 +83,11 @@ class Waiting:
         elif entry.state is State.BLOCKED:
             self._put_blocked(entry)
 
+    def restore_all(self, alike: list[Entry]) -> None:
+        """The same for several that are queued, of one kind, priority and generation, each after the one before."""
+        alike[0].kind.tally.line.extend(alike)
+        self.ready.push_all(alike)
+
     def move(self, entry: Entry, priority: int) -> None:
         """Give a task another priority, wherever it waits; it keeps its arrival."""
         if self.gates.holds(entry):

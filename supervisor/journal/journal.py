@@ -28,7 +28,7 @@ from supervisor.journal.archive import Archive
 from supervisor.journal.held import Connection, HeldLeases, Plan, take_up
 from supervisor.journal.migrate import migrate
 from supervisor.journal.payloads import PayloadCache
-from supervisor.journal.rows import Pieces, StoredTask, read_options, read_task, stored_task
+from supervisor.journal.rows import Newcomer, Pieces, StoredTask, read_options, read_task, stored_task
 from supervisor.journal.statements import SQL
 from supervisor.journal.talks import Talks
 from supervisor.journal.task_rows import Sorted, TaskRows
@@ -215,14 +215,19 @@ class Journal:
         # A deep queue is drained in about the order of seq: read ahead.
         return self._connection.execute(SQL["payloads"], (seq, seq + _PREFETCH)).fetchall()
 
-    def unfinished(self) -> Iterator[StoredTask]:
-        """The tasks that a restart has to take up again, in the order of seq."""
-        return map(stored_task, self._connection.execute(SQL["unfinished"]))
+    def open_blocks(self) -> list[int]:
+        """The blocks that a restart looks through, in their order."""
+        return [block for (block,) in self._connection.execute(SQL["open_blocks"])]
 
-    def open_blocks(self) -> Iterator[int]:
-        """The blocks that a restart looks through."""
-        for (block,) in self._connection.execute(SQL["open_blocks"]):
-            yield block
+    def newcomers(self, block: int) -> list[Newcomer]:
+        """The tasks of a block that only wait for their first worker, in the order of seq: as a rule, all of a deep
+        queue. What tells them apart from others is little, and read in a third of the time.
+        """
+        return self._connection.execute(SQL["newcomers"], {"block": block}).fetchall()
+
+    def unfinished(self, block: int) -> list[StoredTask]:
+        """The other unfinished tasks of a block, in the order of seq."""
+        return [stored_task(row) for row in self._connection.execute(SQL["unfinished"], {"block": block})]
 
     def unfinished_in(self, block: int) -> list[bytes]:
         """The ids of the unfinished tasks of a block, in the order of seq."""

@@ -57,7 +57,7 @@ class Pieces:
 
 
 class StoredTask(msgspec.Struct, frozen=True, gc=False):
-    """An unfinished task as the journal has it. A Struct, since a restart makes a million of them."""
+    """An unfinished task as the journal has it. A Struct, since a restart may make a million of them."""
 
     seq: int
     id: bytes
@@ -80,6 +80,10 @@ class StoredTask(msgspec.Struct, frozen=True, gc=False):
     keys: Keys
     options: Options
     asking: str
+
+
+Newcomer = tuple[int, bytes, str, int, int, int, float, str]
+"""A task that only waits: (seq, id, name, generation, files, priority, created_at, options)."""
 
 
 def stored_task(row: Sequence[Any]) -> StoredTask:

@@ -159,17 +159,26 @@ WHERE seq = ? AND lease = 0;
 UPDATE tasks SET ended_at = NULL, started_at = NULL, expires_at = NULL, result = NULL, files = files & ~2,
     asking = '', cancelling = 0, retried = retried + 1 WHERE seq = ?;
 
+-- name: newcomers
+-- Those that wait for a worker, were never given to one, and have nothing that only some tasks have: few columns.
+SELECT seq, id, name, generation, files, priority, created_at, options FROM tasks
+WHERE seq BETWEEN :block << 10 AND (:block << 10) + 1023 AND ended_at IS NULL
+    AND (state = 'queued' AND lease = 0 AND due_at IS NULL AND expires_at IS NULL AND keys = '') IS TRUE
+ORDER BY seq;
+
 -- name: unfinished
+-- All others.
 SELECT seq, id, name, state, generation, lease, worker, pid, failures, crashes, aborts, files, created_at, due_at,
-    started_at, cancelling, priority, expires_at, keys, options, asking
-FROM open_blocks CROSS JOIN tasks ON seq BETWEEN block << 10 AND (block << 10) + 1023
-WHERE ended_at IS NULL ORDER BY block, seq;
+    started_at, cancelling, priority, expires_at, keys, options, asking FROM tasks
+WHERE seq BETWEEN :block << 10 AND (:block << 10) + 1023 AND ended_at IS NULL
+    AND (state = 'queued' AND lease = 0 AND due_at IS NULL AND expires_at IS NULL AND keys = '') IS NOT TRUE
+ORDER BY seq;
 
 -- name: unfinished_in
 SELECT id FROM tasks WHERE seq BETWEEN ? << 10 AND (? << 10) + 1023 AND ended_at IS NULL ORDER BY seq;
 
 -- name: open_blocks
-SELECT block FROM open_blocks;
+SELECT block FROM open_blocks ORDER BY block;
 
 -- name: open_block
 INSERT OR IGNORE INTO open_blocks (block) VALUES (?);

@@ -13,6 +13,7 @@ from supervisor.ids import new_id
 from supervisor.journal.journal import Durability, Journal
 from supervisor.journal.migrate import APPLICATION_ID, STEPS, VERSION, migrate
 from supervisor.journal.statements import SQL
+from tests.support.unfinished import unfinished
 
 EARLIER = range(1, VERSION)
 STATES = ("queued", "running", "scheduled", "succeeded", "failed")
@@ -58,8 +59,8 @@ def test_a_journal_of_an_earlier_version_is_brought_to_this_one_with_all_that_is
     ids = old_journal(path, version)
     journal = Journal(path, Durability.FULL)
     try:
-        assert [stored.id for stored in journal.unfinished()] == [ids["queued"], ids["running"], ids["scheduled"]]
-        assert list(journal.open_blocks()) == [0, 1, 2]
+        assert [task.id for task in unfinished(journal)] == [ids["queued"], ids["running"], ids["scheduled"]]
+        assert journal.open_blocks() == [0, 1, 2]
         assert {state: journal.payload(seq) for seq, state in ((1, "queued"), (1026, "running"))} == {
             "queued": b"queued",
             "running": b"running",
@@ -99,7 +100,8 @@ def test_a_step_that_is_cut_short_leaves_the_journal_as_it_was(tmp_path: Path, v
     assert _schema(path) == before
     with closing(sqlite3.connect(path, isolation_level=None)) as again:
         migrate(again)
-        assert len(again.execute(SQL["unfinished"]).fetchall()) == 3
+    with closing(Journal(path, Durability.FULL)) as journal:
+        assert len(unfinished(journal)) == 3
 
 
 def _schema(path: Path) -> list[tuple[str, ...]]:

@@ -19,6 +19,7 @@ from supervisor.ids import new_id
 from supervisor.journal.journal import Durability, Journal
 from supervisor.wire.messages import Hello, Outcome, Report, Submission
 from tests.support.disk import Disk, RecordedJournal
+from tests.support.unfinished import unfinished
 
 NOW = Moment(1000.0, 1_700_000_000.0)
 TURNS = 20
@@ -79,7 +80,7 @@ def ids_in(path: Path) -> list[bytes]:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     journal = Journal(path, Durability.FULL)
     try:
-        list(journal.unfinished())
+        unfinished(journal)
         return [task_id for (task_id,) in journal._connection.execute("SELECT id FROM tasks ORDER BY seq")]
     finally:
         journal.close()
