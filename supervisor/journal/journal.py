@@ -95,7 +95,7 @@ class Journal:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA wal_autocheckpoint = 0")  # done by the helper, off the broker's loop
             connection.execute("PRAGMA busy_timeout = 5000")
-            connection.execute("PRAGMA cache_size = -32768")
+            connection.execute("PRAGMA cache_size = -8192")
             migrate(connection)
             take_up(connection)
         except (sqlite3.Error, OSError) as error:
