@@ -20,6 +20,13 @@ class SettingsError(SupervisorError):
         super().__init__("\n".join(self.faults))
 
 
+class UnreadableFileError(SupervisorError):
+    """A file of the deployment, or a unit of systemd, that does not say what it is asked for."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path} cannot be read: {why}")
+
+
 class AlreadyRunningError(SupervisorError):
     """A second supervisor was started on a directory that has one."""
 

@@ -32,6 +32,7 @@ from supervisor.tree import Tree
 
 Hook = Callable[..., Any]
 _MARK = "__supervisor_hook__"
+_SETTINGS = "__supervisor_settings__"
 _HOOKS = ("on_starting", "when_ready", "on_reload", "post_fork", "post_worker_init", "on_exit")
 
 
@@ -45,6 +46,12 @@ def attach(config: MutableMapping[str, Any], **settings: Any) -> None:
     attachment = _Attachment(settings)
     for name in _HOOKS:
         config[name] = _chain(config.get(name), getattr(attachment, name), name)
+    setattr(config[_HOOKS[0]], _SETTINGS, settings)
+
+
+def attached(cfg: Any) -> dict[str, Any] | None:
+    """What the file behind this Gunicorn configuration gave to :func:`attach`; None where it did not call it."""
+    return getattr(getattr(cfg, _HOOKS[0]), _SETTINGS, None)
 
 
 def web_cpus(**settings: Any) -> int:

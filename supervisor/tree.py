@@ -27,7 +27,8 @@ from supervisor.system import lock, proc
 _JOIN_SECONDS = 15.0
 _ANSWER_SECONDS = 2.0
 _LOOK_SECONDS = 0.02
-_MARGIN_SECONDS = 10.0
+MARGIN_SECONDS = 10.0
+"""After its grace, a tree that does not end is killed by its owner."""
 _REEXEC_VARIABLE = "GUNICORN_PID"
 
 
@@ -142,7 +143,7 @@ class Tree:
                 self._wait(ending, spec.settings.grace, log)
 
     def _wait(self, ending: _Ending, grace: float, log: Any) -> None:
-        until = time.monotonic() + grace + _MARGIN_SECONDS
+        until = time.monotonic() + grace + MARGIN_SECONDS
         hurried = False
         while not ending.over():
             if self._signals and not hurried:

@@ -11,12 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from supervisor.cli.checks import clash, files, filesystem, journal, modules
+from supervisor.cli.checks.deployment import Deployment
 from supervisor.cli.checks.finding import Finding, Verdict, fault, ok, warning
 from supervisor.cli.options import SettingsCommand, chosen
 from supervisor.cli.text import console, count, print_json
 from supervisor.directory import Directory
-from supervisor.errors import SettingsError
-from supervisor.settings import Loaded, Settings
+from supervisor.errors import SettingsError, UnreadableFileError
+from supervisor.settings import Loaded
 from supervisor.settings.source import DEFAULT
 from supervisor.settings.spec import specs
 
@@ -26,22 +27,36 @@ _STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAULT: "bold 
 @click.command(cls=SettingsCommand)
 @click.argument("modules", nargs=-1, metavar="[MODULE]...")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, with every setting and its source.")
+@click.option("--gunicorn", "config", metavar="FILE", help="Gunicorn's config file, with the settings of its attach.")
+@click.option("--unit", metavar="UNIT", help="The systemd unit: its name, or its file.")
 @click.option("--all", "all_settings", is_flag=True, help="List the settings that have their defaults, too.")
 @click.pass_context
 def check(
-    ctx: click.Context, /, modules: tuple[str, ...], *, as_json: bool, all_settings: bool, **options: object
+    ctx: click.Context,
+    /,
+    modules: tuple[str, ...],
+    *,
+    as_json: bool,
+    all_settings: bool,
+    config: str | None,
+    unit: str | None,
+    **options: object,
 ) -> None:
     """Look whether a supervisor would run here: settings, imports, permissions, journal.
 
-    Takes the same arguments as `supervisor run`, and starts nothing that stays. The exit code is 0 when nothing is
-    wrong (warnings are allowed), and 1 for any fault.
+    Takes the same arguments as `supervisor run`, and starts nothing that stays. With --gunicorn it runs that file as
+    `gunicorn --check-config` does; with --unit it looks whether the times of a stop fit together. The exit code is 0
+    when nothing is wrong (warnings are allowed), and 1 for any fault.
     """
     loaded: Loaded | None = None
     try:
-        loaded = Settings.load(command_line=chosen(modules, options))
-        findings = list(_look(loaded))
+        deployment = Deployment.read(config, unit)
+        loaded = deployment.settings(chosen(modules, options))
+        findings = list(_look(loaded, deployment))
     except SettingsError as error:
         findings = [fault("settings", each) for each in error.faults] + list(clash.check())
+    except UnreadableFileError as error:
+        findings = [fault("deployment", str(error))]
     if as_json:
         print_json(_as_object(loaded, findings))
     else:
@@ -49,7 +64,7 @@ def check(
     ctx.exit(int(_count(findings, Verdict.FAULT) > 0))
 
 
-def _look(loaded: Loaded) -> Iterator[Finding]:
+def _look(loaded: Loaded, deployment: Deployment) -> Iterator[Finding]:
     settings = loaded.settings
     directory = Directory(settings.dir)
     own = sum(origin != DEFAULT for origin in loaded.sources.values())
@@ -57,7 +72,8 @@ def _look(loaded: Loaded) -> Iterator[Finding]:
     for sentence in loaded.warnings:
         yield warning("settings", sentence)
     yield from clash.check()
-    yield from modules.check(settings, os.getcwd())
+    yield from deployment.check(settings)
+    yield from modules.check(settings, os.getcwd() if deployment.gunicorn is None else str(deployment.gunicorn.home))
     yield from filesystem.check(directory, durable=settings.durability != "off")
     yield from files.check(directory)
     yield from journal.check(directory.journal)

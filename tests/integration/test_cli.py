@@ -341,6 +341,14 @@ def test_check_of_a_sound_application(app: Path) -> None:
     assert not (app / ".supervisor").exists(), "it only looks"
 
 
+def test_check_counts_the_tasks_of_a_package_by_what_its_modules_declare(app: Path) -> None:
+    (app / "whole").mkdir()
+    (app / "whole" / "__init__.py").write_text("from whole import part\n")
+    (app / "whole" / "part.py").write_text(TASKS)
+    ((verdict, sentence),) = verdicts(run("check", "whole", "--json", cwd=app), "import")
+    assert (verdict, sentence.partition(",")[0]) == ("ok", "whole: 2 tasks")
+
+
 def test_check_beside_a_running_supervisor(tree: RunningTree) -> None:
     tree.queue.wait(tree.queue.submit(tasks.add, 1, 2), timeout=20)
     ran = run("check", "tests.support.tasks", "--dir", tree.dir, "--json", cwd=tree.folder)

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import traceback
+from types import ModuleType
 
 import msgspec
 from msgspec import Struct
@@ -77,15 +78,20 @@ class _Teller:
 
 def _try(module: str, tell: _Teller) -> bool:
     tell.say(Trying(module))
-    started = time.monotonic()
+    started, before = time.monotonic(), set(sys.modules)
     try:
         application.load([module])
     except BaseException as error:  # noqa: BLE001  a SystemExit at import is a failed import too
         tell.say(Failed(module, _told(error)))
         return False
-    tasks = sum(isinstance(found, Task) for found in vars(sys.modules[module]).values())
-    tell.say(Imported(module, time.monotonic() - started, tasks))
+    tell.say(Imported(module, time.monotonic() - started, _tasks({module} | set(sys.modules) - before)))
     return True
+
+
+def _tasks(names: set[str]) -> int:
+    """How many tasks these modules hold: as a rule a package names those that its modules declare."""
+    modules = [found for name in names if isinstance(found := sys.modules.get(name), ModuleType)]
+    return len({id(found) for each in modules for found in tuple(vars(each).values()) if isinstance(found, Task)})
 
 
 def _told(error: BaseException) -> str:
