@@ -14,8 +14,9 @@ from supervisor.cli.check import check
 from supervisor.cli.completion import completion
 from supervisor.cli.dead import dead
 from supervisor.cli.doctor import doctor
+from supervisor.cli.drain import drain
 from supervisor.cli.logs import logs
-from supervisor.cli.queues import drain, pause, queues, resume, stats
+from supervisor.cli.queues import pause, queues, resume, stats
 from supervisor.cli.run import run
 from supervisor.cli.schedules import schedules
 from supervisor.cli.show import show

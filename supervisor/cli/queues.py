@@ -1,16 +1,12 @@
-"""``supervisor queues``, ``pause``, ``resume``, ``stats`` and ``drain``."""
+"""``supervisor queues``, ``pause``, ``resume`` and ``stats``."""
 
 from __future__ import annotations
 
-import threading
-
 import click
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from supervisor.cli.reach import about_a_queue, history_of, queue_of
-from supervisor.cli.tasks import Span
 from supervisor.cli.text import console, count, duration, plain, print_json
 from supervisor.errors import QueueUnavailableError
 from supervisor.queue_stats import Figures, QueueStats
@@ -103,48 +99,3 @@ def _print_stats(found: QueueStats) -> None:
         shown = ["-" if each is None else duration(each) for each in times]
         table.add_row(name, f"{own.depth:,}", f"{own.running:,}", f"{own.succeeded:,}", f"{own.failed:,}", *shown)
     out.print(table)
-
-
-@click.command()
-@click.option(
-    "--timeout", type=Span(), default="30", show_default=True, metavar="TIME", help="What runs then is stopped."
-)
-@about_a_queue
-def drain(chosen: str | None, timeout: float, *, as_json: bool) -> None:
-    """Take nothing in any more, and wait for what runs; what waits stays for the next start.
-
-    It is opened again by the next start, and by TaskQueue.open().
-    """
-    with queue_of(chosen) as queue:
-        stopped: list[str] = []
-        failed: list[BaseException] = []
-
-        def run() -> None:
-            try:
-                stopped.extend(queue.drain(timeout))
-            except BaseException as error:  # noqa: BLE001  raised again by the one who waits
-                failed.append(error)
-
-        most = max(1, queue.active_count())
-        thread = threading.Thread(target=run)
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed} of {task.total}"),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=console(), disable=as_json) as progress:
-            shown = progress.add_task("ended", total=most)
-            thread.start()
-            while thread.is_alive():
-                progress.update(shown, completed=most - min(most, queue.active_count()))
-                thread.join(0.2)
-            progress.update(shown, completed=most)
-    if failed:
-        raise failed[0]
-    if as_json:
-        print_json({"stopped": stopped})
-    else:
-        click.echo(
-            f"drained; {count(len(stopped), 'task')} had to be stopped and will run again" if stopped else "drained"
-        )

@@ -223,6 +223,8 @@ def test_drain_waits_for_what_runs(make_tree: MakeTree) -> None:
     assert "1 of 1" in ran.out
     assert "drained" in ran.out
     assert not tree.queue.is_accepting()
+    assert ask(tree, "drain", "--open").out == "open\n"
+    assert tasks.add.on(tree.queue).delay(1, 2).result(timeout=20) == 3
 
 
 def test_stats_name_every_task(shared: RunningTree, queue: TaskQueue) -> None:
