@@ -98,8 +98,10 @@ class Guardian:
             return not owners.living(self._directory.owners)
 
     def _start(self) -> Watched:
+        masters = self._board.get(Header.MASTERS)
         self._board.clear()
         self._board.put(Header.GUARDIAN_PID, os.getpid())
+        self._board.put(Header.MASTERS, masters + 1)
         arguments = [f"--dir={self._directory}", f"--board={self._board.descriptor}", f"--wake={self._wake}"]
         process = start(
             "supervisor.master", [*arguments, f"--guardian={os.getpid()}"], [self._board.descriptor, self._wake]
