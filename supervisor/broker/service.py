@@ -15,8 +15,8 @@ from supervisor.broker.connection import Connection
 from supervisor.broker.desk import Desk
 from supervisor.broker.draining import Draining
 from supervisor.broker.ended import Ended
-from supervisor.broker.hooks import Hooks
 from supervisor.broker.gauging import Gauging
+from supervisor.broker.hooks import Hooks
 from supervisor.broker.listening import Listening
 from supervisor.broker.ordering import Ordering
 from supervisor.broker.output import OutputReader

@@ -15,6 +15,7 @@ from supervisor.cli.completion import completion
 from supervisor.cli.dead import dead
 from supervisor.cli.doctor import doctor
 from supervisor.cli.logs import logs
+from supervisor.cli.metrics import metrics
 from supervisor.cli.queues import drain, pause, queues, resume, stats
 from supervisor.cli.run import run
 from supervisor.cli.schedules import schedules
@@ -51,6 +52,6 @@ def cli() -> None:
 
 
 _TASKS = (submit, tasks, show, logs, cancel, retry, clear, priority, dead)
-_QUEUES = (queues, pause, resume, schedules, stats, drain)
+_QUEUES = (queues, pause, resume, schedules, stats, metrics, drain)
 for command in (run, status, top, workers, check, doctor, completion, *_TASKS, *_QUEUES):
     cli.add_command(command)

@@ -123,6 +123,11 @@ class History:
             if pieces:
                 place = Place(pieces[-1].lease, pieces[-1].piece)
 
+    def dead_letters(self) -> int:
+        """How many dead letters there are."""
+        (found,) = self._connection.execute(SQL["count_dead"]).fetchone()
+        return int(found)
+
     def counts(self) -> dict[str, int]:
         """How many tasks there are in each state."""
         return dict(self._connection.execute(SQL["counts"]).fetchall())

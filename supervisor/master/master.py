@@ -243,10 +243,8 @@ class Master:
         """Carry out what the owner or the command line asks."""
         now = time.monotonic_ns()
         match name:
-            case "status":
-                return describe(self)
-            case "figures":
-                return figures(self)
+            case "status" | "figures":
+                return describe(self) if name == "status" else figures(self)
             case "owners":
                 self._owners_changed(now)
                 return {"generation": self.generations.newest, "draining": self.ending.begun}
