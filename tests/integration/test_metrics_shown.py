@@ -1,0 +1,190 @@
+"""The ways out of metrics: a port that only this machine reaches, a file that is never seen half, a command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from supervisor.metrics import file
+from supervisor.system import proc
+from tests.conftest import MakeTree
+from tests.support import tasks
+from tests.support.command import ask, command, environment, run
+from tests.support.scraping import Scraped
+from tests.support.tree import RunningTree
+from tests.support.waiting import until
+
+LOOPBACK = "0100007F"
+"""As /proc/net/tcp writes 127.0.0.1."""
+LISTENS = "0A"
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def fetch(port: int) -> Scraped | None:
+    """What the port answers; None while it does not."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            assert answer.headers["Content-Type"].startswith("text/plain; version=")
+            return Scraped(answer.read().decode())
+    except (urllib.error.URLError, ConnectionError):
+        return None
+
+
+def listening(port: int) -> set[str]:
+    """The addresses on which this machine listens on a port."""
+    rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    places = [row[1].split(":") for row in rows if row[3] == LISTENS]
+    return {address for address, each in places if int(each, 16) == port}
+
+
+def read(path: Path) -> Scraped:
+    return Scraped(path.read_text())
+
+
+def exporter_of(tree: RunningTree) -> int | None:
+    """The pid of the process of the tree that shows metrics."""
+    tree.remember()
+    found = [pid for pid in proc.descendants(tree.pid_of("guardian")) if "supervisor: metrics" in proc.command(pid)]
+    return found[0] if found else None
+
+
+def test_a_tree_shows_metrics_on_its_port_and_in_its_file(make_tree: MakeTree, tmp_path: Path) -> None:
+    port, path = free_port(), tmp_path / "supervisor.prom"
+    tree = make_tree(cpus="off", metrics_listen=str(port), metrics_file=str(path), metrics_interval=1)
+    assert tasks.add.on(tree.queue).delay(1, 1).result(timeout=30) == 2
+    served = until(lambda: fetch(port), "the port to answer", 20)
+    assert served.by("outcome", "tasks_total") == {"succeeded": 1}
+    assert listening(port) == {LOOPBACK}
+    until(lambda: read(path).by("outcome", "tasks_total") == {"succeeded": 1}, "the file to be written again", 20)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644, "the node exporter is another user"
+    tree.stop()
+    last = read(path)
+    assert (last.value("up"), last.value("broker_up")) == (0, 0)
+    assert not any(last.named("tasks_total")), "nothing is left that was true before"
+    assert fetch(port) is None
+    assert [each.name for each in tmp_path.glob("*.prom*")] == ["supervisor.prom"]
+
+
+def test_what_shows_metrics_is_brought_back_and_outlives_master_and_guardian(make_tree: MakeTree) -> None:
+    port = free_port()
+    tree = make_tree(cpus="off", metrics_listen=f"127.0.0.1:{port}")
+    first = until(lambda: fetch(port) and exporter_of(tree), "the port to answer", 20)
+    assert first is not None
+    os.kill(tree.pid_of("master"), signal.SIGKILL)
+
+    def restarted() -> bool:
+        found = fetch(port)
+        assert found is not None, "it answers all the time"
+        return found.value("process_restarts_total", role="master") == 1
+
+    until(restarted, "another master", 20)
+    assert exporter_of(tree) == first
+    os.kill(first, signal.SIGKILL)
+    until(lambda: fetch(port), "another process that shows metrics", 20)
+    second = exporter_of(tree)
+    assert second not in (None, first)
+    guardian = tree.pid_of("guardian")
+    os.kill(guardian, signal.SIGKILL)
+    until(lambda: proc.state(int(second or 0)) in (None, "Z"), "the end of the guardian's exporter", 20)
+    until(lambda: fetch(port) is not None and exporter_of(tree) not in (None, second), "that of another guardian", 20)
+    os.kill(tree.pid_of("master"), signal.SIGKILL)  # this guardian had adopted it
+    until(lambda: tree.status() and (tree.status() or {})["ready"] == 2, "workers that are ready", 20)
+    until(lambda: (found := fetch(port)) is not None and found.value("up") == 1, "it to say so", 20)
+
+
+def test_nothing_shows_metrics_unless_it_is_wanted(make_tree: MakeTree) -> None:
+    tree = make_tree(cpus="off")
+    assert exporter_of(tree) is None
+
+
+def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "supervisor.prom"
+    texts = [letter * size for letter, size in ((b"a", 1_000_000), (b"b", 10), (b"c", 300_000))]
+    file.write(path, texts[0])
+    seen: list[bytes] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            seen.append(path.read_bytes())
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    try:
+        for number in range(300):
+            file.write(path, texts[number % 3])
+    finally:
+        over.set()
+        reader.join()
+    assert set(seen) <= set(texts)
+    assert len(set(seen)) == 3
+    assert [each.name for each in tmp_path.iterdir()] == ["supervisor.prom"]
+
+
+@contextmanager
+def serving(tree: RunningTree, *arguments: str | Path) -> Iterator[subprocess.Popen[bytes]]:
+    """``supervisor metrics`` for as long as it is wanted."""
+    words = command("metrics", "--dir", tree.dir, *arguments)
+    with subprocess.Popen(words, cwd=tree.folder, env=environment(), stdin=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def test_the_command_serves_and_writes_whether_a_supervisor_runs_or_not(make_tree: MakeTree, tmp_path: Path) -> None:
+    tree = make_tree(cpus="off")
+    port, path = free_port(), tmp_path / "other.prom"
+    with serving(tree, "--listen", f"127.0.0.1:{port}", "--file", path, "--every", "0.1") as process:
+        assert until(lambda: fetch(port), "the port to answer", 20).value("up") == 1
+        assert listening(port) == {LOOPBACK}
+        until(lambda: path.exists() and read(path).value("up") == 1, "the file", 20)
+        tree.stop()
+        until(lambda: read(path).value("up") == 0, "the file to say that it is down", 20)
+        found = fetch(port)
+        assert found is not None
+        assert found.value("up") == 0
+        taken = run("metrics", "--listen", str(port), "--dir", tree.dir, cwd=tree.folder)
+        assert taken.code == 1
+        assert f"metrics cannot be served on 127.0.0.1:{port}" in taken.error
+    assert process.returncode == 0
+    assert not path.exists(), "nobody keeps it up to date any more"
+
+
+def test_the_command_prints_or_writes_once(make_tree: MakeTree, tmp_path: Path) -> None:
+    tree = make_tree(cpus="off")
+    printed = ask(tree, "metrics")
+    assert (printed.code, Scraped(printed.out).value("up")) == (0, 1)
+    path = tmp_path / "once.prom"
+    assert ask(tree, "metrics", "--file", path, "--once").code == 0
+    assert read(path).value("workers_wanted") == 2
+    refused = ask(tree, "metrics", "--file", tmp_path / "nowhere" / "x.prom", "--once")
+    assert (refused.code, "cannot be written" in refused.error) == (1, True)
+    tree.stop()
+    stopped = ask(tree, "metrics")
+    assert (stopped.code, Scraped(stopped.out).value("up")) == (0, 0), "that is what it is there to say"
+
+
+def test_a_port_that_others_reach_is_refused(tmp_path: Path) -> None:
+    for address in ("0.0.0.0:9464", "[::]:9464", "192.168.1.1:9464", "example.org:9464"):
+        ran = run("metrics", "--listen", address, cwd=tmp_path)
+        assert ran.code == 2, ran.out
+        assert "this machine" in " ".join(ran.error.split())
