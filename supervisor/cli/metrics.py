@@ -12,7 +12,7 @@ from supervisor.cli.place import find
 from supervisor.cli.tasks import Span
 from supervisor.log import configure
 from supervisor.metrics import file
-from supervisor.metrics.exporter import ENDS, Exporter, Ways
+from supervisor.metrics.exporter import TERMINAL, Exporter, Ways
 from supervisor.metrics.sources import Source
 from supervisor.metrics.text import text_of
 from supervisor.settings.endpoint import Endpoint
@@ -54,11 +54,11 @@ def metrics(chosen: str | None, listen: str | None, path: Path | None, every: fl
         else:
             _write(path, text)
         return
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL)
     configure("metrics", "info")
     exporter = Exporter(source, Ways(listen=listen, path=path, interval=every))
     exporter.listen()
-    exporter.run()
+    exporter.run(TERMINAL)
     exporter.close(ended=False)
 
 

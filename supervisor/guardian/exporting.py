@@ -7,16 +7,17 @@ import signal
 import time
 from contextlib import suppress
 
+from supervisor import signals
 from supervisor.directory import Directory
 from supervisor.launch import Started, start
 from supervisor.log import log
 from supervisor.settings import Settings
-from supervisor.system import proc
 
 _FIRST_BACKOFF = 1.0
 _LONGEST_BACKOFF = 60.0
 _STEADY_SECONDS = 60.0
-_END_SECONDS = 2.0
+_END_SECONDS = 5.0
+"""A look that has just begun may wait twice for an answer."""
 
 
 class ExporterHandle:
@@ -57,11 +58,9 @@ class ExporterHandle:
         self._process, self._wanted = None, False
         if process is None:
             return
-        for signum in (signal.SIGTERM, signal.SIGKILL):
+        for signum in (signals.END, signal.SIGKILL):
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(process.pidfd, signum)
-                if signum is signal.SIGTERM and proc.state(process.pid) in ("T", "t"):
-                    continue
             if process.ended(_END_SECONDS):
                 break
         with suppress(ChildProcessError):

@@ -12,13 +12,15 @@ import sys
 
 from setproctitle import setproctitle
 
-from supervisor import owners
+from supervisor import owners, signals
 from supervisor.directory import Directory
 from supervisor.launch import EXIT_FAILED
 from supervisor.log import configure
-from supervisor.metrics.exporter import ENDS, Exporter, Ways
+from supervisor.metrics.exporter import Exporter, Ways
 from supervisor.metrics.sources import Source
 from supervisor.system.prctl import die_with_parent
+
+_ENDS = frozenset({signals.END})
 
 
 def main(arguments: list[str]) -> int:
@@ -27,8 +29,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--dir", required=True)
     parser.add_argument("--guardian", type=int, required=True)
     chosen = parser.parse_args(arguments)
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
-    if not die_with_parent(chosen.guardian, signal.SIGTERM):
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(signum, signal.SIG_IGN)
+    if not die_with_parent(chosen.guardian, signals.END):
         return EXIT_FAILED
     directory = Directory(chosen.dir)
     living = owners.living(directory.owners)
@@ -40,7 +44,7 @@ def main(arguments: list[str]) -> int:
     setproctitle(f"{spec.title} supervisor: metrics [{directory}]")
     ways = Ways(listen=settings.metrics_listen, path=settings.metrics_file, interval=settings.metrics_interval)
     exporter = Exporter(Source(directory), ways)
-    exporter.run()
+    exporter.run(_ENDS)
     exporter.close(ended=True)
     return 0
 

@@ -15,7 +15,8 @@ from supervisor.metrics.port import Port
 from supervisor.metrics.sources import Source
 from supervisor.metrics.text import text_of
 
-ENDS = frozenset({signal.SIGTERM, signal.SIGINT})
+TERMINAL = frozenset({int(signal.SIGTERM), int(signal.SIGINT)})
+"""What ends a command."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +44,13 @@ class Exporter:
         if self._ways.listen is not None and self._port is None:
             self._port = Port(self._ways.listen, registry_of(self._source))
 
-    def run(self) -> None:
-        """Until TERM or INT, which every thread has to block. What cannot be done is logged, and tried again."""
+    def run(self, ends: frozenset[int]) -> None:
+        """Until one of these signals, which every thread has to block. What fails is logged and tried again."""
         due = time.monotonic()
         while True:
             self._try()
             due = max(due + self._ways.interval, time.monotonic())
-            if signal.sigtimedwait(ENDS, max(0.0, due - time.monotonic())) is not None:
+            if signal.sigtimedwait(ends, max(0.0, due - time.monotonic())) is not None:
                 return
 
     def _try(self) -> None:

@@ -39,14 +39,14 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningTr
 
 def play(tree: RunningTree) -> None:
     queue = tree.queue
-    handles = [tasks.add.on(queue).options(queue="sums").delay(number, 1) for number in range(20)]
-    handles += [tasks.fail.on(queue).options(max_retries=1).delay() for _ in range(2)]
-    handles.append(tasks.endless_loop.on(queue).options(timeout=0.2, max_retries=0).delay())
-    handles.append(tasks.kill_myself.on(queue).delay(signal.SIGKILL))
-    handles.append(tasks.leave.on(queue).delay(3))
-    handles.append(tasks.take_memory.on(queue).options(memory_limit="100M").delay(1000))
-    for handle in handles:
-        ended(queue, handle.id)
+    ids = [tasks.add.on(queue).options(queue="sums").delay(number, 1).id for number in range(20)]
+    ids += [tasks.fail.on(queue).options(max_retries=1).delay().id for _ in range(2)]
+    ids.append(tasks.endless_loop.on(queue).options(timeout=0.2, max_retries=0).delay().id)
+    ids.append(tasks.kill_myself.on(queue).delay(signal.SIGKILL).id)
+    ids.append(tasks.leave.on(queue).delay(3).id)
+    ids.append(tasks.take_memory.on(queue).options(memory_limit="100M").delay(1000).id)
+    for task_id in ids:
+        ended(queue, task_id)
     path = tree.folder / "deaf"
     deaf = bad_tasks.refuse_to_be_cancelled.on(queue).delay(str(path))
     written(path)
@@ -162,12 +162,12 @@ def test_what_waits_is_told_by_queue_and_state(make_tree: MakeTree) -> None:
     first = queue.submit(tasks.sleep, 600, str(path), config=limited)
     written(path)
     queue.submit(tasks.sleep, 600, config=limited)
-    tasks.add.on(queue).options(queue="deep", delay=600).delay(1, 1)
+    queue.submit(tasks.add, 1, 1, config=TaskConfig(queue="deep", delay=600))
     queue.submit(tasks.add, 1, 1, config=TaskConfig(queue="deep", parent=first))
     broken = tasks.fail.on(queue).options(queue="deep", max_retries=1, retry_delay=600).delay()
     until(lambda: broken.state() is State.RETRYING, "a task to wait for its next attempt")
     queue.pause("later")
-    tasks.add.on(queue).options(queue="later").delay(1, 1)
+    queue.submit(tasks.add, 1, 1, config=TaskConfig(queue="later"))
 
     def states() -> dict[str, float]:
         return look(tree).by("state", "queue_tasks", queue="deep")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import signal
-import socket
 import stat
 import subprocess
 import threading
@@ -23,32 +23,30 @@ from tests.support.scraping import Scraped
 from tests.support.tree import RunningTree
 from tests.support.waiting import until
 
-LOOPBACK = "0100007F"
-"""As /proc/net/tcp writes 127.0.0.1."""
+HOST = ipaddress.IPv4Address(int(ipaddress.IPv4Address("127.0.0.0")) + os.getpid())
+"""Of this test process alone, so that its ports are free."""
+LOOPBACK = f"{int.from_bytes(HOST.packed, 'little'):08X}"
+"""As /proc/net/tcp writes it."""
 LISTENS = "0A"
+PORT = 9464
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def fetch(port: int) -> Scraped | None:
+def fetch(port: int = PORT) -> Scraped | None:
     """What the port answers; None while it does not."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=10) as answer:
             assert answer.headers["Content-Type"].startswith("text/plain; version=")
             return Scraped(answer.read().decode())
     except (urllib.error.URLError, ConnectionError):
         return None
 
 
-def listening(port: int) -> set[str]:
-    """The addresses on which this machine listens on a port."""
+def listening(port: int = PORT) -> set[str]:
+    """The addresses of this machine, but for those of other test processes, on which it listens on a port."""
     rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
     places = [row[1].split(":") for row in rows if row[3] == LISTENS]
-    return {address for address, each in places if int(each, 16) == port}
+    found = {address for address, each in places if int(each, 16) == port}
+    return {address for address in found if address == LOOPBACK or not address.endswith("7F")}
 
 
 def read(path: Path) -> Scraped:
@@ -63,47 +61,50 @@ def exporter_of(tree: RunningTree) -> int | None:
 
 
 def test_a_tree_shows_metrics_on_its_port_and_in_its_file(make_tree: MakeTree, tmp_path: Path) -> None:
-    port, path = free_port(), tmp_path / "supervisor.prom"
-    tree = make_tree(cpus="off", metrics_listen=str(port), metrics_file=str(path), metrics_interval=1)
+    path = tmp_path / "supervisor.prom"
+    tree = make_tree(cpus="off", metrics_listen=f"{HOST}:{PORT}", metrics_file=str(path), metrics_interval=1)
     assert tasks.add.on(tree.queue).delay(1, 1).result(timeout=30) == 2
-    served = until(lambda: fetch(port), "the port to answer", 20)
+    served = until(fetch, "the port to answer", 20)
     assert served.by("outcome", "tasks_total") == {"succeeded": 1}
-    assert listening(port) == {LOOPBACK}
+    assert listening() == {LOOPBACK}
     until(lambda: read(path).by("outcome", "tasks_total") == {"succeeded": 1}, "the file to be written again", 20)
     assert stat.S_IMODE(path.stat().st_mode) == 0o644, "the node exporter is another user"
     tree.stop()
     last = read(path)
     assert (last.value("up"), last.value("broker_up")) == (0, 0)
     assert not any(last.named("tasks_total")), "nothing is left that was true before"
-    assert fetch(port) is None
+    assert fetch() is None
     assert [each.name for each in tmp_path.glob("*.prom*")] == ["supervisor.prom"]
 
 
 def test_what_shows_metrics_is_brought_back_and_outlives_master_and_guardian(make_tree: MakeTree) -> None:
-    port = free_port()
-    tree = make_tree(cpus="off", metrics_listen=f"127.0.0.1:{port}")
-    first = until(lambda: fetch(port) and exporter_of(tree), "the port to answer", 20)
+    tree = make_tree(cpus="off", metrics_listen=f"{HOST}:{PORT}")
+    until(fetch, "the port to answer", 20)
+    first = exporter_of(tree)
     assert first is not None
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(first, signum)  # as they reach every process of a unit
     os.kill(tree.pid_of("master"), signal.SIGKILL)
 
     def restarted() -> bool:
-        found = fetch(port)
+        found = fetch()
         assert found is not None, "it answers all the time"
         return found.value("process_restarts_total", role="master") == 1
 
     until(restarted, "another master", 20)
     assert exporter_of(tree) == first
     os.kill(first, signal.SIGKILL)
-    until(lambda: fetch(port), "another process that shows metrics", 20)
+    until(fetch, "another process that shows metrics", 20)
     second = exporter_of(tree)
-    assert second not in (None, first)
+    assert second is not None
+    assert second != first
     guardian = tree.pid_of("guardian")
     os.kill(guardian, signal.SIGKILL)
-    until(lambda: proc.state(int(second or 0)) in (None, "Z"), "the end of the guardian's exporter", 20)
-    until(lambda: fetch(port) is not None and exporter_of(tree) not in (None, second), "that of another guardian", 20)
+    until(lambda: proc.state(second) in (None, "Z"), "the end of the guardian's exporter", 20)
+    until(lambda: fetch() is not None and exporter_of(tree) not in (None, second), "that of another guardian", 20)
     os.kill(tree.pid_of("master"), signal.SIGKILL)  # this guardian had adopted it
     until(lambda: tree.status() and (tree.status() or {})["ready"] == 2, "workers that are ready", 20)
-    until(lambda: (found := fetch(port)) is not None and found.value("up") == 1, "it to say so", 20)
+    until(lambda: (found := fetch()) is not None and found.value("up") == 1, "it to say so", 20)
 
 
 def test_nothing_shows_metrics_unless_it_is_wanted(make_tree: MakeTree) -> None:
@@ -152,19 +153,19 @@ def serving(tree: RunningTree, *arguments: str | Path) -> Iterator[subprocess.Po
 
 def test_the_command_serves_and_writes_whether_a_supervisor_runs_or_not(make_tree: MakeTree, tmp_path: Path) -> None:
     tree = make_tree(cpus="off")
-    port, path = free_port(), tmp_path / "other.prom"
-    with serving(tree, "--listen", f"127.0.0.1:{port}", "--file", path, "--every", "0.1") as process:
-        assert until(lambda: fetch(port), "the port to answer", 20).value("up") == 1
-        assert listening(port) == {LOOPBACK}
+    path = tmp_path / "other.prom"
+    with serving(tree, "--listen", f"{HOST}:{PORT}", "--file", path, "--every", "0.1") as process:
+        assert until(fetch, "the port to answer", 20).value("up") == 1
+        assert listening() == {LOOPBACK}
         until(lambda: path.exists() and read(path).value("up") == 1, "the file", 20)
         tree.stop()
         until(lambda: read(path).value("up") == 0, "the file to say that it is down", 20)
-        found = fetch(port)
+        found = fetch()
         assert found is not None
         assert found.value("up") == 0
-        taken = run("metrics", "--listen", str(port), "--dir", tree.dir, cwd=tree.folder)
+        taken = run("metrics", "--listen", f"{HOST}:{PORT}", "--dir", tree.dir, cwd=tree.folder)
         assert taken.code == 1
-        assert f"metrics cannot be served on 127.0.0.1:{port}" in taken.error
+        assert f"metrics cannot be served on {HOST}:{PORT}" in taken.error
     assert process.returncode == 0
     assert not path.exists(), "nobody keeps it up to date any more"
 

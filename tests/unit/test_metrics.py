@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def test_the_bounds_reach_from_what_is_seen_to_what_is_late() -> None:
         ends = [bound(place) for place in chosen]
         assert ends[0] <= least
         assert ends[-1] >= most
-        assert all(later / former < 2.2 for former, later in zip(ends, ends[1:], strict=False))
+        assert all(later / former < 2.2 for former, later in pairwise(ends))
 
 
 @given(st.lists(st.one_of(st.floats(LEAST, 1e6), st.just("turn")), max_size=60))
