@@ -107,6 +107,30 @@ def test_what_shows_metrics_is_brought_back_and_outlives_master_and_guardian(mak
     until(lambda: (found := fetch()) is not None and found.value("up") == 1, "it to say so", 20)
 
 
+def test_a_folder_that_is_missing_and_a_port_that_is_taken_are_told_and_tried_again(
+    make_tree: MakeTree, tmp_path: Path
+) -> None:
+    shown = {"metrics_listen": f"{HOST}:{PORT}", "metrics_interval": 1, "cpus": "off", "workers": 1}
+    path = tmp_path / "later" / "supervisor.prom"
+    first = make_tree(name="first", **shown, metrics_file=str(path))
+    until(fetch, "the port to answer", 20)
+    until(lambda: f"{path.parent}" in first.log.read_text(), "the log to name the folder", 20)
+    path.parent.mkdir()
+    until(lambda: path.exists() and read(path).value("up") == 1, "the file, once there is a folder", 20)
+    second = make_tree(name="second", **shown)
+    until(
+        lambda: f"metrics cannot be served on {HOST}:{PORT}" in second.log.read_text(), "the log to name the port", 20
+    )
+    assert first.log.read_text().count("it is tried again") == 1, "once, and not each second"
+    first.stop()
+
+    def answers() -> bool:
+        found = fetch()
+        return found is not None and any(found.named("up", dir=str(second.dir)))
+
+    until(answers, "the second to have the port", 20)
+
+
 def test_nothing_shows_metrics_unless_it_is_wanted(make_tree: MakeTree) -> None:
     tree = make_tree(cpus="off")
     assert exporter_of(tree) is None
