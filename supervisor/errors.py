@@ -386,6 +386,15 @@ class StandstillError(WaitTimeoutError):
         )
 
 
+class ListenError(SupervisorError):
+    """Metrics cannot be served on this address."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"metrics cannot be served on {address} ({reason}); name another port (--listen, metrics_listen)"
+        )
+
+
 class NotInTaskError(SupervisorError):
     """``current_task()`` was called outside a running task."""
 

@@ -47,6 +47,8 @@ class Header(IntEnum):
     """Master: the wall-clock nanosecond of the tree's start."""
     MOST_WAITING = 11
     """Master: how many workers may wait for tasks at once."""
+    MASTERS = 12
+    """Guardian: how many masters there have been."""
 
 
 class Word(IntEnum):

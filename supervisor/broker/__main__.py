@@ -130,6 +130,7 @@ def open_service(
     service.timetable.restore(journal.schedules())
     service.hooks.restore(journal.hooks(), settings.backlog_threshold)
     service.configuring.begin(base, configured)
+    service.gauging.begin(settings)
     service.info = {"durability": settings.durability, "pid": os.getpid(), "directory": str(settings.dir)}
     service.admission = Admission(
         Info(settings.payloads, settings.inline_limit, settings.payload_limit, settings.message_limit)

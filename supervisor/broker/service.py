@@ -15,6 +15,7 @@ from supervisor.broker.connection import Connection
 from supervisor.broker.desk import Desk
 from supervisor.broker.draining import Draining
 from supervisor.broker.ended import Ended
+from supervisor.broker.gauging import Gauging
 from supervisor.broker.hooks import Hooks
 from supervisor.broker.listening import Listening
 from supervisor.broker.ordering import Ordering
@@ -100,6 +101,7 @@ class Service:
         self.draining = Draining(self)
         self.clearing = Clearing(self)
         self.desk = Desk(self)
+        self.gauging = Gauging(self)
         self.ordering = Ordering(self)
         self._calls = self._methods()
 
@@ -139,6 +141,7 @@ class Service:
             "weigh": _call(tuple[str, Weight], self.ordering.weigh),
             "stats": _call(tuple[()], self.desk.stats),
             "workers": _call(tuple[()], self.desk.workers),
+            "figures": _call(tuple[()], self.gauging.figures),
             "condition": _call(tuple[()], self.desk.condition),
             "hasten": _call(tuple[TaskId], self.ordering.hasten),
             "drain": _call(tuple[Seconds], self.draining.drain),

@@ -7,6 +7,7 @@ Apart from how requests arrive: the server reads them from sockets, and in the i
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic_ns
 from typing import Protocol
 
 from msgspec import Struct
@@ -111,6 +112,7 @@ class Settler:
     def _commit(self, decided: _Decided) -> bool:
         if not decided.changes and decided.pieces is None:
             return True
+        began = monotonic_ns()
         try:
             self._service.journal.write(decided.changes, decided.pieces)
         except JournalFullError as error:
@@ -118,6 +120,7 @@ class Settler:
                 log.error("%s; until then the queue stands still, and nothing is lost", error)
             self._held = decided
             return False
+        self._service.gauging.commits.add(monotonic_ns() - began)
         return True
 
     def _publish(self, decided: _Decided) -> None:

@@ -16,6 +16,7 @@ from supervisor.cli.dead import dead
 from supervisor.cli.doctor import doctor
 from supervisor.cli.drain import drain
 from supervisor.cli.logs import logs
+from supervisor.cli.metrics import metrics
 from supervisor.cli.queues import pause, queues, resume, stats
 from supervisor.cli.run import run
 from supervisor.cli.schedules import schedules
@@ -52,6 +53,6 @@ def cli() -> None:
 
 
 _TASKS = (submit, tasks, show, logs, cancel, retry, clear, priority, dead)
-_QUEUES = (queues, pause, resume, schedules, stats, drain)
+_QUEUES = (queues, pause, resume, schedules, stats, metrics, drain)
 for command in (run, status, top, workers, check, doctor, completion, *_TASKS, *_QUEUES):
     cli.add_command(command)

@@ -12,11 +12,20 @@ import click
 
 from supervisor.settings import Settings
 from supervisor.settings.cpus import CpuList
+from supervisor.settings.endpoint import Endpoint, PromFile
 from supervisor.settings.kind import Choice, Duration, Maybe, Size, Switch, Whole
 from supervisor.settings.place import Directory
 from supervisor.settings.spec import Spec, specs
 
-_METAVARS: dict[type, str] = {Duration: "TIME", Size: "SIZE", Whole: "N", CpuList: "CPUS", Directory: "DIR"}
+_METAVARS: dict[type, str] = {
+    Duration: "TIME",
+    Size: "SIZE",
+    Whole: "N",
+    CpuList: "CPUS",
+    Directory: "DIR",
+    Endpoint: "HOST:PORT",
+    PromFile: "FILE",
+}
 MODULES = "tasks"
 """The setting that is given as arguments."""
 

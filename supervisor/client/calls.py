@@ -9,6 +9,7 @@ import msgspec
 
 from supervisor.core.plan import Plan, ScheduleRow
 from supervisor.queue_stats import QueueStats
+from supervisor.wire.figures import BrokerFigures
 from supervisor.wire.info import Info, Looked
 from supervisor.wire.messages import (
     ArgumentsRow,
@@ -66,6 +67,7 @@ _dicts = msgspec.msgpack.Decoder(list[dict[str, Any]]).decode
 
 
 _stats = msgspec.msgpack.Decoder(QueueStats).decode
+_figures = msgspec.msgpack.Decoder(BrokerFigures).decode
 _condition = msgspec.msgpack.Decoder(Condition).decode
 _workers = msgspec.msgpack.Decoder(list[WorkerRow]).decode
 _changes = msgspec.msgpack.Decoder(list[ChangeRow]).decode
@@ -260,6 +262,11 @@ def hasten(task_id: bytes, timeout: float) -> Call[bool]:
 def stats(timeout: float) -> Call[QueueStats]:
     """Read the queue's numbers."""
     return Call("stats", lambda left, again: (), _stats, timeout)
+
+
+def figures(timeout: float) -> Call[BrokerFigures]:
+    """Read what the broker has counted since its start, as it is."""
+    return Call("figures", lambda left, again: (), _figures, timeout)
 
 
 def condition(timeout: float) -> Call[Condition]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 GROWTH = 1.1
 """Each bucket ends at so many times its beginning: the middle is at most (GROWTH - 1) / (GROWTH + 1) off."""
@@ -18,6 +18,20 @@ MOST = 1e7
 _SCALE = 1.0 / math.log(GROWTH)
 _BUCKETS = math.ceil(math.log(MOST / LEAST) * _SCALE) + 1
 _FIRST = -math.log(LEAST) * _SCALE
+
+
+def places(values: Iterable[float]) -> Counter[int]:
+    """How many of these seconds belong into each bucket. Many in one call cost a third of what they cost one by one."""
+    log, scale, first, least = math.log, _SCALE, _FIRST, LEAST
+    found = Counter([int(log(value) * scale + first) if value > least else 0 for value in values])
+    for place in [each for each in found if each >= _BUCKETS]:
+        found[_BUCKETS - 1] += found.pop(place)
+    return found
+
+
+def bound(place: int) -> float:
+    """The seconds at which a bucket ends: all that it holds is below."""
+    return LEAST * GROWTH ** (place + 1)
 
 
 class Histogram:
@@ -31,13 +45,15 @@ class Histogram:
         self.total = 0.0
 
     def add(self, values: list[float]) -> None:
-        """Count these. Many in one call cost a third of what they cost one by one."""
-        self.count += len(values)
-        self.total += sum(values)
-        log, scale, first, least = math.log, _SCALE, _FIRST, LEAST
-        places = [int(log(value) * scale + first) if value > least else 0 for value in values]
-        for place, count in Counter(places).items():
-            self.buckets[min(place, _BUCKETS - 1)] += count
+        """Count these."""
+        self.put(places(values), len(values), sum(values))
+
+    def put(self, found: Mapping[int, int], count: int, total: float) -> None:
+        """Count so many, which :func:`places` has told apart, and their sum."""
+        self.count += count
+        self.total += total
+        for place, number in found.items():
+            self.buckets[place] += number
 
     def merge(self, other: Histogram) -> None:
         """Count all that was counted there as well."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from supervisor.core.histogram import Histogram
+from supervisor.core.histogram import Histogram, places
 from supervisor.states import State
 
 if TYPE_CHECKING:
@@ -38,21 +38,30 @@ class Totals(Struct, frozen=True, array_like=True):
 
 
 class Spread:
-    """The times of this span and of the one before, so that what is old counts no more."""
+    """The times of this span and of the one before, so that what is old counts no more; and, apart, all of them since
+    the broker's start, whose counts never fall.
+    """
 
-    __slots__ = ("before", "new", "now")
+    __slots__ = ("before", "ever", "ever_total", "new", "now")
 
     def __init__(self) -> None:
         self.new: list[float] = []
         """What has not been sorted in yet."""
         self.now = Histogram()
         self.before: Histogram | None = None
+        self.ever: Counter[int] = Counter()
+        """By bucket; few are ever used."""
+        self.ever_total = 0.0
 
     def sort_in(self) -> None:
         """Leave nothing in :attr:`new`."""
-        if self.new:
-            self.now.add(self.new)
-            self.new.clear()
+        new = self.new
+        if new:
+            found, total = places(new), sum(new)
+            self.now.put(found, len(new), total)
+            self.ever.update(found)
+            self.ever_total += max(0.0, total)
+            new.clear()
 
     def turn_over(self) -> None:
         """A span is over."""
@@ -71,8 +80,11 @@ class Tally:
     """The counts of one name in one queue. Every field may be read; only the methods, and the book, write."""
 
     __slots__ = (
+        "_earlier_causes",
+        "_earlier_ended",
         "_runs",
         "_waits",
+        "blocked",
         "causes",
         "ended",
         "executed",
@@ -81,6 +93,7 @@ class Tally:
         "marks",
         "name",
         "queue",
+        "retrying",
         "run",
         "running",
         "saved",
@@ -97,6 +110,10 @@ class Tally:
         self.running = 0
         self.later = 0
         """Those that wait for their time, or for other tasks."""
+        self.retrying = 0
+        """Those among them that wait for another attempt."""
+        self.blocked = 0
+        """Those among them that wait for other tasks."""
         self.started = 0
         """Attempts that were handed out since the broker's start."""
         self.executed = 0
@@ -114,6 +131,8 @@ class Tally:
         """Those that wait for a worker, about in the order in which they came; with some that wait no more."""
         self.marks: deque[tuple[float, int]] = deque(((-math.inf, 0),))
         """(monotonic time, executed), of the last minute, and the last before."""
+        self._earlier_ended: Counter[str] = Counter()
+        self._earlier_causes: Counter[str] = Counter()
         self.saved = self._stamp()
 
     def __eq__(self, other: object) -> bool:
@@ -176,6 +195,16 @@ class Tally:
         """Tasks, by the state in which they ended."""
         return {State.SUCCEEDED.value: self.succeeded, **self.ended} if self.succeeded else dict(self.ended)
 
+    def ended_since_start(self) -> dict[str, int]:
+        """:meth:`all_ended`, but for what was counted before the broker's start. Such counts never fall, as those do
+        whose last second a kill of the broker has taken along.
+        """
+        return {state: count - self._earlier_ended[state] for state, count in self.all_ended().items()}
+
+    def causes_since_start(self) -> dict[str, int]:
+        """The same of :attr:`causes`."""
+        return {cause: count - self._earlier_causes[cause] for cause, count in self.causes.items()}
+
     # -- across restarts ---------------------------------------------------------------------------------------
 
     @property
@@ -201,6 +230,8 @@ class Tally:
         self.ended.update(totals.ended)
         self.succeeded += self.ended.pop(State.SUCCEEDED.value, 0)
         self.causes.update(totals.causes)
+        self._earlier_ended.update(totals.ended)
+        self._earlier_causes.update(totals.causes)
         self.marks[0] = (-math.inf, self.executed)
         for spread, (before, now) in ((self.wait, totals.times[:2]), (self.run, totals.times[2:])):
             if before is not None:

@@ -72,6 +72,7 @@ class Waiting:
         """It waits for no other any more; where it goes, is for who knows of them."""
         self.blocked -= 1
         entry.kind.tally.later -= 1
+        entry.kind.tally.blocked -= 1
 
     def restore(self, entry: Entry) -> None:
         """Take the place that its state tells."""
@@ -107,8 +108,7 @@ class Waiting:
         if before is State.BLOCKED:
             self.unblock(entry)
         elif before is not State.QUEUED:
-            self._retrying -= before is State.RETRYING
-            entry.kind.tally.later -= 1
+            self._leave_later(entry, before)
             self.later.discard()
         elif self.gates.holds(entry):
             self.gates.drop(entry)
@@ -118,8 +118,7 @@ class Waiting:
     def pop_due(self, now: Moment) -> Iterator[Entry]:
         """The tasks whose time has come, taken out, and to be queued by the caller."""
         for entry in self.later.pop_due(now.mono):
-            self._retrying -= entry.state is State.RETRYING
-            entry.kind.tally.later -= 1
+            self._leave_later(entry, entry.state)
             yield entry
 
     def open_gates(self, now: Moment) -> None:
@@ -147,8 +146,19 @@ class Waiting:
     def _put_blocked(self, entry: Entry) -> None:
         self.blocked += 1
         entry.kind.tally.later += 1
+        entry.kind.tally.blocked += 1
 
     def _put_later(self, entry: Entry) -> None:
-        self._retrying += entry.state is State.RETRYING
-        entry.kind.tally.later += 1
+        tally = entry.kind.tally
+        tally.later += 1
+        if entry.state is State.RETRYING:
+            self._retrying += 1
+            tally.retrying += 1
         self.later.push(entry)
+
+    def _leave_later(self, entry: Entry, before: State) -> None:
+        tally = entry.kind.tally
+        tally.later -= 1
+        if before is State.RETRYING:
+            self._retrying -= 1
+            tally.retrying -= 1

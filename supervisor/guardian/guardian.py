@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from supervisor import owners
 from supervisor.directory import Directory
 from supervisor.errors import SupervisorError
+from supervisor.guardian.exporting import ExporterHandle
 from supervisor.launch import Started, start
 from supervisor.log import log
 from supervisor.master.reaper import kill, sweep
 from supervisor.scoreboard import Header, Scoreboard
+from supervisor.settings import Settings
 from supervisor.system import proc
 from supervisor.system.lock import DirectoryLock, held
 from supervisor.system.pulse import Pulse
@@ -55,13 +57,14 @@ class Guardian:
     """
 
     def __init__(
-        self, directory: Directory, guard: DirectoryLock, board: Scoreboard, wake: int, heartbeat_timeout: float
+        self, directory: Directory, guard: DirectoryLock, board: Scoreboard, wake: int, settings: Settings
     ) -> None:
         self._directory = directory
         self._guard = guard
         self._board = board
         self._wake = wake
-        self._heartbeat_timeout = heartbeat_timeout
+        self._heartbeat_timeout = settings.heartbeat_timeout
+        self._exporter = ExporterHandle(directory, settings)
         self._backoff = 0.0
         self._killed = False
         self._family: set[proc.Identity] = set()
@@ -77,6 +80,7 @@ class Guardian:
                 log.error("the master (pid %d) died; everything it ran is cleared away", watched.process.pid)
                 self._clear(watched)
             if self._may_leave():
+                self._exporter.end()
                 return
             if not ended_well:
                 self._rest(watched)
@@ -98,8 +102,10 @@ class Guardian:
             return not owners.living(self._directory.owners)
 
     def _start(self) -> Watched:
+        masters = self._board.get(Header.MASTERS)
         self._board.clear()
         self._board.put(Header.GUARDIAN_PID, os.getpid())
+        self._board.put(Header.MASTERS, masters + 1)
         arguments = [f"--dir={self._directory}", f"--board={self._board.descriptor}", f"--wake={self._wake}"]
         process = start(
             "supervisor.master", [*arguments, f"--guardian={os.getpid()}"], [self._board.descriptor, self._wake]
@@ -115,6 +121,7 @@ class Guardian:
         while not poller.poll(_LOOK_SECONDS * 1000):
             self._reap()
             self._remember(watched)
+            self._exporter.keep()
             now = time.monotonic()
             if proc.state(watched.process.pid) not in ("T", "t"):
                 stopped_since = None
@@ -145,8 +152,9 @@ class Guardian:
     def _remember(self, watched: Watched) -> None:
         """Adopted, it is no descendant of ours, so nothing that it leaves lands on us: we have to know it before."""
         if not watched.ours:
+            ours = (os.getpid(), *self._exporter.pids())
             everyone = proc.descendants(watched.process.pid)
-            self._family = {who for pid in everyone if pid != os.getpid() and (who := proc.identity(pid)) is not None}
+            self._family = {who for pid in everyone if pid not in ours and (who := proc.identity(pid)) is not None}
 
     def _clear(self, watched: Watched) -> None:
         """Kill what the master left, until nothing is left: what lands on us, or, adopted, what we remember."""
@@ -157,7 +165,7 @@ class Guardian:
                 for each in [who.pid, *proc.descendants(who.pid)]:
                     kill(each)
             select.select([], [], [], _PAUSE_SECONDS)
-        while time.monotonic() < until and not sweep(list).clean:
+        while time.monotonic() < until and not sweep(self._exporter.pids).clean:
             continue
 
     def _rest(self, watched: Watched) -> None:

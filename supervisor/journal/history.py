@@ -123,6 +123,11 @@ class History:
             if pieces:
                 place = Place(pieces[-1].lease, pieces[-1].piece)
 
+    def dead_letters(self) -> int:
+        """How many dead letters there are."""
+        (found,) = self._connection.execute(SQL["count_dead"]).fetchone()
+        return int(found)
+
     def counts(self) -> dict[str, int]:
         """How many tasks there are in each state."""
         return dict(self._connection.execute(SQL["counts"]).fetchall())
@@ -136,7 +141,10 @@ def read(path: Path) -> Generator[History]:
             str(path),
             'there is none; at durability "off" nothing is written, and a new one is made when a supervisor starts',
         )
-    connection = _connect(path)
+    try:
+        connection = _connect(path)
+    except sqlite3.Error as error:
+        raise JournalError(str(path), str(error)) from error
     try:
         connection.execute("PRAGMA busy_timeout = 5000")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -158,8 +166,10 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(where, uri=True, isolation_level=None)
     try:
         connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
-    except sqlite3.OperationalError:
+    except sqlite3.DatabaseError as error:
         connection.close()
+        if not isinstance(error, sqlite3.OperationalError):
+            raise
         if Path(f"{path}-wal").exists():
             raise
         connection = sqlite3.connect(f"{where}&immutable=1", uri=True, isolation_level=None)

@@ -369,6 +369,9 @@ DELETE FROM members WHERE seq = ?;
 -- name: drop_result
 UPDATE tasks SET result = NULL, files = files & ~2 WHERE seq = ?;
 
+-- name: count_dead
+SELECT count(*) FROM dead_letters;
+
 -- name: counts
 SELECT state, count(*) FROM tasks GROUP BY state;
 

@@ -6,12 +6,13 @@ from supervisor.log import log
 from supervisor.master.broker import BrokerHandle
 from supervisor.master.executioner import Executioner
 from supervisor.master.generations import Generations
+from supervisor.master.leaving import Leave, Reason
 from supervisor.master.pool import Pool
 from supervisor.states import Cause
 
 _END_NS = 5_000_000_000
 _HEIR_NS = 2_000_000_000
-_WHY = "the supervisor stops"
+_WHY = Leave(Reason.SHUTDOWN, "the supervisor stops")
 
 
 class Ending:

@@ -91,6 +91,7 @@ class Enforcer:
             self._carry_on(handle, handle.kill, now)
         elif due.deadline_ns and now >= due.deadline_ns:
             self._executioner.condemn(handle, Cause.TIMEOUT, "it ran past its hard limit", now, due.lease)
+            _note_due(handle, due.deadline_ns)
         elif handle.cancel is not None:
             self._enforce_cancel(handle, handle.cancel, now)
         elif handle.stage in _UNBORN:
@@ -111,6 +112,7 @@ class Enforcer:
         elif now >= cancel.kill_ns:
             why = "it was cancelled and did not end by itself"
             self._executioner.condemn(handle, Cause.CANCELLED, why, now, cancel.lease)
+            _note_due(handle, cancel.kill_ns)
             handle.cancel = None
         elif now >= cancel.again_ns:
             cancel.again_ns = now + _AGAIN_NS
@@ -135,3 +137,9 @@ class Enforcer:
             handle.stopped_ns = 0
         elif running is not None and not running.running and now - handle.stopped_ns > _STOPPED_NS:
             self._executioner.condemn(handle, Cause.SHUTDOWN, "it was stopped while it had nothing to do", now)
+
+
+def _note_due(handle: WorkerHandle, due_ns: int) -> None:
+    """When the kill that has just begun was to come, so that it is known how late it came."""
+    if handle.kill is not None:
+        handle.kill.due_ns = due_ns

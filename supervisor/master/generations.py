@@ -38,6 +38,8 @@ class Generations:
         """Why the newest code cannot be imported; empty when it could."""
         self.unserved = 0
         """A generation whose import failed, for which the older workers are to stand in."""
+        self.restarts = 0
+        """Templates that died, or had to be killed."""
         self._bare = False
         self._slow = 0
         self._failures = 0
@@ -145,6 +147,7 @@ class Generations:
         for template in self.templates():
             if template.process.pid == pid:
                 expected = self._closing or template in self.leaving
+                self.restarts += not expected
                 if not expected and (template.imported or not self.failed):
                     log.error("the template (pid %d) died; a new one is started", pid)
                 self._lost(template, now_ns)
@@ -175,6 +178,7 @@ class Generations:
             self.failed = f"the import took longer than {(coming.deadline_ns - coming.started_ns) / 1e9:g} s"
             log.error("%s: the template is killed and tries again with more time", self.failed)
             self._drop(coming)
+            self.restarts += 1
             self.coming = None
             self._retry_ns = now_ns
         current = self.current

@@ -19,6 +19,7 @@ class GuardianHandle:
         self.pid = pid
         self.descriptor = os.pidfd_open(pid)
         self._stopped = False
+        self.restarts = 0
 
     def replace(self, directory: Directory, board: Scoreboard, wake: int) -> None:
         """It died: start another, which adopts us."""
@@ -27,6 +28,7 @@ class GuardianHandle:
         arguments = [f"--dir={directory}", f"--adopt={os.getpid()}", f"--board={board.descriptor}", f"--wake={wake}"]
         started = start("supervisor.guardian", arguments, [board.descriptor, wake])
         self.pid, self.descriptor = started.pid, started.pidfd
+        self.restarts += 1
 
     def check(self) -> None:
         """Kill one that is stopped at two looks in a row: it would not notice our end."""

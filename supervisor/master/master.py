@@ -14,6 +14,7 @@ from supervisor.master.ears import Ears
 from supervisor.master.ending import Ending
 from supervisor.master.enforcer import Enforcer
 from supervisor.master.executioner import Executioner
+from supervisor.master.figures import figures
 from supervisor.master.generations import Generations
 from supervisor.master.guardian import GuardianHandle
 from supervisor.master.ownership import Change, Ownership
@@ -242,8 +243,8 @@ class Master:
         """Carry out what the owner or the command line asks."""
         now = time.monotonic_ns()
         match name:
-            case "status":
-                return describe(self)
+            case "status" | "figures":
+                return describe(self) if name == "status" else figures(self)
             case "owners":
                 self._owners_changed(now)
                 return {"generation": self.generations.newest, "draining": self.ending.begun}

@@ -11,6 +11,7 @@ from contextlib import suppress
 from supervisor import signals
 from supervisor.errors import SettingsError
 from supervisor.log import log
+from supervisor.master.leaving import Leave, Reason
 from supervisor.master.recycling import reason
 from supervisor.master.scaling import Bounds, Scaling, Seen
 from supervisor.master.template import TemplateHandle
@@ -27,6 +28,8 @@ _LONGEST_BACKOFF_NS = 30_000_000_000
 _SETTLE_NS = 10_000_000
 _NUMBERS = 1 << 32
 _PIPE_BYTES = 256 * 1024
+_REPLACED = Leave(Reason.ASKED, "it was replaced")
+_UNWANTED = Leave(Reason.SCALING, "there are more workers than wanted")
 
 
 class Pool:
@@ -47,6 +50,9 @@ class Pool:
         self.serves = 0
         """The generation that forks of this template count as."""
         self.recycled: dict[str, int] = {}
+        """Workers that were asked to leave, by why, in words."""
+        self.left: dict[str, int] = {}
+        """The same by :class:`~supervisor.master.leaving.Reason`."""
         board.put(Header.MOST_WAITING, settings.max_waiting)
         # Numbers are unlike those of any earlier tree: the journal remembers who held what.
         self._next_number = random.getrandbits(30) * _NUMBERS + 1
@@ -155,7 +161,7 @@ class Pool:
             self._fork(template, self.target, now_ns, spare=True)
         for seat, handle in seated.items():
             if seat >= self.target and not handle.spare:
-                self.retire(handle, "there are more workers than wanted")
+                self.retire(handle, _UNWANTED)
         self._recycle(template, now_ns)
 
     def _stays(self, handle: WorkerHandle) -> bool:
@@ -174,10 +180,10 @@ class Pool:
         for handle in self.workers.values():
             grown = proc.tree_resident_bytes(handle.pid) - handle.baseline if watch_memory and handle.baseline else 0
             why = reason(handle, self.settings, self.serves, now_ns, grown)
-            if why and handle.spare:
+            if why is not None and handle.spare:
                 self.retire(handle, why)
-            elif why:
-                handle.retired_why = why
+            elif why is not None:
+                handle.leave = why
                 self._fork(template, handle.seat, now_ns, replaces=handle)
                 return
 
@@ -290,7 +296,7 @@ class Pool:
             replaced, handle.replaces = handle.replaces, None
             log.debug("worker %d is ready after %.1f ms", handle.pid, (ready_ns - handle.spawned_ns) / 1e6)
             if replaced is not None:
-                self.retire(replaced, replaced.retired_why)
+                self.retire(replaced, replaced.leave or _REPLACED)
 
     def ask_to_leave(self, pid: int) -> dict[str, object]:
         """Have the worker with this pid (0: each) replaced, as one that is due: after its task, the new one first."""
@@ -299,14 +305,15 @@ class Pool:
             handle.unwanted = True
         return {"asked": [handle.pid for handle in asked]}
 
-    def retire(self, handle: WorkerHandle, why: str) -> None:
+    def retire(self, handle: WorkerHandle, why: Leave) -> None:
         """Ask a worker to leave after the task at hand."""
         if handle.stage in (Stage.DEAD, Stage.RETIRING):
             return  # asked once is enough: each signal interrupts a system call of the task
-        log.debug("worker %d retires: %s", handle.pid, why)
-        self.recycled[why] = self.recycled.get(why, 0) + 1
+        log.debug("worker %d retires: %s", handle.pid, why.text)
+        self.recycled[why.text] = self.recycled.get(why.text, 0) + 1
+        self.left[why.reason] = self.left.get(why.reason, 0) + 1
         handle.stage = Stage.RETIRING
-        handle.retired_why = why
+        handle.leave = why
         if handle.who is not None:
             handle.send(signals.RETIRE)
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from supervisor.core.entry import Death
+from supervisor.core.histogram import Histogram
 from supervisor.log import log
 from supervisor.master import reaper
 from supervisor.master.broker import BrokerHandle
@@ -15,7 +16,7 @@ from supervisor.master.executioner import Executioner
 from supervisor.master.generations import Generations
 from supervisor.master.guardian import GuardianHandle
 from supervisor.master.pool import Pool
-from supervisor.master.worker import Stage, WorkerHandle
+from supervisor.master.worker import KillStage, Stage, WorkerHandle
 from supervisor.states import Cause
 from supervisor.wire.channel import Gone
 
@@ -45,6 +46,8 @@ class Undertaker:
         self._deaths = DeathReader()
         self.kills: dict[str, int] = {}
         """Deaths of workers by cause, but for those that were asked to leave."""
+        self.lateness: dict[str, Histogram] = {}
+        """How long after they were due kills had done their work, in seconds, by cause."""
         self._statuses: dict[int, int] = {}
         """Ends of children whose pid the template has not told yet."""
         self._sweep_ns = self._pause_ns = 0
@@ -141,6 +144,9 @@ class Undertaker:
 
     def finalise(self, handle: WorkerHandle, death: Death, now: int) -> None:
         """A worker is no more: have the end of what it ran written down, and free its place."""
+        if handle.kill is not None and handle.kill.due_ns and handle.kill.stage is KillStage.KILLED:
+            late = (time.monotonic_ns() - handle.kill.due_ns) / 1e9  # ``now`` is that of the loop's last waking
+            self.lateness.setdefault(handle.kill.cause.value, Histogram()).add([max(0.0, late)])
         running, claim = handle.slot.running(), handle.slot.claimed()
         started = running.lease if running is not None else (claim.lease if claim else 0)
         if death.cause is not Cause.SHUTDOWN:
@@ -150,4 +156,4 @@ class Undertaker:
         self._broker.gone(Gone(handle.number, started, death.cause.value, death.message, death.stack))
         self._pool.remove(handle, now)
         if handle.replaces is not None:
-            handle.replaces.retired_why = ""
+            handle.replaces.leave = None

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
+from supervisor.master.leaving import Leave
 from supervisor.scoreboard import Slot, Word
 from supervisor.states import Cause
 from supervisor.system.proc import Identity
@@ -67,6 +68,8 @@ class Kill:
     stack_size: int = -1
     cpu_ns: int = 0
     """What CPU it had used when it was asked for its stack."""
+    due_ns: int = 0
+    """The monotonic nanosecond at which it was to come; 0 where there was none to keep."""
     patience_ns: int = 0
     """Until when it may be waited for that stack, if it gets no CPU to write it."""
 
@@ -120,7 +123,8 @@ class WorkerHandle:
     stopped_ns: int = 0
     """Since when it is stopped by somebody else."""
     replaces: WorkerHandle | None = None
-    retired_why: str = ""
+    leave: Leave | None = None
+    """Why it is to leave, or is replaced."""
     unwanted: bool = False
     """Whether somebody asked for another one in its place."""
     stack_asked: bool = False

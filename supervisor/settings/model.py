@@ -14,6 +14,7 @@ from supervisor.settings import source
 from supervisor.settings.check import Check
 from supervisor.settings.counts import Counts
 from supervisor.settings.cpus import CpuList
+from supervisor.settings.endpoint import Endpoint, PromFile
 from supervisor.settings.gather import Gathered
 from supervisor.settings.host import Host
 from supervisor.settings.kind import Choice, Duration, Factor, Maybe, Size, Switch, Whole
@@ -345,6 +346,25 @@ class Settings:
         1000,
         "Tasks of one queue that wait for a worker above which a warning is logged and `on_backlog` is called,"
         " once until it fell below half of it. `none`: never.",
+    )
+
+    metrics_listen: str | None = setting(
+        "Watching",
+        Maybe(Endpoint()),
+        None,
+        "Port of this machine on which Prometheus may fetch metrics, such as `127.0.0.1:9464`.",
+    )
+    metrics_file: Path | None = setting(
+        "Watching",
+        Maybe(PromFile()),
+        None,
+        "File that metrics are written into, for the textfile collector of the node exporter.",
+    )
+    metrics_interval: float = setting(
+        "Watching",
+        Duration(least=1.0, above=False, most=3600.0),
+        15.0,
+        "How often that file is written.",
     )
 
     result_ttl: float = setting(

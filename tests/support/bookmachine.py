@@ -518,6 +518,7 @@ class BookMachine(RuleBasedStateMachine):
             assert tally.unfinished == len(ours)
             assert tally.running == states[State.RUNNING]
             assert tally.later == states[State.SCHEDULED] + states[State.RETRYING]
+            assert (tally.retrying, tally.blocked) == (states[State.RETRYING], 0)
             assert tally.depth == states[State.QUEUED]
             waiting = [entry.since for entry in ours if entry.state is State.QUEUED]
             assert tally.oldest() == min(waiting, default=None)
