@@ -6,26 +6,26 @@ which Gunicorn up to 26.0 takes for its own workers' word.
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 
 from supervisor import __version__
-from supervisor.cli.acts import cancel, clear, priority, retry, submit
-from supervisor.cli.check import check
-from supervisor.cli.completion import completion
-from supervisor.cli.dead import dead
-from supervisor.cli.doctor import doctor
-from supervisor.cli.drain import drain
-from supervisor.cli.logs import logs
-from supervisor.cli.metrics import metrics
-from supervisor.cli.queues import pause, queues, resume, stats
-from supervisor.cli.run import run
-from supervisor.cli.schedules import schedules
-from supervisor.cli.show import show
-from supervisor.cli.status import status
-from supervisor.cli.tasks import tasks
-from supervisor.cli.top import top
-from supervisor.cli.workers import workers
 from supervisor.errors import SupervisorError
+
+_MODULES = {
+    "acts": ("submit", "cancel", "retry", "clear", "priority"),
+    "queues": ("queues", "pause", "resume", "stats"),
+    **{
+        name: (name,)
+        for name in (
+            *("run", "status", "top", "workers", "check", "doctor", "metrics", "completion", "drain"),
+            *("tasks", "show", "logs", "dead", "schedules"),
+        )
+    },
+}
+_PLACES = {name: module for module, names in _MODULES.items() for name in names}
+"""The module that holds each command: it is imported when the command is wanted, since all of them take a while."""
 
 
 class _Refusal(click.ClickException):
@@ -37,7 +37,16 @@ class _Refusal(click.ClickException):
 
 
 class _Commands(click.Group):
-    """Turns our errors, whichever command raises them, into a refusal."""
+    """Finds the commands, and turns our errors, whichever of them raises them, into a refusal."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_PLACES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _PLACES:
+            return None
+        found: click.Command = getattr(import_module(f"supervisor.cli.{_PLACES[cmd_name]}"), cmd_name)
+        return found
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -50,9 +59,3 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="gunicorn-supervisor")
 def cli() -> None:
     """Background tasks for web applications, in processes that can really be killed."""
-
-
-_TASKS = (submit, tasks, show, logs, cancel, retry, clear, priority, dead)
-_QUEUES = (queues, pause, resume, schedules, stats, metrics, drain)
-for command in (run, status, top, workers, check, doctor, completion, *_TASKS, *_QUEUES):
-    cli.add_command(command)

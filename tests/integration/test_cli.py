@@ -310,7 +310,14 @@ def test_status_finds_the_directory_by_itself(alone: CommandTree, app: Path) -> 
 def test_status_of_a_stranger_says_that_it_is_closed_to_us(tree: RunningTree) -> None:
     script = "import os; os.setgid(65534); os.setuid(65534); supervisor.cli.commands.cli()"
     # Imported before the change of user, who may not be able to read this Python.
-    words = [*command()[:1], "-c", f"import supervisor.cli.commands; {script}", "status", "--dir", str(tree.dir)]
+    words = [
+        *command()[:1],
+        "-c",
+        f"import supervisor.cli.commands, supervisor.cli.status; {script}",
+        "status",
+        "--dir",
+        str(tree.dir),
+    ]
     done = subprocess.run(words, cwd="/", env=environment(), capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "is closed to us (uid 65534)" in done.stderr
