@@ -77,7 +77,7 @@ class Target:
             "next": ([], 1),
             "configure": ({"timeout": 5.0}, []),
         }
-        for name in self._service._calls:
+        for name in self._service.calls:
             body = encode((1, name, known.get(name, (new_id(), 1.0))))
             yield bytes([_PROVES]) + _PIECE.pack(_FRAMED, len(body)) + body
 

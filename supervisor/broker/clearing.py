@@ -1,4 +1,4 @@
-"""Cancelling all that waits: a slice a call, so that nobody else has to wait for it."""
+"""Cancelling: one task, or all that waits, a slice a call, so that nobody else has to wait for it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING
 
 from supervisor.broker.connection import Connection
 from supervisor.core.blocks import last_of
-from supervisor.core.entry import Entry
+from supervisor.core.book import Cancelled
+from supervisor.core.entry import Entry, Lease
+from supervisor.errors import UnknownTaskError
+from supervisor.ids import to_text
+from supervisor.scoreboard import Word
 from supervisor.states import State
+from supervisor.wire.channel import CancelRunning
 from supervisor.wire.messages import Cleared, Span
+from supervisor.wire.remote import RemoteError
 
 if TYPE_CHECKING:
     from supervisor.broker.service import Service
@@ -39,6 +45,23 @@ class Clearing:
                 count += 1
         end = last_of(block)
         return Cleared(count, (end, last) if end < last else None)
+
+    def cancel(self, connection: Connection, ident: int | None, task_id: bytes) -> object:
+        """Stop a task, wherever it is; whether there was anything to stop."""
+        found, lease = self._service.book.cancel(task_id, self._service.now)
+        if found is Cancelled.UNKNOWN:
+            if self._service.journal.state_of(task_id) is None:
+                raise RemoteError(UnknownTaskError, to_text(task_id))
+            return False
+        if lease is not None:
+            self.ask_to_end(lease)
+        return True
+
+    def ask_to_end(self, lease: Lease) -> None:
+        """Have the master see to the end of a task that runs."""
+        worker = self._service.book.workers[lease.worker]
+        self._service.board.slots[worker.slot].put(Word.CANCEL_LEASE, lease.number)
+        self._service.turn.words.append(CancelRunning(worker.number, worker.slot, lease.number))
 
 
 def _is_meant(entry: Entry, name: str, queue: str) -> bool:

@@ -115,7 +115,7 @@ class Ended:
         service = self._service
         if self._book.agenda.closed:
             raise RemoteError(QueueDrainingError)
-        service.want_room([stored.options.queue])
+        service.intake.want_room([stored.options.queue])
         holder = self._holder(stored)
         if holder is not None and stored.keys.unique is not None:
             raise RemoteError(KeyHeldError, to_text(stored.id), stored.keys.unique.key, to_text(holder))

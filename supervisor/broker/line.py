@@ -117,7 +117,7 @@ class MasterLine:
             take_back(book, worker, service.board.slots[known.slot], now)
         for lease in book.leases.values():
             if lease.cancelling:
-                service.ask_to_end(lease)  # the broker before us may not have got round to it
+                service.clearing.ask_to_end(lease)  # the broker before us may not have got round to it
         for living in roster.alive:
             book.hello(Hello(living.worker, living.slot, living.pid, living.generation))
         service.turn.words.append(service.configuring.for_master())

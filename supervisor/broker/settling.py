@@ -203,7 +203,7 @@ class Settler:
         self._handed_out(connection, len(grants), self._service.now.mono)
 
     def _answer(self, waiter: Waiter) -> None:
-        row = self._service.row(waiter.task_id, with_result=waiter.with_result)
+        row = self._service.inquiry.row(waiter.task_id, with_result=waiter.with_result)
         self._send(waiter.connection, encode_reply(waiter.ident, RETURN, row))
 
     def _send(self, connection: Connection, data: bytes) -> None:

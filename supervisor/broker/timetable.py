@@ -66,7 +66,7 @@ class Timetable:
         if self._service.book.draining:
             return None
         try:
-            return self._service.accept([submission])[0]
+            return self._service.intake.accept([submission])[0]
         except RemoteError as error:
             if issubclass(error.kind, QueueFullError | QueueClosedError):
                 return None
@@ -102,7 +102,7 @@ class Timetable:
         submission = self._schedules.submission(name, task_id)
         if submission is None:
             return self._refuse(name)
-        found = self._service.accept([submission])[0]
+        found = self._service.intake.accept([submission])[0]
         self._schedules.ran(name, found)
         return found
 

@@ -169,7 +169,7 @@ class Together:
             found, lease = self._service.book.cancel(task_id, self._service.now)
             count += found is not Cancelled.UNKNOWN
             if lease is not None:
-                self._service.ask_to_end(lease)
+                self._service.clearing.ask_to_end(lease)
         return count
 
     # -- waiting inside tasks ------------------------------------------------------------------------------------

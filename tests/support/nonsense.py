@@ -9,12 +9,12 @@ from inspect import getsource
 import msgspec
 from hypothesis import strategies as st
 
-from supervisor.broker.service import Service
+from supervisor.broker import methods
 from supervisor.wire.codec import HEADER
 
 _GOVERNING = {"drain", "open", "configure", "pause", "weigh", "clear", "set_limit", "set_rate"}
 """What whoever knows the key may do to everybody: to say it is no attack."""
-METHODS = sorted(set(re.findall(r'"(\w+)": _call', getsource(Service._methods))) - _GOVERNING)
+METHODS = sorted(set(re.findall(r'"(\w+)": call', getsource(methods))) - _GOVERNING)
 PLAIN = st.recursive(
     st.none()
     | st.booleans()

@@ -152,7 +152,7 @@ class TogetherMachine(RuleBasedStateMachine):
 
     def accept(self, submissions: list[Submission]) -> None:
         """Submit them in one call; sometimes the answer is lost, at once or later."""
-        ids = self.service.accept(submissions)
+        ids = self.service.intake.accept(submissions)
         assert ids == [each.id for each in submissions]
         self.models |= {each.id: Model(each) for each in submissions}
 
@@ -217,7 +217,7 @@ class TogetherMachine(RuleBasedStateMachine):
 
     def repeat(self, submissions: list[Submission]) -> None:
         before, ended = self.snapshot(), self.ended_counts()
-        self.service.accept([msgspec.structs.replace(each, again=True) for each in submissions])
+        self.service.intake.accept([msgspec.structs.replace(each, again=True) for each in submissions])
         assert self.snapshot() == before, "a repeated call changes nothing"
         assert self.ended_counts() == ended
 
@@ -251,7 +251,7 @@ class TogetherMachine(RuleBasedStateMachine):
     @rule(which=ANY)
     def cancel_group(self, which: int) -> None:
         group = pick(list(self.groups), which)
-        self.service.ask_to_end = lambda lease: None  # type: ignore[method-assign]  # there is no master
+        self.service.clearing.ask_to_end = lambda lease: None  # type: ignore[method-assign]  # there is no master
         self.service.together.cancel(NOBODY, None, group)
         self.commit()
         assert not any(self.state_of(task_id) in WAITS for task_id in self.groups[group])

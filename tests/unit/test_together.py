@@ -65,7 +65,7 @@ class Desk:
         self.journal.close()
 
     def submit(self, *submissions: Submission) -> list[bytes]:
-        found = self.service.accept(list(submissions))
+        found = self.service.intake.accept(list(submissions))
         self.commit()
         return found
 
@@ -121,9 +121,9 @@ def seconds_of(desk: Desk, count: int) -> float:
     members = [plain() for _ in range(count)]
     callback = plain(ties=Ties([each.id for each in members], Fate.RUN, Fate.RUN, count, listed=True))
     begun = time.process_time()
-    desk.service.accept(line)
+    desk.service.intake.accept(line)
     desk.book.cancel(ids[0], desk.now)
-    desk.service.accept([*members, callback])
+    desk.service.intake.accept([*members, callback])
     for member in members:
         desk.book.cancel(member.id, desk.now)
     took = time.process_time() - begun
@@ -169,7 +169,7 @@ def test_results_stay_as_long_as_a_child_needs_them_and_no_longer(desk: Desk) ->
     desk.sweep()
     found = desk.service.together.handed(NOBODY, None, child.id, 0)
     assert [row and row.result for row in found.rows] == [b"r", b"r"]  # type: ignore[attr-defined]
-    shown = [desk.service.row(each, with_result=True) for each in parents]
+    shown = [desk.service.inquiry.row(each, with_result=True) for each in parents]
     assert [row and row.result for row in shown] == [None, None], "to others they are what they would be without"
     desk.run()
     assert desk.state(child.id) is State.QUEUED
@@ -229,11 +229,11 @@ def test_nothing_is_accepted_where_a_parent_is_unknown_or_comes_later(desk: Desk
     later = plain()
     for bad in (plain(ties=Ties([new_id()])), plain(ties=Ties([later.id]))):
         with pytest.raises(RemoteError) as caught:
-            desk.service.accept([plain(), bad, later])
+            desk.service.intake.accept([plain(), bad, later])
         assert isinstance(rebuild(list(map(_listed, caught.value.as_value()))), UnknownTaskError)
     itself = new_id()
     with pytest.raises(RemoteError):
-        desk.service.accept([Submission(itself, "t", b"x", ties=Ties([itself]))])
+        desk.service.intake.accept([Submission(itself, "t", b"x", ties=Ties([itself]))])
     assert not desk.book.agenda.tasks
 
 
