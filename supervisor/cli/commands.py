@@ -22,6 +22,7 @@ from supervisor.cli.show import show
 from supervisor.cli.status import status
 from supervisor.cli.tasks import tasks
 from supervisor.cli.top import top
+from supervisor.cli.web import web
 from supervisor.cli.workers import workers
 from supervisor.errors import SupervisorError
 
@@ -52,5 +53,5 @@ def cli() -> None:
 
 _TASKS = (submit, tasks, show, logs, cancel, retry, clear, priority, dead)
 _QUEUES = (queues, pause, resume, schedules, stats, drain)
-for command in (run, status, top, workers, check, doctor, completion, *_TASKS, *_QUEUES):
+for command in (run, status, top, web, workers, check, doctor, completion, *_TASKS, *_QUEUES):
     cli.add_command(command)

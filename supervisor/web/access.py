@@ -160,11 +160,10 @@ async def _ask(auth: Any, scope: Mapping[str, Any]) -> Told:
     if inspect.iscoroutinefunction(auth) or inspect.iscoroutinefunction(getattr(auth, "__call__", None)):  # noqa: B004
         found: Told = await auth(scope)
         return found
-    found = await anyio.to_thread.run_sync(partial(auth, scope))  # it may ask a database
-    return found
+    return await anyio.to_thread.run_sync(partial(auth, scope))  # it may ask a database
 
 
-def _told(found: object) -> tuple[Role, str]:
+def _told(found: Told) -> tuple[Role, str]:
     role, user = found if isinstance(found, tuple) else (found, "")
     if role not in _ROLES:
         raise ProblemError(500, f"auth returned {role!r}: expected 'viewer', 'operator' or None", "auth")

@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from supervisor.web import endpoint, pages, problems
+from supervisor.web import endpoint, openapi, pages, problems
 from supervisor.web.headers import SecurityHeaders
 from supervisor.web.options import Options
 from supervisor.web.site import Site
@@ -26,7 +26,11 @@ def dashboard(options: Options | None = None, **chosen: Any) -> Starlette:
     """
     site = Site((options or Options(**chosen)).with_environment(os.environ))
     app = Starlette(
-        routes=[*(endpoint.route(each, site) for each in OPERATIONS), *pages.routes(site)],
+        routes=[
+            *(endpoint.route(each, site) for each in OPERATIONS),
+            openapi.route(OPERATIONS, site),
+            *pages.routes(site),
+        ],
         middleware=[Middleware(SecurityHeaders)],
         exception_handlers={HTTPException: _refuse},
     )

@@ -11,18 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from supervisor.web.access import Caller, Role
+from supervisor.web.answer import Answer, Nothing
 from supervisor.web.site import Site
-
-
-class Answer(msgspec.Struct, kw_only=True):
-    """What all answers have."""
-
-    live: bool = True
-    """Whether the supervisor answered; else all this is from the journal."""
-
-
-class Nothing(msgspec.Struct, forbid_unknown_fields=True):
-    """A body in which there is nothing to say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The pages: one HTML shell at every view's URL, whose script sees by the URL which view it is; and the static files."""
+"""The pages: one HTML shell at every view's URL, whose script sees by that which view it is; and the static files."""
 
 from __future__ import annotations
 

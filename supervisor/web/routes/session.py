@@ -10,7 +10,8 @@ from starlette.responses import Response
 from supervisor import __version__
 from supervisor.web import csrf
 from supervisor.web.access import COOKIE, Caller, Role
-from supervisor.web.operation import Answer, Ask, Operation, get
+from supervisor.web.answer import Answer
+from supervisor.web.operation import Ask, Operation, get
 from supervisor.web.pages import base_of
 
 
