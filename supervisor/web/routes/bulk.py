@@ -102,12 +102,14 @@ class _Sweep:
 
     async def _one(self, task_id: str) -> None:
         try:
-            self._done += await self._do(task_id)
+            done = await self._do(task_id)
         except (QueueUnavailableError, QueueFullError, QueueClosedError):
             raise
         except SupervisorError as error:
             if len(self._refused) < _MOST_REFUSED:
                 self._refused.append(Refused(task_id, str(error)))
+        else:
+            self._done += done
 
 
 async def cancel(ask: Ask) -> Answer:
