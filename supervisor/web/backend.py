@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Concatenate, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -17,6 +18,7 @@ from supervisor.errors import QueueUnavailableError
 from supervisor.journal import history
 from supervisor.journal.history import History
 from supervisor.owners import Owner
+from supervisor.system import lock
 from supervisor.taskqueue import TaskQueue
 
 T = TypeVar("T")
@@ -24,8 +26,8 @@ P = ParamSpec("P")
 _LOOK_SECONDS = 1.5
 """For a look, which can be had from the journal as well."""
 _ACT_SECONDS = 5.0
-_AWAY_SECONDS = 1.0
-"""For so long one that did not answer is not asked again for a look."""
+_AGAIN_SECONDS = 1.0
+"""So often one that did not answer is asked again; one that did counts as live for as long."""
 _READERS = 4
 """Threads that read the journal at a time."""
 
@@ -37,20 +39,42 @@ class Backend:
         self.directory = directory
         self.looks = TaskQueue(directory.path, _LOOK_SECONDS)
         self.acts = TaskQueue(directory.path, _ACT_SECONDS)
-        self._away: tuple[float, QueueUnavailableError] | None = None
+        self._away: QueueUnavailableError | None = None
+        self._checked = -_AGAIN_SECONDS
+        """When it was asked last, on the monotonic clock."""
+        self._probe: asyncio.Task[None] | None = None
         self._limiters: WeakKeyDictionary[asyncio.AbstractEventLoop, anyio.CapacityLimiter] = WeakKeyDictionary()
 
     async def look(self, ask: Callable[[TaskQueue], Awaitable[T]]) -> T:
-        """Ask the supervisor. QueueUnavailableError at once where it has just not answered somebody else."""
-        if self._away is not None and time.monotonic() < self._away[0]:
-            raise self._away[1]
+        """Ask the supervisor. QueueUnavailableError at once where none runs, or has not answered somebody else: then it
+        is asked again beside, so that only the first who looks has to wait for an answer that does not come.
+        """
+        if self._away is not None:
+            self._ask_again()
+            raise self._away
+        if lock.holder(self.directory.lock) is None:
+            raise QueueUnavailableError(str(self.directory), "no supervisor runs there")
+        return await self._ask(ask)
+
+    async def _ask(self, ask: Callable[[TaskQueue], Awaitable[T]]) -> T:
         try:
             found = await ask(self.looks)
         except QueueUnavailableError as error:
-            self._away = (time.monotonic() + _AWAY_SECONDS, error)
+            self._away = error
             raise
+        finally:
+            self._checked = time.monotonic()
         self._away = None
         return found
+
+    def _ask_again(self) -> None:
+        idle = self._probe is None or self._probe.done()
+        if idle and time.monotonic() - self._checked > _AGAIN_SECONDS:
+            self._probe = asyncio.ensure_future(self._try())
+
+    async def _try(self) -> None:
+        with suppress(QueueUnavailableError):
+            await self._ask(lambda queue: queue.ais_accepting())
 
     async def look_if_live(self, ask: Callable[[TaskQueue], Awaitable[T]]) -> T | None:
         """The same; None where it does not answer."""
@@ -60,7 +84,9 @@ class Backend:
             return None
 
     async def is_live(self) -> bool:
-        """Whether it answers."""
+        """Whether it answers, or did a moment ago."""
+        if self._away is None and time.monotonic() - self._checked < _AGAIN_SECONDS:
+            return lock.holder(self.directory.lock) is not None
         return await self.look_if_live(lambda queue: queue.ais_accepting()) is not None
 
     async def read(self, do: Callable[Concatenate[History, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

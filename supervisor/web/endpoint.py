@@ -35,20 +35,28 @@ class _Endpoint:
         """Answer one request, whatever it is."""
         caller = _NOBODY
         try:
-            caller = await self._site.access.caller(request)
-            response = await self._carry_out(request, caller)
-            refused = ""
+            caller = await self._caller(request)
+            response, told = await self._carry_out(request, caller)
         except SupervisorError as error:
-            response, refused = problems.problem_of(error, request.url.path), str(error)
+            response, told = problems.problem_of(error, request.url.path), str(error)
         except Exception:  # noqa: BLE001  told in the log, and to the caller that it is there
             log.exception("the dashboard failed at %s %s", request.method, request.url.path)
-            refused = "something went wrong here; the log of the web server says what"
-            response = problems.answer(500, refused, "internal", request.url.path)
+            told = "something went wrong here; the log of the web server says what"
+            response = problems.answer(500, told, "internal", request.url.path)
         if self._operation.is_action:
-            await self._site.audit.write(_entry(self._operation, request, caller, response.status_code, refused))
+            await self._site.audit.write(_entry(self._operation, request, caller, response.status_code, told))
         return response
 
-    async def _carry_out(self, request: Request, caller: Caller) -> Response:
+    async def _caller(self, request: Request) -> Caller:
+        try:
+            return await self._site.access.caller(request)
+        except problems.ProblemError:
+            if not self._operation.is_public:
+                raise
+            return _NOBODY
+
+    async def _carry_out(self, request: Request, caller: Caller) -> tuple[Response, str]:
+        """The answer, and what of the body is to be written down."""
         operation, site = self._operation, self._site
         if not operation.own_checks:
             site.access.refuse(caller, operation.role)
@@ -57,12 +65,13 @@ class _Endpoint:
         query = read_query(request, operation.query)
         body = await read_body(request, operation.body)
         found = await operation.handler(Ask(site, request, caller, query, body))
+        told = operation.audited(body) if operation.is_action else ""
         if isinstance(found, Response):
-            return found
-        return Response(msgspec.json.encode(found), operation.status, media_type="application/json")
+            return found, told
+        return Response(msgspec.json.encode(found), operation.status, media_type="application/json"), told
 
 
-def _entry(operation: Operation, request: Request, caller: Caller, status: int, refused: str) -> Entry:
+def _entry(operation: Operation, request: Request, caller: Caller, status: int, detail: str) -> Entry:
     return Entry(
         user=caller.user,
         role=caller.role.label or "",
@@ -71,5 +80,5 @@ def _entry(operation: Operation, request: Request, caller: Caller, status: int, 
         target=", ".join(str(each) for each in request.path_params.values())[:200],
         status=status,
         outcome="done" if status < 400 else "refused" if status < 500 else "failed",
-        detail=refused[:500],
+        detail=detail[:500],
     )

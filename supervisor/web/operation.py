@@ -54,6 +54,11 @@ class Operation:
     own_checks: bool = False
     """Whether the handler itself says who may ask."""
 
+    is_public: bool = False
+    """Whether it answers anybody, by whatever name it is called."""
+    audited: Callable[[Any], str] = lambda body: ""
+    """What of the body is written down."""
+
     @property
     def is_action(self) -> bool:
         """Whether it changes something, and so has to come from our own page."""
@@ -65,7 +70,11 @@ def get(path: str, handler: Handler, about: str, answer: Any = None, **more: Any
     return Operation(method="GET", path=path, handler=handler, about=about, answer=answer, **more)
 
 
+def _json(body: Any) -> str:
+    return msgspec.json.encode(body).decode()
+
+
 def act(path: str, handler: Handler, about: str, answer: Any = None, **more: Any) -> Operation:
     """An action of operators."""
-    chosen: dict[str, Any] = {"method": "POST", "role": Role.OPERATOR, "body": Nothing, **more}
+    chosen: dict[str, Any] = {"method": "POST", "role": Role.OPERATOR, "body": Nothing, "audited": _json, **more}
     return Operation(path=path, handler=handler, about=about, answer=answer, **chosen)

@@ -125,6 +125,12 @@ def test_an_action_is_for_operators_with_the_token_from_our_own_page(
         assert allowed.status_code in (200, 201, 404, 409)
 
 
+def test_probes_are_answered_by_any_name(local: Client) -> None:
+    for path in ANYBODY:
+        answer = local.http.get(f"/{path}", headers={"Host": "10.1.2.3:8000"})
+        assert (answer.status_code, list(answer.json())) == (200, ["status"])
+
+
 def test_another_name_for_this_machine_is_refused(local: Client) -> None:
     for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "localhost.evil.example"):
         assert local.http.get("/api/overview", headers={"Host": host}).status_code == 403

@@ -35,7 +35,16 @@ def test_requests_made_up_by_the_document_find_no_error_of_ours(
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{guarded.url}/openapi.json", "--checks", CHECKS]
     command += ["-H", f"Cookie: supervisor_session={cookie}", "-H", f"X-CSRF-Token: {session['csrf']}"]
     command += ["--exclude-path-regex", "events$", "--exclude-path", "/api/session", "--exclude-path", "/metrics"]
-    command += ["--max-examples", "5", "--phases", "examples,coverage,fuzzing", "--seed", "1", "--request-timeout", "20"]
+    command += [
+        "--max-examples",
+        "5",
+        "--phases",
+        "examples,coverage,fuzzing",
+        "--seed",
+        "1",
+        "--request-timeout",
+        "20",
+    ]
     command += ["--generation-database", "none", "--workers", "2"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -111,8 +112,9 @@ def _json(found: Struct, status: int = 200) -> Response:
     return Response(msgspec.json.encode(found), status, media_type="application/json")
 
 
+_PUBLIC: dict[str, Any] = {"role": Role.NOBODY, "own_checks": True, "is_public": True}
 OPERATIONS = (
-    get("livez", livez, "Whether this process answers.", Alive, role=Role.NOBODY, own_checks=True),
-    get("readyz", readyz, "Whether tasks get done; 503 where not.", Readiness, role=Role.NOBODY, own_checks=True),
+    get("livez", livez, "Whether this process answers.", Alive, **_PUBLIC),
+    get("readyz", readyz, "Whether tasks get done; 503 where not.", Readiness, **_PUBLIC),
     get("metrics", metrics, "Numbers for Prometheus.", media_type="text/plain"),
 )

@@ -223,10 +223,23 @@ async def retry(ask: Ask) -> Answer:
     return Done(id=task_id, done=await ask.site.backend.acts.aretry(task_id))
 
 
+def _name_of(body: NewTask) -> str:
+    """Not the arguments, some of which may be hidden."""
+    return body.name
+
+
 _STREAM = "text/event-stream"
 OPERATIONS = (
     get("api/tasks", tasks, "A page of tasks, the latest first.", Tasks, query=TaskQuery),
-    act("api/tasks", submit, "Submit what is registered under a name.", Submitted, body=NewTask, status=201),
+    act(
+        "api/tasks",
+        submit,
+        "Submit what is registered under a name.",
+        Submitted,
+        body=NewTask,
+        status=201,
+        audited=_name_of,
+    ),
     get("api/tasks/{id}", one, "All that is known of a task.", Detail),
     get("api/tasks/{id}/graph", relatives, "What it waits for, and what waits for it.", Graph),
     get("api/tasks/{id}/logs", logs, "What it has printed and logged.", Logs, query=LogQuery),
