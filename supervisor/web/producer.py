@@ -30,15 +30,19 @@ class Producer:
     async def attended(self) -> AsyncGenerator[None]:
         """Listen inside ``async with``."""
         self._listeners += 1
-        if self._task is None:
+        if self._listeners == 1:
             self._task = asyncio.ensure_future(self._run())
         try:
             yield
         finally:
             self._listeners -= 1
-            if not self._listeners and self._task is not None:
-                self._task.cancel()
-                self._task = None
+            if not self._listeners:
+                self._stop()
+
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
 
     async def _run(self) -> None:
         try:

@@ -114,7 +114,7 @@ def _size(path: str | os.PathLike[str]) -> int:
 def master_of(directory: Directory) -> MasterFacts:
     """What the master says."""
     try:
-        told: Mapping[str, Any] = ask_master(directory, "status", timeout=1.0)
+        told: dict[str, Any] = dict(ask_master(directory, "status", timeout=1.0))
     except QueueUnavailableError:
         return MasterFacts()
     template = told["template"]

@@ -50,9 +50,10 @@ def fill(path: Path) -> list[dict[str, Any]]:
             }
             rows.append(row)
         connection.executemany(
-            "INSERT INTO tasks (seq, id, name, state, priority, generation, lease, worker, pid, failures, crashes, aborts,"
-            " files, created_at, started_at, ended_at, options, payload, queue) VALUES (:seq, :id, :name, :state, 0, 1,"
-            " :seq, 1, 77, :failures, 0, 0, 0, :created_at, :created_at, :ended_at, '{}', x'00', :queue)",
+            "INSERT INTO tasks (seq, id, name, state, priority, generation, lease, worker, pid, failures, crashes,"
+            " aborts, files, created_at, started_at, ended_at, options, payload, queue)"
+            " VALUES (:seq, :id, :name, :state, 0, 1, :seq, 1, 77, :failures, 0, 0, 0,"
+            " :created_at, :created_at, :ended_at, '{}', x'00', :queue)",
             rows,
         )
         dead = [row for row in rows if row["failures"]]

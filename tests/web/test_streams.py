@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +62,15 @@ class Stream:
 
 @contextmanager
 def listening(url: str, path: str, **headers: str) -> Iterator[Stream]:
-    with httpx.Client(base_url=url, auth=("tester", OPERATOR), timeout=httpx.Timeout(20.0, read=60.0)) as client:
-        with client.stream("GET", path, headers=headers) as answer:
-            assert answer.status_code == 200
-            assert answer.headers["content-type"].startswith("text/event-stream")
-            stream = Stream(answer)
-            yield stream
+    client = httpx.Client(base_url=url, auth=("tester", OPERATOR), timeout=httpx.Timeout(20.0, read=60.0))
+    with client, client.stream("GET", path, headers=headers) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield Stream(answer)
+
+
+def has(word: str, line: dict[str, Any]) -> bool:
+    return word in line["message"]
 
 
 def test_the_overview_is_told_again_as_it_changes(guarded: Dashboard, shared_tree: RunningTree, tmp_path: Path) -> None:
@@ -90,8 +94,8 @@ def test_lines_come_while_a_task_says_them_and_none_comes_twice_to_who_comes_aga
     with listening(guarded.url, path) as first, listening(guarded.url, path) as second:
         for number, word in enumerate(["one", "two", "three"]):
             (tmp_path / word).touch()
-            for stream in (first, second):
-                assert stream.first("line", lambda line, word=word: word in line["message"])["number"] == number
+            numbers = [stream.first("line", partial(has, word))["number"] for stream in (first, second)]
+            assert numbers == [number, number]
         (tmp_path / "end").touch()
         first.first("end")
         first.end()
