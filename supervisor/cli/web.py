@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from supervisor.cli.place import find
-from supervisor.errors import MissingExtraError, SettingsError
+from supervisor.errors import SettingsError
 
 _PORTS = 65535
 
@@ -21,12 +21,10 @@ def web(chosen: str | None, bind: str, root_path: str) -> None:
     it answers this machine only, and only shows.
     """
     host, port = _place(bind)
-    try:
-        import uvicorn  # noqa: PLC0415  its start is slow, and other commands do without it
+    import uvicorn  # noqa: PLC0415  its import is slow, and other commands do without it
 
-        from supervisor.web.app import dashboard  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("`supervisor web`", "web", error.name or "") from error
+    from supervisor.web import dashboard  # noqa: PLC0415
+
     app = dashboard(dir=find(chosen).path)
     click.echo(f"the dashboard is on http://{bind}{root_path}/", err=True)
     # Who asks is the peer: what a proxy says of others is not taken for it.

@@ -19,11 +19,11 @@ from supervisor.states import Cause, State
 from supervisor.taskqueue import TaskQueue
 from supervisor.web.answer import Answer
 from supervisor.web.backend import Backend
+from supervisor.web.finding import whole_id
 
 _LARGEST = 256 * 1024
 """Bytes of a result, or of arguments, that are shown."""
 _LONGEST_TEXT = 20_000
-_WHOLE_ID = 32
 
 
 class ProgressAnswer(Struct):
@@ -90,14 +90,6 @@ class Detail(Answer):
     arguments_note: str
     attempts: list[AttemptRecord]
     timeline: list[Event]
-
-
-async def whole_id(backend: Backend, written: str) -> str:
-    """The id that begins, or ends, with what was written. Raises UnknownTaskError, JournalError."""
-    if len(written.replace("-", "")) >= _WHOLE_ID:
-        id_of(written)
-        return written.replace("-", "").lower()
-    return await backend.read(lambda history: history.find(written))
 
 
 async def detail(backend: Backend, written: str) -> Detail:

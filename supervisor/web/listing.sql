@@ -43,6 +43,12 @@ WHERE block BETWEEN :low >> 10 AND (:before - 1) >> 10
     AND (:parent IS NULL OR EXISTS (SELECT 1 FROM ties d WHERE d.seq = tasks.seq AND instr(d.ties, :parent)))
 ORDER BY block DESC, tasks.seq DESC LIMIT :most;
 
+-- name: id_between
+SELECT id FROM tasks WHERE id BETWEEN ? AND ? LIMIT 2;
+
+-- name: id_ending
+SELECT id FROM tasks WHERE seq < :before AND seq >= :low AND lower(hex(id)) LIKE '%' || :digits LIMIT 2;
+
 -- name: first_since
 -- Ids are ordered by the time at which they were made, but for those of slots that were made up for.
 SELECT min(seq) FROM (SELECT seq FROM tasks WHERE id >= ? ORDER BY id LIMIT 256);

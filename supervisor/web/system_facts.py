@@ -26,6 +26,8 @@ from supervisor.web.options import Options
 
 HIDDEN = "<hidden>"
 _SECRET = ("password", "secret", "token", "key")
+_MOST_FILES = 100_000
+"""More are not counted."""
 _SINGLE = ("master", "guardian")
 
 
@@ -99,6 +101,8 @@ def _payloads(directory: Directory) -> tuple[int, int]:
             for entry in entries:
                 count += 1
                 total += _size(entry.path)
+                if count == _MOST_FILES:
+                    break
     except OSError:
         return 0, 0  # nothing was ever started there
     return count, total

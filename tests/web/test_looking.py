@@ -37,9 +37,13 @@ def test_a_task_that_succeeded_tells_its_result_its_arguments_and_what_befell_it
     assert [attempt["cause"] for attempt in told["attempts"]] == [None]
 
 
-def test_a_task_is_found_by_the_end_of_its_id(operator: Client, shared_tree: RunningTree) -> None:
+def test_a_task_is_found_by_the_beginning_and_the_end_of_its_id(operator: Client, shared_tree: RunningTree) -> None:
+    succeeded(shared_tree)
     task_id = succeeded(shared_tree)
-    assert operator.get(f"/api/tasks/{task_id[-12:]}")["task"]["id"] == task_id
+    for part in (task_id[-12:], task_id[:30]):
+        assert operator.get(f"/api/tasks/{part}")["task"]["id"] == task_id
+    assert operator.try_to(f"/api/tasks/{task_id[-12:]}/cancel").status_code == 404, "actions want all of it"
+    assert "several ids begin" in operator.http.get(f"/api/tasks/{task_id[:4]}").json()["detail"]
 
 
 def test_a_task_that_failed_tells_why_and_is_a_dead_letter(operator: Client, shared_tree: RunningTree) -> None:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from supervisor.web.table import OPERATIONS
 from tests.support import tasks
 from tests.support.dashboards import OPERATOR, Client, Dashboard
@@ -25,6 +27,7 @@ def test_the_document_has_every_operation_with_its_answer(operator: Client) -> N
     assert listed["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/Tasks")
 
 
+@pytest.mark.timeout(180)
 def test_requests_made_up_by_the_document_find_no_error_of_ours(
     guarded: Dashboard, shared_tree: RunningTree, tmp_path: Path
 ) -> None:
@@ -46,5 +49,5 @@ def test_requests_made_up_by_the_document_find_no_error_of_ours(
         "20",
     ]
     command += ["--generation-database", "none", "--workers", "2"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=150, check=False)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]

@@ -7,7 +7,8 @@ from msgspec import Struct
 from supervisor.web import dead_list
 from supervisor.web.answer import Answer
 from supervisor.web.dead_list import DeadLetter
-from supervisor.web.detail import Detail, detail, whole_id
+from supervisor.web.detail import Detail, detail
+from supervisor.web.finding import exact_id, whole_id
 from supervisor.web.operation import Ask, act, get
 from supervisor.web.routes.bulk import Count
 from supervisor.web.routes.tasks import Done
@@ -39,18 +40,19 @@ async def letters(ask: Ask) -> Answer:
 
 async def one(ask: Ask) -> Answer:
     """All of one."""
-    return await detail(ask.site.backend, await _id(ask))
+    backend = ask.site.backend
+    return await detail(backend, await _known(ask, await whole_id(backend, ask.path("id"))))
 
 
 async def retry_one(ask: Ask) -> Answer:
     """Take one up again."""
-    task_id = await _id(ask)
+    task_id = await _known(ask, exact_id(ask.path("id")))
     return Done(id=task_id, done=await ask.site.backend.acts.aretry(task_id))
 
 
 async def drop_one(ask: Ask) -> Answer:
     """Delete one for good."""
-    task_id = await _id(ask)
+    task_id = await _known(ask, exact_id(ask.path("id")))
     return Done(id=task_id, done=await ask.site.backend.acts.adrop_dead_letter(task_id))
 
 
@@ -68,10 +70,8 @@ async def drop_all(ask: Ask) -> Answer:
     return Count(count=await acts.adrop_dead_letters(name=name, after=after, before=before))
 
 
-async def _id(ask: Ask) -> str:
-    backend = ask.site.backend
-    task_id = await whole_id(backend, ask.path("id"))
-    await backend.read(dead_list.check, task_id)
+async def _known(ask: Ask, task_id: str) -> str:
+    await ask.site.backend.read(dead_list.check, task_id)
     return task_id
 
 

@@ -16,8 +16,9 @@ from supervisor.errors import TaskOptionError, UnknownTaskError
 from supervisor.journal.history import History, TaskLine
 from supervisor.records import LogLine, TaskProgress, progress_of
 from supervisor.web.answer import Answer
-from supervisor.web.detail import Detail, detail, whole_id
+from supervisor.web.detail import Detail, detail
 from supervisor.web.feed import Line, line_of, progress_json
+from supervisor.web.finding import exact_id, whole_id
 from supervisor.web.graph import Graph, graph
 from supervisor.web.listing import scan
 from supervisor.web.operation import Ask, act, get
@@ -213,13 +214,13 @@ async def _known(ask: Ask) -> str:
 
 async def cancel(ask: Ask) -> Answer:
     """Remove what waits, stop what runs."""
-    task_id = await whole_id(ask.site.backend, ask.path("id"))
+    task_id = exact_id(ask.path("id"))
     return Done(id=task_id, done=await ask.site.backend.acts.acancel(task_id))
 
 
 async def retry(ask: Ask) -> Answer:
     """Take up again what has ended."""
-    task_id = await whole_id(ask.site.backend, ask.path("id"))
+    task_id = exact_id(ask.path("id"))
     return Done(id=task_id, done=await ask.site.backend.acts.aretry(task_id))
 
 
