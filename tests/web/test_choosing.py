@@ -54,7 +54,7 @@ def test_auth_tells_the_role_and_the_name(tmp_path: Path, asynchronous: bool) ->
 
 
 def test_an_auth_that_tells_nonsense_lets_nobody_in(tmp_path: Path) -> None:
-    app = dashboard(dir=tmp_path, auth=lambda scope: "king")  # type: ignore[arg-type, return-value]
+    app = dashboard(dir=tmp_path, auth=lambda scope: "king")
     answer = ask(app, "/api/overview")
     assert (answer.status_code, "expected 'viewer', 'operator' or None" in answer.json()["detail"]) == (500, True)
 
