@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -119,6 +120,19 @@ def test_event_streams_work_or_end_once_they_have_told_what_is_new(
         assert "retry: 2000" in told
         assert client.get(f"/api/tasks/{task_id}/progress/events").text.count("event: end") == 1
         assert client.get(f"/api/tasks/{task_id}/logs/events").text.count("event: end") == 1
+
+
+def test_gunicorn_does_not_wait_for_those_who_listen(make_shared: MakeDashboard, shared_tree: RunningTree) -> None:
+    command = ["-m", "gunicorn", "--workers", "1", "--worker-class", UVICORN, "--bind", "{bind}"]
+    command += ["--no-control-socket"] if _has_control_socket() else []
+    site = make_shared_mount(make_shared, shared_tree, command, "fastapi_app")
+    client = httpx.Client(base_url=site.url, timeout=30.0, headers=OPERATOR)
+    with client, client.stream("GET", "/api/events") as answer:
+        lines = answer.iter_lines()
+        assert next(line for line in lines if line.startswith("event: ")) == "event: overview"
+        assert site.stop(15.0) == 0, "its graceful timeout is 30 s"
+        with suppress(httpx.RemoteProtocolError):  # it is cut off, upon which browsers come again
+            list(lines)
 
 
 def test_a_path_that_only_a_proxy_knows_is_in_the_page(
