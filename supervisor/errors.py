@@ -27,6 +27,17 @@ class UnreadableFileError(SupervisorError):
         super().__init__(f"{path} cannot be read: {why}")
 
 
+class MissingExtraError(SupervisorError, ImportError):
+    """A part of the package whose libraries are not installed."""
+
+    def __init__(self, part: str, extra: str, module: str) -> None:
+        self.extra = extra
+        super().__init__(
+            f"{part} needs the extra {extra!r}, and there is no module {module!r}: run"
+            f" pip install 'gunicorn-supervisor[{extra}]'"
+        )
+
+
 class AlreadyRunningError(SupervisorError):
     """A second supervisor was started on a directory that has one."""
 

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from docs.examples import store
@@ -32,6 +32,7 @@ from supervisor.errors import (
     QueueUnavailableError,
     UnknownTaskError,
 )
+from supervisor.web import dashboard
 
 MAX_UPLOAD = int(os.environ.get("MAX_UPLOAD", "64_000_000"))
 """Bytes of an upload that are accepted."""
@@ -159,6 +160,7 @@ app = Starlette(
         Route("/tasks/{id}/cancel", cancel, methods=["POST"]),
         Route("/results/{id}", result),
         Route("/health", health),
+        Mount("/supervisor", dashboard()),
     ],
     middleware=[Middleware(OwnPageOnly)],
     exception_handlers={HTTPException: refuse, **dict.fromkeys(STATUSES, refuse)},

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from scripts.measuring import crowd, deep, growth, limits, web, workload
+from scripts.measuring import crowd, dashboard, deep, growth, limits, web, workload
 from scripts.measuring.figures import rates, say, spread
 from scripts.measuring.pair import compare
 from scripts.measuring.rates import drain_rate, submit_rate, together
@@ -232,6 +232,21 @@ def scaling(quick: bool) -> None:
             say(label, f"{found.rate:10,.0f} /s   {share:4.0%} of the ideal   broker: {found.broker:4.0%} of a core")
 
 
+def pages(quick: bool) -> None:
+    """Pages of the dashboard's lists, of a large journal, each filter walked to its end."""
+    tasks = 100_000 if quick else 1_000_000
+    for name, (times, rows, count) in dashboard.pages(tasks).items():
+        label = f"page of {tasks:,}: {name} (target ≤ 200 ms)"
+        say(label, f"{spread(times)}   {rows:,} rows on {count} pages")
+
+
+def listeners(quick: bool) -> None:
+    """What fifty dashboards that are open cost the tasks."""
+    ratios = dashboard.listeners(3 if quick else 15, 10_000 if quick else 20_000)
+    label = "drain with 50 dashboards open / without (target ≥ 0.9)"
+    say(label, f"{statistics.median(ratios):10.3f}   ({min(ratios):.3f} to {max(ratios):.3f}, {len(ratios)} rounds)")
+
+
 SECTIONS: dict[str, Callable[[bool], None]] = {
     "kills": kills,
     "replacements": replacements,
@@ -247,6 +262,8 @@ SECTIONS: dict[str, Callable[[bool], None]] = {
     "requests": requests,
     "isolation": isolation,
     "scaling": scaling,
+    "pages": pages,
+    "listeners": listeners,
 }
 
 

@@ -19,7 +19,7 @@ _MODULES = {
     **{
         name: (name,)
         for name in (
-            *("run", "status", "top", "workers", "check", "doctor", "metrics", "completion", "drain"),
+            *("run", "status", "top", "workers", "check", "doctor", "metrics", "completion", "drain", "web"),
             *("tasks", "show", "logs", "dead", "schedules"),
         )
     },

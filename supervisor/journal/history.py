@@ -67,6 +67,11 @@ class History:
         self._connection = connection
         self._talks = Talks(connection)
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For further reading."""
+        return self._connection
+
     def tasks(self, wanted: Wanted) -> list[TaskLine]:
         """The tasks that match, the latest first."""
         found = self._connection.execute(

@@ -19,6 +19,8 @@ from supervisor.settings.spec import PREFIX, Spec
 DEFAULT = "default"
 # supervisord tells its children about itself in these; they are no mistake of anybody's.
 SUPERVISORD = frozenset(PREFIX + word for word in ("ENABLED", "GROUP_NAME", "PROCESS_NAME", "SERVER_URL"))
+WEB_VARIABLES = (f"{PREFIX}WEB_PASSWORD", f"{PREFIX}WEB_VIEWER_PASSWORD", f"{PREFIX}WEB_ALLOWED_HOSTS")
+"""What the dashboard reads: no settings of the tree, whose files would tell the passwords."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,9 @@ def handed_on(values: Mapping[str, object]) -> Source:
 def strangers(known: Mapping[str, Spec], environ: Mapping[str, str]) -> list[str]:
     """A warning for each ``SUPERVISOR_*`` variable that sets nothing."""
     names = [spec.env for spec in known.values()]
-    wrong = sorted(name for name in environ if name.startswith(PREFIX) and name not in {*names, *SUPERVISORD})
+    wrong = sorted(
+        name for name in environ if name.startswith(PREFIX) and name not in {*names, *SUPERVISORD, *WEB_VARIABLES}
+    )
     return [_stranger(name, names) for name in wrong]
 
 

@@ -105,6 +105,15 @@ def test_a_running_task_can_be_cancelled_and_shows_the_attempt_that_was(browser:
     assert (card["state"], card["cause"], card["attempt"]) == ("cancelled", "cancelled", 1)
 
 
+def test_the_dashboard_is_served_beside_it(browser: httpx.Client) -> None:
+    painted = submitted(browser, "/tasks/render", json={"width": 120})
+    ended(browser, painted)
+    assert '<base href="/supervisor/">' in browser.get("/supervisor/").text
+    told = browser.get(f"/supervisor/api/tasks/{painted}").json()
+    assert (told["live"], told["task"]["state"], told["result"]["value"]["view"]["width"]) == (True, "succeeded", 120)
+    assert browser.post(f"/supervisor/api/tasks/{painted}/retry").status_code == 403
+
+
 def test_what_cannot_be_done_is_told_in_a_sentence(browser: httpx.Client) -> None:
     wrong = {
         browser.post("/tasks/nonsense"): 404,

@@ -13,6 +13,7 @@ import pytest
 
 from supervisor import Cause, State
 from supervisor.settings import Settings
+from supervisor.settings.source import WEB_VARIABLES
 from supervisor.settings.spec import specs
 from tests.support.documents import DOCS, README, Session, anchors, blocks, files, links, rows, steps, variables
 from tests.support.site import Site, perform
@@ -97,7 +98,7 @@ def test_every_python_block_is_python(page: Path) -> None:
 
 @each_page
 def test_every_environment_variable_that_is_written_is_a_setting(page: Path) -> None:
-    known = {spec.env for spec in specs(Settings).values()}
+    known = {spec.env for spec in specs(Settings).values()} | set(WEB_VARIABLES)
     assert set(variables(page)) <= known
 
 
