@@ -6,10 +6,10 @@ HUP). What the hooks do, and in which process:
 =================  ===========  =====================================================================
 on_starting        arbiter      settings checked; a second supervisor on the directory refused
 when_ready         arbiter      the directory made; the guardian started, or (USR2) joined
-on_reload          arbiter      a new generation of the code, before new web workers are forked
+on_reload          arbiter      a new generation of the code, before new web workers are forked; systemd is told
 post_fork          web worker   CPUs; dies with the arbiter; knows its supervisor
 post_worker_init   web worker   dies with the arbiter (again: a change of user clears that)
-on_exit            arbiter      the tree drained, then gone
+on_exit            arbiter      the tree drained, then gone; systemd waits for that
 =================  ===========  =====================================================================
 """
 
@@ -120,6 +120,8 @@ class _Attachment:
                 self._begin(server, spec)
             else:
                 server.log.info("supervisor: client only, of %s", spec.settings.dir)
+                self._warn_of_watchdog(server)
+            _here.notifier.status(_status(spec))  # Gunicorn itself has said READY=1 just before
         except (SupervisorError, OSError) as error:
             _refuse(server, error)
 
@@ -129,6 +131,7 @@ class _Attachment:
         before = _here.spec
         if before is None:
             return  # our when_ready never ran
+        _here.notifier.reloading("reloading")
         try:
             _here.spec = spec = self._read_again(server, before)
             if _here.tree.owned:
@@ -137,9 +140,10 @@ class _Attachment:
                 self._begin(server, spec)
         except (SupervisorError, OSError) as error:
             _complain(server, error)
+        _here.notifier.ready(_status(_here.spec))
 
     def on_exit(self, server: Any) -> None:
-        _here.tree.end(server.log)
+        end_in_step(_here.tree, _here.spec, _here.notifier, server.log)
 
     # -- web workers -------------------------------------------------------------------------------------------
 

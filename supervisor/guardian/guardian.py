@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from supervisor import owners
 from supervisor.directory import Directory
 from supervisor.errors import SupervisorError
-from supervisor.launch import Started, start
+from supervisor.guardian.watchdog import WatchdogFeeder
+from supervisor.launch import Spec, Started, start
 from supervisor.log import log
 from supervisor.master.reaper import kill, sweep
 from supervisor.scoreboard import Header, Scoreboard
@@ -55,13 +56,14 @@ class Guardian:
     """
 
     def __init__(
-        self, directory: Directory, guard: DirectoryLock, board: Scoreboard, wake: int, heartbeat_timeout: float
+        self, directory: Directory, guard: DirectoryLock, board: Scoreboard, wake: int, spec: Spec
     ) -> None:
         self._directory = directory
         self._guard = guard
         self._board = board
         self._wake = wake
-        self._heartbeat_timeout = heartbeat_timeout
+        self._heartbeat_timeout = spec.settings.heartbeat_timeout
+        self._watchdog = WatchdogFeeder(spec.watchdog, directory)
         self._backoff = 0.0
         self._killed = False
         self._family: set[proc.Identity] = set()
@@ -115,6 +117,7 @@ class Guardian:
         while not poller.poll(_LOOK_SECONDS * 1000):
             self._reap()
             self._remember(watched)
+            self._watchdog.look()
             now = time.monotonic()
             if proc.state(watched.process.pid) not in ("T", "t"):
                 stopped_since = None
@@ -165,6 +168,6 @@ class Guardian:
             self._backoff = 0.0
         if self._backoff:
             log.info("the next master starts in %.1f s", self._backoff)
-            select.select([], [], [], self._backoff)
+            self._watchdog.rest(self._backoff)
         longest = _LONGEST_AFTER_KILL if self._killed else _LONGEST_BACKOFF
         self._backoff = min(longest, max(_FIRST_BACKOFF, self._backoff * 2))

@@ -18,7 +18,7 @@ from supervisor.master.generations import Generations
 from supervisor.master.guardian import GuardianHandle
 from supervisor.master.ownership import Change, Ownership
 from supervisor.master.pool import Pool
-from supervisor.master.status import describe
+from supervisor.master.status import describe, pulse
 from supervisor.master.template import Shared, TemplateHandle
 from supervisor.master.undertaker import Undertaker
 from supervisor.owners import Owner
@@ -242,8 +242,8 @@ class Master:
         """Carry out what the owner or the command line asks."""
         now = time.monotonic_ns()
         match name:
-            case "status":
-                return describe(self)
+            case "status" | "pulse":
+                return describe(self) if name == "status" else pulse(self)
             case "owners":
                 self._owners_changed(now)
                 return {"generation": self.generations.newest, "draining": self.ending.begun}
