@@ -17,7 +17,7 @@ from pathlib import Path
 
 from supervisor.settings import Settings
 from supervisor.system import notify
-from supervisor.system.notify import Notifier
+from supervisor.system.notify import NOBODY, Notifier
 
 _OWNERS_OWN = frozenset(
     {"GUNICORN_PID", "GUNICORN_FD", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}
@@ -49,7 +49,7 @@ class Spec:
     """The file that our own lines go to; empty for stderr."""
     cpus: tuple[int, ...] = ()
     """Those that the owner may use. A web worker that starts the tree anew is pinned to fewer."""
-    watchdog: Notifier = Notifier()
+    watchdog: Notifier = NOBODY
     """Whose watchdog the guardian feeds, since the owner has no loop of ours; nobody's where the owner feeds it."""
 
     def to_json(self) -> dict[str, object]:

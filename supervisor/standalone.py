@@ -13,10 +13,8 @@ from supervisor.directory import Directory
 from supervisor.launch import Spec
 from supervisor.log import configure, log
 from supervisor.settings import Settings
-from supervisor.system.notify import Notifier
+from supervisor.system.notify import NOBODY, Notifier
 from supervisor.tree import Tree
-
-_NOBODY = Notifier()
 
 
 def _nothing(signum: int, frame: FrameType | None) -> None:
@@ -36,7 +34,7 @@ def run(settings: Settings, title: str = "supervisor", chdir: str | None = None)
     serve(spec, notifier=Notifier.from_environment())
 
 
-def serve(spec: Spec, owner: int | None = None, notifier: Notifier = _NOBODY) -> None:
+def serve(spec: Spec, owner: int | None = None, notifier: Notifier = NOBODY) -> None:
     """:func:`run` as ``spec`` says; ``owner`` is the pidfd of a process with which it ends as well."""
     configure("run", spec.settings.log_level)
     ours, theirs = socket.socketpair()

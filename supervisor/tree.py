@@ -45,6 +45,13 @@ class Tree:
         """Whether this process has begun to own one."""
         return self._spec is not None and self._pid == os.getpid()
 
+    def heir(self) -> int:
+        """The pid of another process that owns our tree and will go on with it; 0 where there is none."""
+        if self._spec is None or not self.owned:
+            return 0
+        others = owners.living(Directory(self._spec.settings.dir).owners)
+        return next((owner.who.pid for owner in reversed(others) if owner.who.pid != os.getpid()), 0)
+
     @staticmethod
     def check(spec: Spec) -> None:
         """AlreadyRunningError when the directory belongs to somebody who lives, and who did not start us (USR2)."""

@@ -55,7 +55,7 @@ class TreePulse:
     @property
     def status(self) -> str:
         """One line: the reason why no task runs, where none can; else who works at what."""
-        waiting = max(0, self.unfinished - self.held)
+        waiting = max(0, self.unfinished - self.held)  # two words, which a broker writes one after the other
         work = f"{self.held:,} running, {waiting:,} waiting"
         if not self.serving:
             return "no task can run: the broker is starting"
@@ -66,7 +66,11 @@ class TreePulse:
             return f"no task can run, {waiting:,} waiting: {why}"
         workers = f"{self.ready} of {self.wanted} workers ready; {work}"
         if self.imported < self.newest:
-            why = f"the new code cannot be imported: {_last(self.error)}" if self.settled else "new code is being imported"
+            why = (
+                f"the new code cannot be imported: {_last(self.error)}"
+                if self.settled
+                else "new code is being imported"
+            )
             return f"{workers}; {why}"
         return workers
 

@@ -55,9 +55,7 @@ class Guardian:
     restart that did not wait for the drain), another master follows at once.
     """
 
-    def __init__(
-        self, directory: Directory, guard: DirectoryLock, board: Scoreboard, wake: int, spec: Spec
-    ) -> None:
+    def __init__(self, directory: Directory, guard: DirectoryLock, board: Scoreboard, wake: int, spec: Spec) -> None:
         self._directory = directory
         self._guard = guard
         self._board = board

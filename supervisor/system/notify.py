@@ -31,14 +31,14 @@ class Notifier:
     """Microseconds within which the watchdog wants to be fed; 0 where there is none."""
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None, pid: int | None = None) -> Notifier:
-        """What systemd told this process. ``pid`` is ours, to see whether the watchdog is meant for us."""
+    def from_environment(cls, environment: Mapping[str, str] | None = None, *, successor: bool = False) -> Notifier:
+        """What systemd told this process, or the one that it succeeds: the watchdog is nobody else's."""
         found = os.environ if environment is None else environment
         address = found.get(SOCKET, "")
         if not address.startswith(("/", "@")):
             return cls()  # none, or of a kind that is no Unix socket
-        usec, whose = found.get(WATCHDOG_USEC, ""), found.get(WATCHDOG_PID, "")
-        ours = not whose or whose == str(os.getpid() if pid is None else pid)
+        usec = found.get(WATCHDOG_USEC, "")
+        ours = successor or found.get(WATCHDOG_PID, str(os.getpid())) == str(os.getpid())
         return cls(address, int(usec) if usec.isdecimal() and ours else 0)
 
     def __bool__(self) -> bool:
@@ -88,6 +88,10 @@ class Notifier:
                 line.sendto("\n".join(lines).encode(), address)
         except OSError as error:
             log.debug("systemd could not be told %s: %s", lines[0], error)
+
+
+NOBODY = Notifier()
+"""Nobody listens."""
 
 
 def _line(text: str) -> str:
