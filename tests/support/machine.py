@@ -23,8 +23,8 @@ from tests.support.waiting import until
 REPOSITORY = Path(__file__).parent.parent.parent
 INSIDE = Path("/opt/gunicorn-supervisor")
 """Where the repository is in the machine, with its environment."""
-PYTHON = Path("/opt/python")
-"""Where this Python is: its own place may be a home directory, which services do not see."""
+PYTHON = Path(sys.base_prefix if sys.base_prefix.startswith(("/usr", "/opt")) else "/opt/python")
+"""Where this Python is in it: its own place may be a home directory, which services do not see."""
 SYSTEMCTL_SECONDS = 90.0
 _HOLDER = """
 set -e
@@ -60,22 +60,20 @@ class Machine:
         file.chmod(mode)
 
     def furnish(self) -> None:
-        """Only what the tests ask for is started in it, and there is a Python that services can reach."""
+        """Only what the tests ask for is started in it."""
         system = self.root / "etc/systemd/system"
         for wanted in system.glob("*.wants/*"):
             wanted.unlink()
         for name in _MASKED:
             (system / name).unlink(missing_ok=True)
             (system / name).symlink_to("/dev/null")
-        programs = self.root / "usr/local/bin"
-        (programs / "python3").unlink(missing_ok=True)
-        (programs / "python3").symlink_to(PYTHON / "bin" / f"python3.{sys.version_info.minor}")
 
     # -- life --------------------------------------------------------------------------------------------------
 
     def boot(self) -> None:
         """Boot it; skips the test where no container can be booted."""
-        binds = [f"--bind-ro={sys.base_prefix}:{PYTHON}", f"--bind-ro={REPOSITORY}:{INSIDE}"]
+        binds = [f"--bind-ro={REPOSITORY}:{INSIDE}"]
+        binds += [f"--bind-ro={sys.base_prefix}:{PYTHON}"] if str(PYTHON) != sys.base_prefix else []
         options = ["--quiet", "--register=no", "--keep-unit", "--private-network", "--link-journal=no", *binds]
         enter = ["nsenter", f"--target={self._holder}", "--mount", f"--wd={self._place}"]
         guarded = ["setpriv", "--pdeathsig", "KILL", "systemd-nspawn", *options]
@@ -89,6 +87,9 @@ class Machine:
             )
         self.pid = until(self._first_process, "the container's first process", 30.0)
         until(self._is_up, f"the machine to boot; its console says:\n{self.console()}", 90.0, 0.05)
+        if str(PYTHON) != sys.base_prefix:  # its libpython names the place that is hidden
+            self.write("/etc/ld.so.conf.d/000-python.conf", f"{PYTHON}/lib\n")
+            self.run("ldconfig")
 
     def _first_process(self) -> int:
         assert self._nspawn is not None
@@ -138,7 +139,7 @@ class Machine:
 
     def run(self, command: str, *, check: bool = True, timeout: float = SYSTEMCTL_SECONDS) -> CompletedText:
         """Run a line of shell in it, as root; AssertionError with what it printed when it fails."""
-        environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+        environment = {"PATH": f"{PYTHON}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
         done = subprocess.run(
             ["nsenter", f"--target={self.pid}", "--all", "sh", "-ec", f"cd {INSIDE}; {command}"],
             stdin=subprocess.DEVNULL,
