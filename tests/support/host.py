@@ -54,16 +54,17 @@ class Host:
         for name, text in {"myapp/__init__.py": "", **files(PAGE)}.items():
             self.machine.write(f"{HOME}/{name}", text)
 
-    def install(self, heading: str, *units: str, **drop_ins: str) -> None:
-        """What the page says under a heading, in place of what was there; ``drop_ins`` are lines of [Service] for a
-        unit.
+    def install(self, heading: str, *units: str, without: str = "", **drop_ins: str) -> None:
+        """What the page says under a heading, in place of what was there, but for what it says of the unit ``without``;
+        ``drop_ins`` are lines of [Service] for a unit.
         """
         self.uninstall()
         self.write_application()
         self.units = units
         for unit, lines in drop_ins.items():
             self.drop_in(unit.replace("_", "-"), lines)
-        for line in _commands(heading):
+        for text in _commands(heading):
+            line = text.removesuffix(f" {without}") if text.startswith("systemctl enable") else text
             done = self.machine.run(line, check=False)
             assert done.returncode == 0, f"{line!r} failed: {done.stderr}; {self.told()}"
 
@@ -122,6 +123,14 @@ class Host:
         found: list[dict[str, Any]] = self.python(code)
         return found
 
+    def variables(self, *names: str) -> list[str]:
+        """Those of these environment variables that a task finds."""
+        code = "import json, os; from supervisor import queue; "
+        code += f"i = queue.submit(lambda: [n for n in {names} if n in os.environ]); "
+        code += f"print(json.dumps(queue.wait(i, timeout={WAIT}).result))"
+        found: list[str] = self.python(code)
+        return found
+
     # -- the service -------------------------------------------------------------------------------------------
 
     def prop(self, name: str, unit: str = "") -> str:
@@ -130,7 +139,12 @@ class Host:
 
     def wait_prop(self, name: str, wanted: str, unit: str = "") -> None:
         """Wait until a property has this value."""
-        until(lambda: self.prop(name, unit) == wanted, f"{name}={wanted} of {unit or self.units}; {self.told()}", WAIT, 0.1)
+        until(
+            lambda: self.prop(name, unit) == wanted,
+            f"{name}={wanted} of {unit or self.units}; {self.told()}",
+            WAIT,
+            0.1,
+        )
 
     def wait_status(self, part: str) -> str:
         """Wait until the status line has these words in it; the line."""

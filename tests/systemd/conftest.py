@@ -10,6 +10,7 @@ from tests.support.host import Host
 from tests.support.machine import machine
 
 Install = Callable[..., Host]
+ALONE = "Tasks in a service of their own"
 
 
 @pytest.fixture(scope="session")
@@ -27,8 +28,8 @@ def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 def install(booted: Host) -> Iterator[Install]:
     """Installs what the page has under a heading."""
 
-    def of(heading: str, *units: str, **drop_ins: str) -> Host:
-        booted.install(heading, *units, **drop_ins)
+    def of(heading: str, *units: str, **options: str) -> Host:
+        booted.install(heading, *units, **options)
         return booted
 
     yield of
@@ -37,19 +38,29 @@ def install(booted: Host) -> Iterator[Install]:
 
 @pytest.fixture
 def alone(install: Install) -> Callable[..., Host]:
-    """Tasks and web in two services; keywords are lines for the drop-in of a unit."""
+    """The tasks in a service of their own; a word is a line for the drop-in of its unit."""
 
-    def of(**drop_ins: str) -> Host:
-        return install("Tasks in a service of their own", "myapp-tasks", "myapp-web", **drop_ins)
+    def of(line: str = "") -> Host:
+        return install(ALONE, "myapp-tasks", without="myapp-web", myapp_tasks=line)
+
+    return of
+
+
+@pytest.fixture
+def beside(install: Install) -> Callable[..., Host]:
+    """The tasks in a service of their own, and the web in another."""
+
+    def of(line: str = "") -> Host:
+        return install(ALONE, "myapp-tasks", "myapp-web", myapp_tasks=line)
 
     return of
 
 
 @pytest.fixture
 def attached(install: Install) -> Callable[..., Host]:
-    """Both in one service; keywords are lines for the drop-in of a unit."""
+    """Web and tasks in one service; a word is a line for the drop-in of its unit."""
 
-    def of(**drop_ins: str) -> Host:
-        return install("Web and tasks in one service", "myapp", **drop_ins)
+    def of(line: str = "") -> Host:
+        return install("Web and tasks in one service", "myapp", myapp=line)
 
     return of
