@@ -62,17 +62,12 @@ class TreePulse:
         if self.draining:
             return f"draining: {work}"
         if not self.imported:
-            why = f"the application cannot be imported: {_last(self.error)}" if self.settled else "it is being imported"
-            return f"no task can run, {waiting:,} waiting: {why}"
+            return f"no task can run, {waiting:,} waiting: {self._outcome('the application')}"
         workers = f"{self.ready} of {self.wanted} workers ready; {work}"
-        if self.imported < self.newest:
-            why = (
-                f"the new code cannot be imported: {_last(self.error)}"
-                if self.settled
-                else "new code is being imported"
-            )
-            return f"{workers}; {why}"
-        return workers
+        return f"{workers}; {self._outcome('the new code')}" if self.imported < self.newest else workers
+
+    def _outcome(self, what: str) -> str:
+        return f"{what} cannot be imported: {_last(self.error)}" if self.settled else f"{what} is being imported"
 
 
 def look(directory: Directory, timeout: float) -> TreePulse | None:

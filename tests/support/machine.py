@@ -139,10 +139,6 @@ class Machine:
 
     def run(self, command: str, *, check: bool = True, timeout: float = SYSTEMCTL_SECONDS) -> CompletedText:
         """Run a line of shell in it, as root; AssertionError with what it printed when it fails."""
-        environment = {
-            "PATH": f"{PYTHON}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "LANG": "C.UTF-8",
-        }
         done = subprocess.run(
             ["nsenter", f"--target={self.pid}", "--all", "sh", "-ec", f"cd {INSIDE}; {command}"],
             stdin=subprocess.DEVNULL,
