@@ -34,7 +34,7 @@ class Announcer:
         """Whether a start or a reload is under way, of which systemd waits for the end."""
         self._started = False
         self._status = ""
-        self._say_from = 0.0
+        self._say_from = self._extend_from = 0.0
 
     def patience(self) -> float | None:
         """Seconds until :meth:`look` has something to do; None where nobody listens."""
@@ -49,7 +49,7 @@ class Announcer:
         if pulse is None:
             self._say(f"no task can run: the master {'does not answer' if self._started else 'is starting'}")
             return
-        if pulse.serving and pulse.silent <= self._silence:
+        if pulse.well(self._silence):
             self._notifier.feed()
         if self._settling:
             self._settle(pulse)
@@ -60,7 +60,7 @@ class Announcer:
         done = pulse.settled if self._started else pulse.started
         if not done:
             # An import, or a deep queue that is read, has its own limit, and systemd's is not to cut it short.
-            self._notifier.extend(_EXTENSION_SECONDS)
+            self._extend()
             self._say(pulse.status)
             return
         self._settling, self._started = False, True
@@ -83,10 +83,15 @@ class Announcer:
         if not self._notifier or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _LOOK_SECONDS
-        self._notifier.extend(_EXTENSION_SECONDS)
+        self._extend()
         pulse = look(self._directory, _ANSWER_SECONDS)
         if pulse is not None:
             self._say(pulse.status)
+
+    def _extend(self) -> None:
+        if time.monotonic() >= self._extend_from:
+            self._extend_from = time.monotonic() + _LOOK_SECONDS / 2
+            self._notifier.extend(_EXTENSION_SECONDS)
 
     def _say(self, status: str) -> None:
         if status != self._status and time.monotonic() >= self._say_from:

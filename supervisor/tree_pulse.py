@@ -15,8 +15,10 @@ _LONGEST_REASON = 200
 class TreePulse:
     """What a master that answers says of itself; the fields are those of ``supervisor.master.status.pulse``."""
 
+    alive: bool
+    """Whether there is a broker."""
     serving: bool
-    """Whether the broker answers."""
+    """Whether it answers; not before it has read the journal."""
     silent: float
     """Seconds for which the broker's loop has not turned."""
     newest: int
@@ -40,6 +42,10 @@ class TreePulse:
         except TypeError as error:
             raise ValueError(f"no pulse: {error}") from error
 
+    def well(self, silence: float) -> bool:
+        """Whether the broker's loop turns, or it reads a deep queue: a sign of life within so many seconds."""
+        return self.alive and self.silent <= silence
+
     @property
     def settled(self) -> bool:
         """Whether it is known of the newest code if it can be imported."""
@@ -61,10 +67,12 @@ class TreePulse:
             return "no task can run: the broker is starting"
         if self.draining:
             return f"draining: {work}"
-        if not self.imported:
+        if not self.imported and not self.ready:
             return f"no task can run, {waiting:,} waiting: {self._outcome('the application')}"
         workers = f"{self.ready} of {self.wanted} workers ready; {work}"
-        return f"{workers}; {self._outcome('the new code')}" if self.imported < self.newest else workers
+        # A template that has died imports anew what the workers have: that is no new code, unless it fails.
+        new = self.error or not self.settled or 0 < self.imported < self.newest
+        return f"{workers}; {self._outcome('the new code')}" if new else workers
 
     def _outcome(self, what: str) -> str:
         return f"{what} cannot be imported: {_last(self.error)}" if self.settled else f"{what} is being imported"

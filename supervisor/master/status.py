@@ -48,6 +48,7 @@ def pulse(master: Master) -> dict[str, object]:
     generations, pool, board = master.generations, master.pool, master.shared.board
     now = time.monotonic_ns()
     return {
+        "alive": master.broker.process is not None,
         "serving": master.broker.process is not None and board.get(Header.SERVING) == 1,
         "silent": master.broker.silent_ns(now) / 1e9,
         "newest": generations.newest,

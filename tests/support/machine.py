@@ -34,6 +34,7 @@ mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" machine "$1/r
 echo mounted
 exec sleep infinity
 """
+_JOIN = 'for each in $PLACES; do echo $$ >"$each/cgroup.procs"; done; exec "$@"'
 _MASKED = ("dbus.service", "dbus.socket", "systemd-logind.service", "getty.target", "systemd-networkd.service")
 
 
@@ -45,6 +46,7 @@ class Machine:
         self._holder = holder
         self._log = place.parent / "console.txt"
         self._nspawn: subprocess.Popen[bytes] | None = None
+        self._groups = [group / f"machine-{os.getpid()}" for group in _own_groups()]
         self.root = Path(f"/proc/{holder}/root{place}/root")
         """Its files, from outside."""
         self.pid = 0
@@ -76,10 +78,13 @@ class Machine:
         binds += [f"--bind-ro={sys.base_prefix}:{PYTHON}"] if str(PYTHON) != sys.base_prefix else []
         options = ["--quiet", "--register=no", "--keep-unit", "--private-network", "--link-journal=no", *binds]
         enter = ["nsenter", f"--target={self._holder}", "--mount", f"--wd={self._place}"]
+        for group in self._groups:
+            group.mkdir(exist_ok=True)
         guarded = ["setpriv", "--pdeathsig", "KILL", "systemd-nspawn", *options]
         with self._log.open("ab") as log:
             self._nspawn = subprocess.Popen(
-                [*enter, *guarded, f"--directory={self._place}/root", "--boot"],
+                ["sh", "-c", _JOIN, "join", *enter, *guarded, f"--directory={self._place}/root", "--boot"],
+                env={**os.environ, "PLACES": " ".join(map(str, self._groups))},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -118,8 +123,14 @@ class Machine:
     def close(self) -> None:
         """End it in any case."""
         nspawn, self._nspawn = self._nspawn, None
-        if nspawn is None:
-            return
+        try:
+            if nspawn is not None:
+                self._end(nspawn)
+        finally:
+            for group in self._groups:
+                _remove(group)
+
+    def _end(self, nspawn: subprocess.Popen[bytes]) -> None:
         try:
             if nspawn.poll() is None:
                 self.run("systemctl poweroff --force --no-block", check=False)
@@ -163,6 +174,34 @@ class Machine:
 
 
 CompletedText = subprocess.CompletedProcess[str]
+
+
+def _own_groups() -> list[Path]:
+    """The control groups of this process in which systemd keeps account of services.
+
+    systemd-nspawn puts what it boots into groups that have the same names for all, so each needs a place of its own.
+    """
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    names = [line.split(":", 2)[1:] for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    own = {controllers: path for controllers, path in names if controllers in ("", "name=systemd")}
+    found: list[Path] = []
+    for _, place, kind, options, *_ in mounts:
+        name = "" if kind == "cgroup2" else "name=systemd" if "name=systemd" in options.split(",") else None
+        if kind in ("cgroup", "cgroup2") and name in own:
+            found.append(Path(place + own[name].rstrip("/")))
+    return found
+
+
+def _remove(group: Path) -> None:
+    """Remove a group and those in it, which the kernel lets go of when their last process is reaped."""
+
+    def gone() -> bool:
+        for path in sorted([group, *group.rglob("*/")], key=lambda path: len(path.parts), reverse=True):
+            with suppress(OSError):
+                path.rmdir()
+        return not group.exists()
+
+    until(gone, f"the end of {group}", 20.0)
 
 
 @contextmanager

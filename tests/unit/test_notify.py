@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,8 @@ from supervisor.tree_pulse import TreePulse
 from tests.support.notified import listening
 
 WELL = TreePulse(
-    serving=True, silent=0.1, newest=1, judged=1, imported=1, error="", wanted=2, ready=2, unfinished=1_018, held=1,
-    draining=False,
+    alive=True, serving=True, silent=0.1, newest=1, judged=1, imported=1, error="", wanted=2, ready=2,
+    unfinished=1_018, held=1, draining=False,
 )  # fmt: skip
 TRACEBACK = "Traceback (most recent call last):\n  File …\nModuleNotFoundError: No module named 'x'\n"
 
@@ -103,6 +104,11 @@ def test_what_we_start_does_not_inherit_the_line(monkeypatch: pytest.MonkeyPatch
             "no task can run, 1,017 waiting: the application cannot be imported: ModuleNotFoundError: No module named"
             " 'x'",
         ),
+        ({"imported": 0}, "2 of 2 workers ready; 1 running, 1,017 waiting"),
+        (
+            {"newest": 2, "judged": 2},
+            "2 of 2 workers ready; 1 running, 1,017 waiting; the new code cannot be imported: its process died",
+        ),
         (
             {"imported": 0, "ready": 0},
             "no task can run, 1,017 waiting: the application cannot be imported: its process died",
@@ -138,6 +144,13 @@ def test_the_status_line_says_what_is_done_or_why_nothing_is(changes: dict[str, 
 def test_it_has_started_when_tasks_are_taken_and_run_or_cannot_run(changes: dict[str, object], started: bool) -> None:
     told = {name: getattr(WELL, name) for name in WELL.__slots__}
     assert TreePulse.of({**told, **changes}).started is started
+
+
+def test_it_is_well_while_its_broker_gives_signs_of_life() -> None:
+    assert WELL.well(0.1)
+    assert replace(WELL, serving=False).well(0.1), "it reads a deep queue"
+    assert not WELL.well(0.05)
+    assert not replace(WELL, alive=False, serving=False).well(0.1)
 
 
 def test_the_pulse_of_another_release_is_refused() -> None:
