@@ -58,8 +58,8 @@ class RunningTree:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", _RUN, json.dumps(self.settings)],
                 stdin=subprocess.DEVNULL,
-                stdout=self.output or log,
-                stderr=self.output or log,
+                stdout=self.output.fileno() if self.output else log,
+                stderr=self.output.fileno() if self.output else log,
                 cwd=Path(__file__).parent.parent.parent,
                 env={
                     **{name: value for name, value in os.environ.items() if not name.startswith("SUPERVISOR_")},
