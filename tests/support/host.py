@@ -6,6 +6,7 @@ import json
 import shlex
 import signal
 import sysconfig
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,18 @@ PAGE = DOCS / "systemd.md"
 HOME = "/srv/myapp"
 DIR = "/var/lib/myapp/supervisor"
 WAIT = 60.0
+_GATE = "/var/lib/myapp/gate"
+_HELD = """
+import json, os, time
+from myapp.tasks import nap
+from supervisor import queue
+
+def held():
+    while not os.path.exists("{gate}"):
+        time.sleep(0.01)
+
+print(json.dumps([queue.submit(held), *[nap.delay(0).id for _ in range({naps})]]))
+"""
 _PROGRAMS = {
     "supervisor": "from supervisor.cli.main import main",
     "gunicorn": "from gunicorn.app.wsgiapp import run as main",
@@ -96,6 +109,17 @@ class Host:
         )
         return found
 
+    def hold(self, naps: int) -> list[str]:
+        """Submit a task that ends by :meth:`release`, and naps of no time behind it; the ids, once it runs."""
+        code = _HELD.format(gate=_GATE, naps=naps)
+        found: list[str] = self.python(code)
+        self.wait_states(found, "running", *["queued"] * naps)
+        return found
+
+    def release(self) -> None:
+        """Let it end."""
+        self.machine.write(_GATE, "")
+
     def get(self, path: str) -> str:
         """What the web application answers."""
         code = "import json, urllib.request as u; "
@@ -146,6 +170,17 @@ class Host:
             0.1,
         )
 
+    def wait_still(self, state: str, seconds: float) -> None:
+        """Wait until the first unit has been in this state for so long."""
+        self.wait_prop("ActiveState", state)
+        until_then = time.monotonic() + seconds
+
+        def still() -> bool:
+            assert self.prop("ActiveState") == state, self.told()
+            return time.monotonic() > until_then
+
+        until(still, f"{state} for {seconds:g} s", WAIT, 0.1)
+
     def wait_status(self, part: str) -> str:
         """Wait until the status line has these words in it; the line."""
 
@@ -164,13 +199,15 @@ class Host:
         self.machine.run(f"kill -{signal.Signals(signum).name.removeprefix('SIG')} {' '.join(map(str, pids))}")
 
     def status(self) -> dict[str, Any]:
-        """What ``supervisor status`` says, asked by root."""
+        """What ``supervisor status`` says, asked by root; that it does not run, where no master answers."""
         command = f"{HOME}/.venv/bin/supervisor status --json --dir {DIR}"
-        return dict(json.loads(self.machine.run(command).stdout))
+        found: dict[str, Any] = json.loads(self.machine.run(command, check=False).stdout)
+        return found
 
     def pids(self, role: str) -> list[int]:
-        """The processes of a role, by the pids that they have inside."""
-        return [row["pid"] for row in self.status()["processes"] if row["role"] == role]
+        """The processes of a role, by the pids that they have inside, once a master answers."""
+        found = until(lambda: self.status().get("processes"), f"a master that answers; {self.told()}", WAIT, 0.1)
+        return [row["pid"] for row in found if row["role"] == role]
 
     def told(self) -> str:
         """What the services have written, for a test that fails."""

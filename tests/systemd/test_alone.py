@@ -61,9 +61,12 @@ def test_an_application_that_cannot_be_imported_is_told_and_what_is_submitted_wa
 
 def test_a_stop_waits_for_a_task_beyond_the_time_that_the_unit_gives(alone: Make) -> None:
     host = alone("TimeoutStopSec=2\nEnvironment=SUPERVISOR_GRACE=60s SUPERVISOR_WORKERS=1")
-    ids = host.submit(6, 0)
-    host.wait_states(ids, "running", "queued")
-    host.machine.run("systemctl stop myapp-tasks")
+    ids = host.hold(1)
+    host.machine.run("systemctl stop --no-block myapp-tasks")
+    host.wait_still("deactivating", 5.0)
+    host.wait_status("draining: 1 running, 1 waiting")
+    host.release()
+    host.wait_prop("ActiveState", "inactive")
     assert host.prop("Result") == "success"
     host.machine.run("systemctl start myapp-tasks")
     assert [(each["state"], each["attempt"]) for each in host.records(ids)] == [("succeeded", 1)] * 2
@@ -71,9 +74,9 @@ def test_a_stop_waits_for_a_task_beyond_the_time_that_the_unit_gives(alone: Make
 
 def test_what_outlives_the_grace_is_put_back_and_runs_after_the_next_start(alone: Make) -> None:
     host = alone("Environment=SUPERVISOR_GRACE=1s SUPERVISOR_WORKERS=1")
-    ids = host.submit(5, 0)
-    host.wait_states(ids, "running", "queued")
+    ids = host.hold(1)
     host.machine.run("systemctl restart myapp-tasks")
+    host.release()
     assert host.prop("Result") == "success"
     assert [(each["state"], each["attempt"]) for each in host.records(ids)] == [("succeeded", 1)] * 2
 
@@ -83,11 +86,11 @@ def test_stopped_where_nobody_else_would_notice_it_is_started_again_by_the_watch
     alone: Make, victims: tuple[str, ...]
 ) -> None:
     host = alone("WatchdogSec=3\nEnvironment=SUPERVISOR_WORKERS=1")
-    ids = host.submit(4, 0, 0)
-    host.wait_states(ids, "running", "queued", "queued")
+    ids = host.hold(2)
     pids = [pid for role in victims for pid in host.pids(role)]
     host.send(signal.SIGSTOP, *pids)
     until(lambda: host.restarts() == 1, f"a restart by the watchdog; {host.told()}", 60.0, 0.1)
+    host.release()
     assert "Watchdog timeout" in host.machine.journal("myapp-tasks", 400)
     assert [each["state"] for each in host.records(ids)] == ["succeeded"] * 3
     host.wait_prop("ActiveState", "active")
@@ -95,29 +98,31 @@ def test_stopped_where_nobody_else_would_notice_it_is_started_again_by_the_watch
 
 def test_a_master_that_is_stopped_is_replaced_without_a_restart_of_the_service(alone: Make) -> None:
     host = alone("WatchdogSec=5\nEnvironment=SUPERVISOR_WORKERS=1")
-    ids = host.submit(2, 0)
+    ids = host.hold(1)
     (before,) = host.pids("master")
     host.send(signal.SIGSTOP, before)
+    until(lambda: host.pids("master") != [before], f"another master; {host.told()}", 60.0, 0.1)
+    host.release()
     assert [each["state"] for each in host.records(ids)] == ["succeeded"] * 2
-    assert host.pids("master") != [before]
     assert host.restarts() == 0
 
 
 def test_killed_all_at_once_it_is_started_again_and_nothing_is_lost(beside: Make) -> None:
     host = beside("Environment=SUPERVISOR_WORKERS=1")
-    ids = host.submit(5, 0, 0)
+    ids = host.hold(2)
     host.wait_status("1 of 1 workers ready; 1 running, 2 waiting")
     host.machine.run("systemctl kill -s KILL myapp-tasks")
     until(lambda: host.restarts() == 1, f"a restart; {host.told()}", 60.0, 0.1)
+    host.release()
     assert [each["state"] for each in host.records(ids)] == ["succeeded"] * 3
     assert host.prop("ActiveState", "myapp-web") == "active", "the web goes on"
 
 
 def test_after_a_reboot_all_is_back_and_runs(beside: Make) -> None:
     host = beside("Environment=SUPERVISOR_WORKERS=1 SUPERVISOR_GRACE=1s")
-    ids = host.submit(5, *[0.0] * 50)
-    host.wait_states(ids[:1], "running")
+    ids = host.hold(50)
     host.machine.power_off()
+    host.release()
     host.machine.boot()
     host.wait_prop("ActiveState", "active")
     host.wait_prop("ActiveState", "active", "myapp-web")
