@@ -1,7 +1,7 @@
 """A machine with a systemd of its own: a container over this machine's files, booted, and left as it was found.
 
-Its files are an overlay, so what is written in it stays in memory. All mounts are made in a mount namespace whose one
-process ends with this one, so that nothing stays mounted even when the tests are killed.
+Its files are an overlay, so what is written in it stays in memory. All mounts and processes are in namespaces whose
+first process ends with this one, so that nothing stays mounted or running even when the tests are killed.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ PYTHON = Path(sys.base_prefix if sys.base_prefix.startswith(("/usr", "/opt")) el
 SYSTEMCTL_SECONDS = 90.0
 _HOLDER = """
 set -e
+mount -t proc proc /proc
 mount -t tmpfs -o mode=755 machine "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
 mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" machine "$1/root"
@@ -77,13 +78,23 @@ class Machine:
         binds = [f"--bind-ro={REPOSITORY}:{INSIDE}"]
         binds += [f"--bind-ro={sys.base_prefix}:{PYTHON}"] if str(PYTHON) != sys.base_prefix else []
         options = ["--quiet", "--register=no", "--keep-unit", "--private-network", "--link-journal=no", *binds]
-        enter = ["nsenter", f"--target={self._holder}", "--mount", f"--wd={self._place}"]
+        options += [f"--directory={self._place}/root", "--boot"]
+        enter = ["nsenter", f"--target={self._holder}", "--mount", "--pid", f"--wd={self._place}"]
         for group in self._groups:
             group.mkdir(exist_ok=True)
-        guarded = ["setpriv", "--pdeathsig", "KILL", "systemd-nspawn", *options]
         with self._log.open("ab") as log:
             self._nspawn = subprocess.Popen(
-                ["sh", "-c", _JOIN, "join", *enter, *guarded, f"--directory={self._place}/root", "--boot"],
+                [
+                    "sh",
+                    "-c",
+                    _JOIN,
+                    "join",
+                    *enter,
+                    "systemd-nspawn",
+                    *options,
+                    f"--directory={self._place}/root",
+                    "--boot",
+                ],
                 env={**os.environ, "PLACES": " ".join(map(str, self._groups))},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -100,12 +111,7 @@ class Machine:
         assert self._nspawn is not None
         if self._nspawn.poll() is not None:
             pytest.skip(f"systemd-nspawn cannot run here: {self.console().strip().splitlines()[-1:]}")
-        return next((pid for pid in proc.children(self._nspawn.pid) if self._is_container(pid)), 0)
-
-    def _is_container(self, pid: int) -> bool:
-        with suppress(OSError):
-            return os.readlink(f"/proc/{pid}/ns/pid") != os.readlink("/proc/self/ns/pid")
-        return False
+        return next((pid for pid in proc.descendants(self._nspawn.pid) if _begins_namespace(pid, 3)), 0)
 
     def _is_up(self) -> bool:
         assert self._nspawn is not None
@@ -176,6 +182,16 @@ class Machine:
 CompletedText = subprocess.CompletedProcess[str]
 
 
+def _begins_namespace(pid: int, depth: int) -> bool:
+    """Whether it is the first process of a process namespace, so many deep as seen from outside of all of ours."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("NSpid:"):
+                numbers = line.split()[1:]
+                return len(numbers) == depth and numbers[-1] == "1"
+    return False
+
+
 def _own_groups() -> list[Path]:
     """The control groups of this process in which systemd keeps account of services.
 
@@ -212,9 +228,14 @@ def machine(folder: Path) -> Iterator[Machine]:
     for program in ("systemd-nspawn", "nsenter", "unshare", "setpriv"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed (Debian: scripts/debian-install systemd-container util-linux)")
+    for group in _own_groups():
+        for stale in group.glob("machine-*"):  # of tests that were killed, who left nothing else
+            if not Path("/proc", stale.name.partition("-")[2]).exists():
+                _remove(stale)
     place = folder / "machine"
     place.mkdir()
-    unshare = ["unshare", "--mount", "--propagation", "private", "setpriv", "--pdeathsig", "KILL"]
+    unshare = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation=private"]
+    unshare += ["--pid", "--fork", "--kill-child=KILL"]
     holder = subprocess.Popen(
         [*unshare, "sh", "-c", _HOLDER, "holder", str(place)],
         stdin=subprocess.DEVNULL,
@@ -227,7 +248,8 @@ def machine(folder: Path) -> Iterator[Machine]:
         assert holder.stderr is not None
         if holder.stdout.readline().strip() != "mounted":
             pytest.skip(f"nothing can be laid over this machine's files: {holder.stderr.read().strip()}")
-        made = Machine(place, holder.pid)
+        (first,) = (pid for pid in proc.children(holder.pid) if _begins_namespace(pid, 2))
+        made = Machine(place, first)
         try:
             yield made
         finally:
