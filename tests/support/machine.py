@@ -25,7 +25,7 @@ INSIDE = Path("/opt/gunicorn-supervisor")
 """Where the repository is in the machine, with its environment."""
 PYTHON = Path(sys.base_prefix if sys.base_prefix.startswith(("/usr", "/opt")) else "/opt/python")
 """Where this Python is in it: its own place may be a home directory, which services do not see."""
-SYSTEMCTL_SECONDS = 90.0
+COMMAND_SECONDS = 240.0
 _HOLDER = """
 set -e
 mount -t proc proc /proc
@@ -84,17 +84,7 @@ class Machine:
             group.mkdir(exist_ok=True)
         with self._log.open("ab") as log:
             self._nspawn = subprocess.Popen(
-                [
-                    "sh",
-                    "-c",
-                    _JOIN,
-                    "join",
-                    *enter,
-                    "systemd-nspawn",
-                    *options,
-                    f"--directory={self._place}/root",
-                    "--boot",
-                ],
+                ["sh", "-c", _JOIN, "join", *enter, "systemd-nspawn", *options],
                 env={**os.environ, "PLACES": " ".join(map(str, self._groups))},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -123,7 +113,7 @@ class Machine:
         """Shut it down in good order."""
         assert self._nspawn is not None
         self.run("systemctl poweroff --no-block")
-        self._nspawn.wait(SYSTEMCTL_SECONDS)
+        self._nspawn.wait(COMMAND_SECONDS)
         self._nspawn = None
 
     def close(self) -> None:
@@ -154,7 +144,7 @@ class Machine:
 
     # -- acting in it ------------------------------------------------------------------------------------------
 
-    def run(self, command: str, *, check: bool = True, timeout: float = SYSTEMCTL_SECONDS) -> CompletedText:
+    def run(self, command: str, *, check: bool = True, timeout: float = COMMAND_SECONDS) -> CompletedText:
         """Run a line of shell in it, as root; AssertionError with what it printed when it fails."""
         done = subprocess.run(
             ["nsenter", f"--target={self.pid}", "--all", "sh", "-ec", f"cd {INSIDE}; {command}"],

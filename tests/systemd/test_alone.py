@@ -11,7 +11,7 @@ from tests.support.documents import files
 from tests.support.host import HOME, PAGE, Host
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.timeout(300)  # the first of a process boots its machine
+pytestmark = pytest.mark.timeout(600)  # the first of a process boots its machine
 Make = Callable[..., Host]
 IDLE = "ready; 0 running, 0 waiting"
 TASKS = "myapp/tasks.py"

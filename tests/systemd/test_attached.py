@@ -12,7 +12,7 @@ from tests.support.host import HOME, PAGE, Host
 from tests.support.waiting import until
 from tests.systemd.conftest import Install
 
-pytestmark = pytest.mark.timeout(300)  # the first of a process boots its machine
+pytestmark = pytest.mark.timeout(600)  # the first of a process boots its machine
 Make = Callable[..., Host]
 ONE = "Environment=SUPERVISOR_WORKERS=1"
 

@@ -9,7 +9,7 @@ import pytest
 from tests.support.host import Host
 from tests.support.machine import REPOSITORY
 
-pytestmark = pytest.mark.timeout(300)  # the first of a process boots its machine
+pytestmark = pytest.mark.timeout(600)  # the first of a process boots its machine
 UNITS = sorted(path.name for path in (REPOSITORY / "systemd").iterdir())
 SERVICES = [name for name in UNITS if name.endswith(".service")]
 TIGHTEST = 2.5
