@@ -6,10 +6,10 @@ HUP). What the hooks do, and in which process:
 =================  ===========  =====================================================================
 on_starting        arbiter      settings checked; a second supervisor on the directory refused
 when_ready         arbiter      the directory made; the guardian started, or (USR2) joined
-on_reload          arbiter      a new generation of the code, before new web workers are forked
+on_reload          arbiter      a new generation of the code, before new web workers are forked; systemd is told
 post_fork          web worker   CPUs; dies with the arbiter; knows its supervisor
 post_worker_init   web worker   dies with the arbiter (again: a change of user clears that)
-on_exit            arbiter      the tree drained, then gone
+on_exit            arbiter      the tree drained, then gone; systemd waits for that
 =================  ===========  =====================================================================
 """
 
@@ -22,11 +22,13 @@ from typing import Any, NoReturn
 
 from gunicorn.config import validate_callable
 
-from supervisor.directory import VARIABLE
+from supervisor.announcer import Announcer
+from supervisor.directory import VARIABLE, Directory
 from supervisor.errors import SupervisorError
 from supervisor.launch import Spec
 from supervisor.settings import Settings
 from supervisor.system.cpus import CpuPlan, plan_cpus
+from supervisor.system.notify import NOBODY, Notifier
 from supervisor.system.prctl import die_with_parent
 from supervisor.tree import Tree
 
@@ -127,6 +129,8 @@ class _Attachment:
                 self._begin(server, spec)
             else:
                 server.log.info("supervisor: client only, of %s", spec.settings.dir)
+                self._warn_of_watchdog(server)
+            _here.notifier.status(_status(spec))  # Gunicorn itself has said READY=1 just before
         except (SupervisorError, OSError) as error:
             _refuse(server, error)
 
@@ -136,6 +140,7 @@ class _Attachment:
         before = _here.spec
         if before is None:
             return  # our when_ready never ran
+        _here.notifier.reloading("reloading")
         try:
             _here.spec = spec = self._read_again(server, before)
             if _here.tree.owned:
@@ -144,9 +149,18 @@ class _Attachment:
                 self._begin(server, spec)
         except (SupervisorError, OSError) as error:
             _complain(server, error)
+        _here.notifier.ready(_status(_here.spec or before))
 
     def on_exit(self, server: Any) -> None:
-        _here.tree.end(server.log)
+        spec, heir = _here.spec, _here.tree.heir()
+        if spec is None:
+            return
+        announcer = Announcer(_here.notifier, Directory(spec.settings.dir), spec.settings.heartbeat_timeout)
+        if heir:
+            _here.notifier.main_pid(heir)  # after USR2 the service goes on, with the arbiter that stays
+        else:
+            announcer.stopping()
+        _here.tree.end(server.log, waiting=announcer.draining)
 
     # -- web workers -------------------------------------------------------------------------------------------
 
@@ -201,7 +215,15 @@ class _Attachment:
             reload=bool(cfg.reload) or loaded.settings.reload,
             log=str(home / cfg.errorlog) if cfg.errorlog and cfg.errorlog != "-" else "",
             cpus=tuple(sorted(os.sched_getaffinity(0))),
+            watchdog=_here.notifier if _here.notifier.watchdog_usec else NOBODY,
         )
+
+    def _warn_of_watchdog(self, server: Any) -> None:
+        if _here.notifier.watchdog_usec:
+            server.log.warning(
+                "supervisor: nobody feeds the watchdog of systemd for a Gunicorn that is client only: take WatchdogSec="
+                " out of its unit"
+            )
 
     def _warn_of_overwritten(self, server: Any) -> None:
         for name in _HOOKS:
@@ -222,6 +244,16 @@ def _follow(arbiter: int) -> None:
         os._exit(0)
 
 
+def _status(spec: Spec) -> str:
+    """For systemctl status. It stays as it is, so it says nothing that changes."""
+    workers = spec.settings.worker_count
+    return (
+        f"Gunicorn, with {workers} task worker(s) in {spec.settings.dir}"
+        if workers
+        else (f"Gunicorn, client only of {spec.settings.dir}")
+    )
+
+
 def _refuse(server: Any, error: Exception) -> NoReturn:
     _complain(server, error)
     raise SystemExit(1)
@@ -238,6 +270,8 @@ class _Here:
     def __init__(self) -> None:
         self.tree = Tree()
         self.spec: Spec | None = None
+        # After USR2 what systemd said was said to the arbiter that came before.
+        self.notifier = Notifier.from_environment(successor="GUNICORN_PID" in os.environ)
 
 
 _here = _Here()

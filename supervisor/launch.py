@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from supervisor.settings import Settings
+from supervisor.system import notify
+from supervisor.system.notify import NOBODY, Notifier
 
 _OWNERS_OWN = frozenset(
     {"GUNICORN_PID", "GUNICORN_FD", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}
-    | {"NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"}
+    | {notify.SOCKET, notify.WATCHDOG_PID, notify.WATCHDOG_USEC}
 )
 """Variables that speak to the owner's process alone: whose successor it is, its sockets, systemd's line to it."""
 EXIT_FAILED = 70
@@ -47,6 +49,8 @@ class Spec:
     """The file that our own lines go to; empty for stderr."""
     cpus: tuple[int, ...] = ()
     """Those that the owner may use. A web worker that starts the tree anew is pinned to fewer."""
+    watchdog: Notifier = NOBODY
+    """Whose watchdog the guardian feeds, since the owner has no loop of ours; nobody's where the owner feeds it."""
 
     def to_json(self) -> dict[str, object]:
         """Plain data."""
@@ -61,16 +65,19 @@ class Spec:
             "reload": self.reload,
             "log": self.log,
             "cpus": list(self.cpus),
+            "watchdog": [self.watchdog.address, self.watchdog.watchdog_usec],
         }
 
     @classmethod
     def from_json(cls, data: dict[str, object]) -> Spec:
         """What :meth:`to_json` wrote."""
         settings, paths, cpus = data["settings"], data["python_path"], data.get("cpus", [])
+        watchdog = data.get("watchdog", ["", 0])
         uid, gid = data["uid"], data["gid"]
         assert isinstance(settings, dict)
         assert isinstance(paths, list)
         assert isinstance(cpus, list)
+        assert isinstance(watchdog, list)
         return cls(
             settings=Settings.from_json(settings),
             title=str(data["title"]),
@@ -82,6 +89,7 @@ class Spec:
             reload=bool(data["reload"]),
             log=str(data.get("log", "")),
             cpus=tuple(map(int, cpus)),
+            watchdog=Notifier(str(watchdog[0]), int(watchdog[1])),
         )
 
 

@@ -47,7 +47,13 @@ class Header(IntEnum):
     """Master: the wall-clock nanosecond of the tree's start."""
     MOST_WAITING = 11
     """Master: how many workers may wait for tasks at once."""
-    MASTERS = 12
+    SERVING = 12
+    """Broker: 1 once it answers; the master puts it back to 0 for the next one."""
+    UNFINISHED = 13
+    """Broker, with each beat: how many tasks have not ended."""
+    HELD = 14
+    """Broker, with each beat: how many of these the workers hold."""
+    MASTERS = 15
     """Guardian: how many masters there have been."""
 
 

@@ -10,7 +10,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
@@ -45,6 +45,13 @@ class Tree:
     def owned(self) -> bool:
         """Whether this process has begun to own one."""
         return self._spec is not None and self._pid == os.getpid()
+
+    def heir(self) -> int:
+        """The pid of another process that owns our tree and will go on with it; 0 where there is none."""
+        if self._spec is None or not self.owned:
+            return 0
+        others = owners.living(Directory(self._spec.settings.dir).owners)
+        return next((owner.who.pid for owner in reversed(others) if owner.who.pid != os.getpid()), 0)
 
     @staticmethod
     def check(spec: Spec) -> None:
@@ -119,9 +126,9 @@ class Tree:
             os.close(self._guardian.pidfd)
         self._spec = self._guardian = None
 
-    def end(self, log: Any, grace: float | None = None) -> None:
+    def end(self, log: Any, grace: float | None = None, waiting: Callable[[], None] | None = None) -> None:
         """Leave. When we were the last owner, block until the tree has drained and is gone; ``grace`` where it is to
-        have less than the setting.
+        have less than the setting. ``waiting`` is called meanwhile, often.
 
         It must block: with KillMode=mixed, and where we are PID 1, everything else is SIGKILLed the moment this
         process exits. A signal meanwhile ends the waiting for tasks.
@@ -140,12 +147,12 @@ class Tree:
             if ending.taken_over:
                 log.info("supervisor: another owner lives; the tree goes on for it")
             else:
-                self._wait(ending, spec.settings.grace, log)
+                self._wait(ending, time.monotonic() + spec.settings.grace + MARGIN_SECONDS, log, waiting or _nothing)
 
-    def _wait(self, ending: _Ending, grace: float, log: Any) -> None:
-        until = time.monotonic() + grace + MARGIN_SECONDS
+    def _wait(self, ending: _Ending, until: float, log: Any, waiting: Callable[[], None]) -> None:
         hurried = False
         while not ending.over():
+            waiting()
             if self._signals and not hurried:
                 hurried = True
                 log.info("supervisor: asked again: running tasks are stopped and put back now")
@@ -175,6 +182,10 @@ class Tree:
         finally:
             for signum, handler in before.items():
                 signal.signal(signum, handler)
+
+
+def _nothing() -> None:
+    """Nobody wants to be called."""
 
 
 class _Ending:

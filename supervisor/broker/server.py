@@ -25,6 +25,7 @@ from supervisor.journal.rows import Pieces
 from supervisor.journal.sweep import Sweeper
 from supervisor.log import log
 from supervisor.scoreboard import Header, Scoreboard
+from supervisor.states import State
 from supervisor.wire.codec import ERROR, HEADER, MALFORMED, encode_reply
 
 _HANDSHAKE_SECONDS = 5.0
@@ -224,7 +225,11 @@ class Server:
 
     def _beat(self, now: float) -> None:
         self._next_beat = now + _BEAT_SECONDS
+        unfinished = self._service.book.unfinished()
+        self._board.put(Header.UNFINISHED, sum(unfinished.values()))
+        self._board.put(Header.HELD, unfinished.get(State.RUNNING.value, 0))
         self._board.put(Header.BROKER_BEAT_NS, time.monotonic_ns())
+        self._board.put(Header.SERVING, 1)
 
     def _look_after(self, connection: Connection, now: float) -> None:
         """A worker has not rung for a while: read what it has reported, and take back what it has not started."""

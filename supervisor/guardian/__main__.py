@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
     board = Scoreboard.attach(chosen.board) if chosen.adopt else Scoreboard.create()
     board.put(Header.GUARDIAN_PID, os.getpid())
     wake = chosen.wake if chosen.adopt else os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-    guardian = Guardian(directory, lock, board, wake, spec.settings)
+    guardian = Guardian(directory, lock, board, wake, spec)
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(signum, _nothing)
     adopted = Started(chosen.adopt, os.pidfd_open(chosen.adopt)) if chosen.adopt else None

@@ -18,11 +18,11 @@ from supervisor import owners
 from supervisor.directory import Directory
 from supervisor.errors import SupervisorError
 from supervisor.guardian.exporting import ExporterHandle
-from supervisor.launch import Started, start
+from supervisor.guardian.watchdog import WatchdogFeeder
+from supervisor.launch import Spec, Started, start
 from supervisor.log import log
 from supervisor.master.reaper import kill, sweep
 from supervisor.scoreboard import Header, Scoreboard
-from supervisor.settings import Settings
 from supervisor.system import proc
 from supervisor.system.lock import DirectoryLock, held
 from supervisor.system.pulse import Pulse
@@ -56,15 +56,14 @@ class Guardian:
     restart that did not wait for the drain), another master follows at once.
     """
 
-    def __init__(
-        self, directory: Directory, guard: DirectoryLock, board: Scoreboard, wake: int, settings: Settings
-    ) -> None:
+    def __init__(self, directory: Directory, guard: DirectoryLock, board: Scoreboard, wake: int, spec: Spec) -> None:
         self._directory = directory
         self._guard = guard
         self._board = board
         self._wake = wake
-        self._heartbeat_timeout = settings.heartbeat_timeout
-        self._exporter = ExporterHandle(directory, settings)
+        self._heartbeat_timeout = spec.settings.heartbeat_timeout
+        self._exporter = ExporterHandle(directory, spec.settings)
+        self._watchdog = WatchdogFeeder(spec.watchdog, directory)
         self._backoff = 0.0
         self._killed = False
         self._family: set[proc.Identity] = set()
@@ -122,6 +121,7 @@ class Guardian:
             self._reap()
             self._remember(watched)
             self._exporter.keep()
+            self._watchdog.look()
             now = time.monotonic()
             if proc.state(watched.process.pid) not in ("T", "t"):
                 stopped_since = None
@@ -173,6 +173,6 @@ class Guardian:
             self._backoff = 0.0
         if self._backoff:
             log.info("the next master starts in %.1f s", self._backoff)
-            select.select([], [], [], self._backoff)
+            self._watchdog.rest(self._backoff)
         longest = _LONGEST_AFTER_KILL if self._killed else _LONGEST_BACKOFF
         self._backoff = min(longest, max(_FIRST_BACKOFF, self._backoff * 2))

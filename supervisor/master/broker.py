@@ -56,7 +56,8 @@ class BrokerHandle:
         ours, theirs = Channel.pair()
         ours.socket.setblocking(False)
         described = spec_file(spec)
-        self._shared.board.put(Header.BROKER_BEAT_NS, 0)
+        for word in (Header.BROKER_BEAT_NS, Header.SERVING):
+            self._shared.board.put(word, 0)
         descriptors = [
             self._listener.fileno(),
             theirs.fileno(),

@@ -36,6 +36,8 @@ class Generations:
         """Those that were told to stop, and may still have something to tell of a worker."""
         self.failed = ""
         """Why the newest code cannot be imported; empty when it could."""
+        self.judged = 0
+        """The newest generation of which is known whether it can be imported."""
         self.unserved = 0
         """A generation whose import failed, for which the older workers are to stand in."""
         self.restarts = 0
@@ -114,6 +116,7 @@ class Generations:
                 self.coming.names = kept
             return
         template.imported = True
+        self.judged = max(self.judged, template.generation)
         template.seconds = word.seconds
         template.sources = template.sources or word.sources
         old, self.current, self.coming = self.current, template, None
@@ -157,6 +160,7 @@ class Generations:
     def _lost(self, template: TemplateHandle, now_ns: int) -> None:
         if template is self.coming:
             self.coming = None
+            self.judged = max(self.judged, template.generation)
             self._retry_ns = now_ns + min(_LONGEST_BACKOFF_NS, _FIRST_BACKOFF_NS << self._failures)
             self._failures = min(self._failures + 1, 10)
         if template is self.current:
@@ -180,6 +184,7 @@ class Generations:
             self._drop(coming)
             self.restarts += 1
             self.coming = None
+            self.judged = max(self.judged, coming.generation)
             self._retry_ns = now_ns
         current = self.current
         if current is not None and self.coming is None and self._silent_seconds(now_ns) > self._patience:

@@ -19,7 +19,7 @@ from supervisor.master.generations import Generations
 from supervisor.master.guardian import GuardianHandle
 from supervisor.master.ownership import Change, Ownership
 from supervisor.master.pool import Pool
-from supervisor.master.status import describe
+from supervisor.master.status import describe, pulse
 from supervisor.master.template import Shared, TemplateHandle
 from supervisor.master.undertaker import Undertaker
 from supervisor.owners import Owner
@@ -243,8 +243,9 @@ class Master:
         """Carry out what the owner or the command line asks."""
         now = time.monotonic_ns()
         match name:
-            case "status" | "figures":
-                return describe(self) if name == "status" else figures(self)
+            case "status" | "figures" | "pulse":
+                told = {"status": describe, "figures": figures, "pulse": pulse}[name]
+                return told(self)
             case "owners":
                 self._owners_changed(now)
                 return {"generation": self.generations.newest, "draining": self.ending.begun}

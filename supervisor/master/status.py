@@ -1,4 +1,4 @@
-"""The tree in words and numbers, for ``supervisor status``."""
+"""The tree in words and numbers, for ``supervisor status`` and for its owner."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from supervisor.master.worker import WorkerHandle
-from supervisor.scoreboard import Word
+from supervisor.scoreboard import Header, Word
 
 if TYPE_CHECKING:
     from supervisor.master.master import Master
@@ -40,6 +40,26 @@ def describe(master: Master) -> dict[str, object]:
         "deaths": master.undertaker.kills,
         "recycled": pool.recycled,
         "workers": [_worker(handle) for handle in pool],
+    }
+
+
+def pulse(master: Master) -> dict[str, object]:
+    """What :class:`supervisor.pulse.TreePulse` reads: so little that it may be asked for each second."""
+    generations, pool, board = master.generations, master.pool, master.shared.board
+    now = time.monotonic_ns()
+    return {
+        "alive": master.broker.process is not None,
+        "serving": master.broker.process is not None and board.get(Header.SERVING) == 1,
+        "silent": master.broker.silent_ns(now) / 1e9,
+        "newest": generations.newest,
+        "judged": generations.judged,
+        "imported": generations.current.generation if generations.current else 0,
+        "error": generations.failed,
+        "wanted": pool.target,
+        "ready": pool.ready(),
+        "unfinished": board.get(Header.UNFINISHED),
+        "held": board.get(Header.HELD),
+        "draining": master.ending.begun,
     }
 
 

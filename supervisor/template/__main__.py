@@ -17,6 +17,7 @@ from supervisor import faults
 from supervisor.launch import EXIT_FAILED, Spec, read_spec
 from supervisor.log import configure, log
 from supervisor.scoreboard import Header, Scoreboard
+from supervisor.system.descriptors import sockets
 from supervisor.system.prctl import die_with_parent
 from supervisor.template import application
 from supervisor.wire.channel import Channel, Forked, ForkWorker, Imported, ImportFailed, Stop, Unforked
@@ -98,6 +99,7 @@ def main(arguments: list[str]) -> int:
     setproctitle(f"{spec.title} supervisor: template, generation {chosen.generation} [{spec.settings.dir}]")
     channel = Channel.inherited(chosen.channel)
     started = time.monotonic()
+    before = frozenset(sockets().values())
     try:
         plan = application.prepare(spec)
         if not chosen.bare:
@@ -106,7 +108,7 @@ def main(arguments: list[str]) -> int:
     except BaseException:  # noqa: BLE001  also a SystemExit at import: the master must hear why
         channel.send(ImportFailed(traceback.format_exc()[-20_000:]))
         return 1
-    found = application.obstacles({channel.fileno()})
+    found = application.obstacles(before)
     files = application.sources()
     channel.send(Imported(time.monotonic() - started, found, files), [declared])
     os.close(declared)

@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from supervisor import registry, task_hooks
 from supervisor.directory import VARIABLE
@@ -58,14 +58,18 @@ def declared(spec: Spec, *, last: bool = True) -> Declared:
     return Declared(registry.table(), schedule.plans(terms, last=last), task_hooks.wanted())
 
 
-def obstacles(own: Iterable[int]) -> list[str]:
-    """Why forking from this process is not safe, a sentence each: threads, and sockets but for our own."""
+def obstacles(before: Collection[str]) -> list[str]:
+    """Why forking from this process is not safe, a sentence each: threads, and sockets but for those that were there
+    ``before`` the import: our own, and under systemd standard output and error, which lead to its journal.
+    """
     found: list[str] = []
     count = len(os.listdir("/proc/self/task"))
     if count > 1:
         names = ", ".join(thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
         found.append(f"the import started {count - 1} thread(s) ({names or 'not Python’s'}), which a fork would lose")
-    for descriptor, target in sockets(own).items():
+    for descriptor, target in sockets().items():
+        if target in before:
+            continue
         found.append(f"the import opened a connection (descriptor {descriptor}, {target}), which forks would share")
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,8 @@ class RunningTree:
         self.environment: dict[str, str] = {}
         """What its processes find there beside what ours do."""
         self.log = folder / "log.txt"
+        self.output: socket.socket | None = None
+        """Where its processes write, if not into the log."""
         self.process: subprocess.Popen[bytes] | None = None
         self.queue = TaskQueue(self.dir, timeout=10.0)
         self._seen: set[proc.Identity] = set()
@@ -55,8 +58,8 @@ class RunningTree:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", _RUN, json.dumps(self.settings)],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=self.output.fileno() if self.output else log,
+                stderr=self.output.fileno() if self.output else log,
                 cwd=Path(__file__).parent.parent.parent,
                 env={
                     **{name: value for name, value in os.environ.items() if not name.startswith("SUPERVISOR_")},

@@ -169,8 +169,9 @@ import os, socket, sys
 from supervisor.system.descriptors import close_all_but, sockets
 kept, lost = socket.socketpair()
 high = os.dup2(kept.fileno(), 700)
-found = sockets(ignore=[lost.fileno()])
-assert set(found) == {kept.fileno(), 700}, found
+found = sockets()
+assert {kept.fileno(), lost.fileno(), 700} <= set(found), found
+assert found[700] == found[kept.fileno()] != found[lost.fileno()]
 assert all(name.startswith("socket:[") for name in found.values())
 before = lost.fileno()
 close_all_but([0, kept.fileno()])
