@@ -38,7 +38,7 @@ class Options:
     stalled_after: float = 300.0
     """``readyz`` says no when tasks have waited for so long and none was handed out for as long."""
     metrics: Collector | None = None
-    """Gives the body and the media type of ``metrics``."""
+    """Gives the body and the media type of ``metrics``; None: the supervisor's own figures."""
 
     @property
     def has_passwords(self) -> bool:

@@ -11,7 +11,8 @@ from supervisor.web.audit import Audit
 from supervisor.web.backend import Backend
 from supervisor.web.feed import Feeds, LogFeed, OverviewFeed, ProgressFeed
 from supervisor.web.figures import Observer
-from supervisor.web.options import Options
+from supervisor.web.options import Collector, Options
+from supervisor.web.prometheus import Figures
 from supervisor.web.sse import Streams
 from supervisor.web.tokens import Tokens
 
@@ -37,6 +38,7 @@ class Site:
         self.access = Access(options, self.tokens)
         self.audit = Audit(self.directory)
         self.backend = Backend(self.directory)
+        self.metrics: Collector = options.metrics or Figures(self.directory)
         self._here: WeakKeyDictionary[asyncio.AbstractEventLoop, Here] = WeakKeyDictionary()
 
     @property

@@ -19,6 +19,7 @@ from supervisor.gunicorn import attach
 graceful_timeout = 20
 attach(globals(), tasks="mytasks", workers=1, grace="40s")
 """
+UNITS = Path(__file__).parents[2] / "systemd"
 GOOD = "[Service]\nType=notify\nKillMode=mixed\nTimeoutStopSec=90\nOOMPolicy=continue\nRestart=always\n"
 
 
@@ -114,6 +115,18 @@ def test_what_a_unit_does_not_say_is_as_systemd_takes_it(app: Path) -> None:
     assert "KillMode=mixed" in said(found, "unit", "fault")[0]
     warnings = said(found, "unit", "warning")
     assert [each.partition(":")[0] for each in warnings] == ["OOMPolicy=stop", "Restart=no"]
+
+
+@pytest.mark.parametrize("unit", ["myapp.service", "app@.service"])
+def test_the_units_that_come_along_fit_the_defaults_under_gunicorn(app: Path, unit: str) -> None:
+    (app / "defaults.py").write_text(CONFIG.replace("graceful_timeout = 20\n", "").replace(', grace="40s"', ""))
+    found = check(app, "--gunicorn", "defaults.py", "--unit", str(UNITS / unit))
+    assert [each for each in found if each[0] == "unit" and each[1] != "ok"] == []
+
+
+def test_the_unit_of_a_supervisor_of_its_own_fits_the_defaults(app: Path) -> None:
+    found = check(app, "mytasks", "--unit", str(UNITS / "myapp-tasks.service"))
+    assert [each for each in found if each[0] == "unit" and each[1] != "ok"] == []
 
 
 def test_drop_ins_beside_a_unit_count(app: Path) -> None:

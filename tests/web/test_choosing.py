@@ -26,6 +26,11 @@ def ask(app: ASGIApp, path: str, **headers: str) -> httpx.Response:
     return asyncio.run(inside())
 
 
+def test_metrics_of_a_supervisor_that_does_not_run_say_so(tmp_path: Path) -> None:
+    lines = ask(dashboard(dir=tmp_path), "/metrics").text.splitlines()
+    assert [line.split()[-1] for line in lines if line.startswith("supervisor_up{")] == ["0.0"]
+
+
 def test_a_collector_of_metrics_is_plugged_in(tmp_path: Path) -> None:
     async def collect() -> tuple[bytes, str]:
         return b"tasks_total 42\n", "text/plain; version=0.0.4"

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from supervisor import TaskConfig
 from supervisor.directory import Directory
@@ -203,7 +204,15 @@ def test_health_says_whether_tasks_get_done(operator: Client, guarded: Dashboard
     with guarded.client() as nobody:
         assert nobody.get("/readyz") == {"status": "ready"}
         assert nobody.get("/livez") == {"status": "ok"}
-    assert operator.http.get("/metrics").status_code == 404
+
+
+def test_metrics_are_those_that_prometheus_is_told_elsewhere(operator: Client, shared_tree: RunningTree) -> None:
+    succeeded(shared_tree)
+    answer = operator.http.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    samples = [each for family in text_string_to_metric_families(answer.text) for each in family.samples]
+    assert [each.value for each in samples if each.name == "supervisor_up"] == [1.0]
+    assert sum(each.value for each in samples if each.name == "supervisor_tasks_total") >= 1
 
 
 @pytest.mark.parametrize("view", ["", "tasks", "tasks/0192", "queues", "workers", "schedules", "dead", "system"])

@@ -14,7 +14,6 @@ from supervisor.journal.history import History
 from supervisor.web.access import Role
 from supervisor.web.figures import Overview
 from supervisor.web.operation import Ask, get
-from supervisor.web.problems import ProblemError
 from supervisor.web.statements import SQL
 
 
@@ -100,11 +99,8 @@ def _last_start(history: History) -> float | None:
 
 
 async def metrics(ask: Ask) -> Response:
-    """Numbers for Prometheus, where a collector is plugged in."""
-    collector = ask.site.options.metrics
-    if collector is None:
-        raise ProblemError(404, "there is no collector of metrics: pass one as metrics=", "no-metrics")
-    body, media_type = await collector()
+    """Numbers for Prometheus."""
+    body, media_type = await ask.site.metrics()
     return Response(body, media_type=media_type)
 
 
