@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from itertools import islice
 
 import click
 from rich.table import Table
@@ -12,11 +14,7 @@ from supervisor.cli.reach import about_a_queue, history_of, queue_of
 from supervisor.cli.show import show
 from supervisor.cli.tasks import ID_END, STYLES, WIDE, Span, task_table
 from supervisor.cli.text import ago, console, count, plain, print_json
-from supervisor.journal.history import Wanted
 from supervisor.records import TaskRecord
-from supervisor.states import State
-
-DEAD = (State.FAILED, State.TIMED_OUT, State.LOST)
 
 
 @click.group()
@@ -36,8 +34,8 @@ def list_dead(chosen: str | None, name: str | None, since: float | None, most: i
     """List dead letters, whether a supervisor runs or not."""
     now = time.time()
     with history_of(chosen) as history:
-        lines = history.tasks(Wanted(states=DEAD, name=name or "", most=most))
-        found = [history.task(line.id) for line in lines if since is None or (line.ended_at or now) >= now - since]
+        first = -math.inf if since is None else now - since
+        found = list(islice(history.dead(name or "", first), most))
     if as_json:
         print_json(plain(found))
     elif found:

@@ -5,10 +5,12 @@ A task that was handed out with others in one call reads as queued here until it
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,6 +25,7 @@ from supervisor.records import AttemptRecord, TaskRecord, attempt_of, record_of
 from supervisor.states import State
 from supervisor.wire.talks import Place, Said
 
+_DEAD_WINDOW = 1000
 _WHOLE_ID = 32
 
 
@@ -127,6 +130,16 @@ class History:
             yield from pieces
             if pieces:
                 place = Place(pieces[-1].lease, pieces[-1].piece)
+
+    def dead(self, name: str = "", since: float = -math.inf) -> Iterator[TaskRecord]:
+        """The dead letters whose name matches, the latest end first, back to that wall-clock time."""
+        place: tuple[float, bytes] = (math.inf, b"")
+        while rows := self._connection.execute(SQL["dead"], (*place, since, _DEAD_WINDOW)).fetchall():
+            for ended_at, task_id, own in rows:
+                place = (ended_at, task_id)
+                if not name or fnmatchcase(own, name):
+                    with suppress(UnknownTaskError):  # dropped meanwhile
+                        yield self.task(to_text(task_id))
 
     def dead_letters(self) -> int:
         """How many dead letters there are."""

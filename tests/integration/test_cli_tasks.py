@@ -183,6 +183,19 @@ def test_clear_asks_first_and_takes_only_what_was_named(make_tree: MakeTree) -> 
     assert states == {kept: "scheduled", cleared: "cancelled"}
 
 
+def test_dead_letters_are_listed_by_their_ends_and_not_by_their_arrival(make_tree: MakeTree) -> None:
+    tree = make_tree(workers=1)
+    first = tasks.fail.on(tree.queue).options(max_retries=0, delay=1.5).delay("late").id
+    for task_id in [tasks.fail.on(tree.queue).options(max_retries=0).delay("early").id for _ in range(2)]:
+        tree.queue.wait(task_id, timeout=20)
+    tree.queue.wait(first, timeout=20)
+    assert [row["id"] for row in told(tree, "dead", "list", "-n", "1")] == [first]
+    assert len(told(tree, "dead", "list", "--since", "1h")) == 3
+    assert told(tree, "dead", "list", "--since", "1ms") == []
+    assert told(tree, "dead", "list", "--name", "nothing.*") == []
+    assert len(told(tree, "dead", "list", "--name", "tests.*")) == 3
+
+
 def test_dead_letters_are_listed_retried_and_dropped(make_tree: MakeTree) -> None:
     tree = make_tree(workers=1)
     ids = [tasks.fail.on(tree.queue).options(max_retries=0).delay("dead").id for _ in range(3)]
