@@ -1,0 +1,51 @@
+// What the charts show: the figures of the last ten minutes as this tab saw them, kept over a reload of it.
+import { Store } from "./store.js";
+
+export const SPAN = 600;
+export const STEP = 5;
+const KEY = "supervisor.seen";
+
+// A point every STEP seconds: the time, and how much was counted until then.
+export const points = new Store(recall());
+
+function recall() {
+  try {
+    const found = JSON.parse(sessionStorage.getItem(KEY) ?? "[]");
+    return Array.isArray(found) ? found : [];
+  } catch {
+    return [];
+  }
+}
+
+export function record(overview) {
+  const at = Math.floor(overview.at / STEP) * STEP;
+  const { total, workers } = overview;
+  const ended = total.ended;
+  const point = {
+    at,
+    uptime: overview.uptime,
+    ok: ended.succeeded ?? 0,
+    bad: (ended.failed ?? 0) + (ended.timed_out ?? 0) + (ended.lost ?? 0),
+    depth: total.depth,
+    running: total.running,
+    busy: workers.saturation,
+  };
+  const kept = points.value.filter((each) => each.at > at - SPAN && each.at < at);
+  points.set([...kept, point]);
+  try {
+    sessionStorage.setItem(KEY, JSON.stringify(points.value));
+  } catch {
+    // Full or forbidden: the charts begin anew with the next page.
+  }
+}
+
+// What was counted between two points, a second; a hole where nobody looked, or where counting began anew.
+export function rates(found, name) {
+  const out = [];
+  for (let index = 1; index < found.length; index += 1) {
+    const [before, now] = [found[index - 1], found[index]];
+    const span = now.at - before.at;
+    if (span <= STEP * 3 && now[name] >= before[name]) out.push({ at: now.at, value: (now[name] - before[name]) / span });
+  }
+  return out;
+}
