@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -62,12 +63,22 @@ KEPT = (
 """Those of the documentation; the others are drawn when they are named."""
 
 
+FONTS = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig><include>/etc/fonts/fonts.conf</include>
+<alias binding="strong"><family>system-ui</family><prefer><family>Inter</family></prefer></alias>
+</fontconfig>"""
+"""A system font such as desktops have; a bare server has but DejaVu."""
+
+
 def main(wanted: list[str]) -> None:
     """Draw them."""
     chosen = [picture for picture in PICTURE_LIST if picture.name in (wanted or KEPT)]
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="pictures-") as name:
         folder = Path(name)
+        (folder / "fonts.conf").write_text(FONTS, "utf-8")
+        os.environ["FONTCONFIG_FILE"] = str(folder / "fonts.conf")
         settings = {"tasks": "scripts.picturing.shop", "workers": 6, "cpus": "off", "log_level": "info"}
         tree = RunningTree(folder, **settings)
         tree.title = "shop"

@@ -1,6 +1,6 @@
 // A chart of the last minutes: columns or a line, drawn as SVG; its figures also as words.
-import { clock } from "./format.js";
-import { SPAN, STEP } from "./history.js";
+import { clock, duration } from "./format.js";
+import { STEP } from "./history.js";
 import { html, useLayoutEffect, useRef, useState } from "./ui.js";
 
 const HEIGHT = 132;
@@ -24,19 +24,19 @@ function useWidth() {
 }
 
 // series: [{name, tone, kind: "columns"|"line", values: [{at, value}]}]; columns are stacked.
-export function Chart({ label, series, now, unit, format, whole = false }) {
+export function Chart({ label, series, now, span, unit, format, whole = false }) {
   const [element, width] = useWidth();
   const [pointed, setPointed] = useState(null);
   const end = Math.floor(now / STEP) * STEP;
-  const begin = end - SPAN;
+  const begin = end - span;
   const inside = series.map((each) => ({ ...each, values: each.values.filter((point) => point.at > begin && point.at <= end) }));
   const most = nice(Math.max(whole ? 4 : 0, ...sums(inside)));
-  const x = (at) => PAD.left + ((at - begin) / SPAN) * (width - PAD.left - PAD.right);
+  const x = (at) => PAD.left + ((at - begin) / span) * (width - PAD.left - PAD.right);
   const y = (value) => PAD.top + (1 - value / most) * (HEIGHT - PAD.top - PAD.bottom);
   const point = (event) => {
     const box = event.currentTarget.getBoundingClientRect();
     const part = (event.clientX - box.left - PAD.left) / (width - PAD.left - PAD.right);
-    const at = begin + Math.round((part * SPAN) / STEP) * STEP;
+    const at = begin + Math.round((part * span) / STEP) * STEP;
     setPointed(part >= 0 && part <= 1 ? at : null);
   };
   const told = pointed === null ? end : pointed;
@@ -47,9 +47,9 @@ export function Chart({ label, series, now, unit, format, whole = false }) {
     </figcaption>
     <svg width=${width} height=${HEIGHT} viewBox=${`0 0 ${width} ${HEIGHT}`} role="img" aria-label=${spoken(label, inside, format)} onPointerMove=${point} onPointerLeave=${() => setPointed(null)}>
       ${[0, 0.5, 1].map((part) => html`<g key=${part} class="grid"><line x1=${PAD.left} x2=${width - PAD.right} y1=${y(part * most)} y2=${y(part * most)} /><text x=${PAD.left - 6} y=${y(part * most) + 4}>${format(part * most)}</text></g>`)}
-      ${[10, 5, 0].map((minutes) => html`<text key=${minutes} class="tick" text-anchor=${minutes === 10 ? "start" : minutes ? "middle" : "end"} x=${x(end - minutes * 60)} y=${HEIGHT - 4}>${minutes ? `${minutes} min ago` : "now"}</text>`)}
+      ${[1, 0.5, 0].map((part) => html`<text key=${part} class="tick" text-anchor=${part === 1 ? "start" : part ? "middle" : "end"} x=${x(end - part * span)} y=${HEIGHT - 4}>${part ? `${duration(part * span)} ago` : "now"}</text>`)}
       ${pointed !== null && html`<line class="pointed" x1=${x(pointed)} x2=${x(pointed)} y1=${PAD.top} y2=${HEIGHT - PAD.bottom} />`}
-      ${stacked(inside).map((each) => html`<path key=${each.name} class=${`columns t-${each.tone}`} d=${columns(each.values, x, y, width)} />`)}
+      ${stacked(inside).map((each) => html`<path key=${each.name} class=${`columns t-${each.tone}`} d=${columns(each.values, x, y, ((width - PAD.left - PAD.right) / (span / STEP)) * 0.72)} />`)}
       ${inside.filter((each) => each.kind === "line").map((each) => html`<${Line} key=${each.name} tone=${each.tone} values=${each.values} x=${x} y=${y} />`)}
     </svg>
   </figure>`;
@@ -93,8 +93,8 @@ function sums(series) {
   return [...tops, ...series.filter((each) => each.kind === "line").flatMap((each) => each.values.map((point) => point.value))];
 }
 
-function columns(values, x, y, width) {
-  const wide = Math.max(1, ((width - PAD.left - PAD.right) / (SPAN / STEP)) * 0.72);
+function columns(values, x, y, room) {
+  const wide = Math.max(1, room);
   return values.filter((point) => point.to > point.from).map((point) => `M${(x(point.at) - wide).toFixed(1)} ${y(point.from).toFixed(1)}h${wide.toFixed(1)}V${y(point.to).toFixed(1)}h${(-wide).toFixed(1)}Z`).join("");
 }
 

@@ -44,11 +44,12 @@ export function useKnown() {
 }
 
 // What is filtered by, each with a way to let go of it.
-export function Chosen({ params, names }) {
+export function Chosen({ params, names, shown = [] }) {
   const chosen = names.filter((name) => params.get(name)).map((name) => [name, params.getAll(name).join(", ")]);
   if (!chosen.length) return null;
-  return html`<p class="chosen">${chosen.map(([name, value]) => html`<a key=${name} class="chip" href=${withParams({ [name]: null, cursor: null })} aria-label=${`No longer by ${name}`}>${name === "since" ? "time" : name}: <b>${name === "since" ? spanOf(value) : value}</b><${Icon} name="close" /></a>`)}
-    <a class="clear" href=${withParams(Object.fromEntries([...names, "cursor"].map((name) => [name, null])))}>Clear all</a></p>`;
+  // Those that a field or a chip of their own shows already need no second one.
+  return html`<p class="chosen">${chosen.filter(([name]) => !shown.includes(name)).map(([name, value]) => html`<a key=${name} class="chip" href=${withParams({ [name]: null, cursor: null })} aria-label=${`No longer by ${name}`}>${name === "since" ? "time" : name}: <b>${name === "since" ? spanOf(value) : value}</b><${Icon} name="close" /></a>`)}
+    <a class="clear" href=${withParams(Object.fromEntries([...names, "cursor"].map((name) => [name, null])))}>Clear all filters</a></p>`;
 }
 
 const spanOf = (value) => SPANS.find(([each]) => each === value)?.[1] ?? exact(Number(value));

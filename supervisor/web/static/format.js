@@ -35,6 +35,7 @@ export function duration(seconds) {
   if (seconds == null || Number.isNaN(seconds)) return NONE;
   const span = Math.abs(seconds);
   if (span === 0) return "0 s";
+  if (span < 0.0001) return "<0.1 ms";
   if (span < 0.0995) return `${span < 0.00995 ? (span * 1000).toFixed(1) : (span * 1000).toFixed(0)} ms`;
   if (span < 0.9995) return `${(span * 1000).toFixed(0)} ms`;
   if (span < 9.95) return `${span.toFixed(1)} s`;
@@ -69,6 +70,8 @@ export const exact = (at) => stamp.format(new Date(at * 1000));
 export const clock = (at) => clockTime.format(new Date(at * 1000));
 export const shortId = (id) => `${id.slice(0, 8)}…${id.slice(-4)}`;
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
+// An error's class without its module.
+export const lastPart = (name) => name.split(".").pop();
 export const words = (name) => name.replaceAll("_", " ");
 
 export function pretty(value) {

@@ -1,7 +1,8 @@
 // What the charts show: the figures of the last ten minutes as this tab saw them, kept over a reload of it.
 import { Store } from "./store.js";
 
-export const SPAN = 600;
+const SPANS = [120, 300, 600];
+export const SPAN = SPANS.at(-1);
 export const STEP = 5;
 const KEY = "supervisor.seen";
 
@@ -15,6 +16,12 @@ function recall() {
   } catch {
     return [];
   }
+}
+
+// How much of it a chart shows: no more than there is something to show of.
+export function spanOf(found, now) {
+  const seen = found.length ? now - found[0].at : 0;
+  return SPANS.find((span) => seen <= span * 0.9) ?? SPAN;
 }
 
 export function record(overview) {

@@ -2,10 +2,10 @@
 import { html } from "./ui.js";
 
 // columns: {key, label, num, hide, cell(row)}; `id(row)` tells one row from another.
-export function Table({ label, columns, rows, id, empty }) {
+export function Table({ label, className = "", columns, rows, id, empty }) {
   if (!rows.length) return empty;
   return html`<div class="table-wrap" tabindex="0" role="region" aria-label=${label}>
-    <table role="table" aria-label=${label}>
+    <table role="table" class=${className} aria-label=${label}>
       <thead role="rowgroup">
         <tr role="row">
           ${columns.map((column) => html`<th key=${column.key} role="columnheader" scope="col" class=${kind(column)}>${column.bare ? html`<span class="hidden">${column.label}</span>` : column.label}</th>`)}

@@ -55,7 +55,7 @@ export function Graph({ id, state }) {
     <div class="graph-wrap" tabindex="0" role="region" aria-label="Graph of parents and children">
       <div class="graph" style=${{ width: `${width}px`, height: `${height}px` }}>
         <svg width=${width} height=${height} aria-hidden="true">${data.edges.map(({ parent, child }) => html`<path key=${parent + child} d=${curve(places.get(parent), places.get(child))} />`)}</svg>
-        ${data.nodes.map((node) => html`<a key=${node.id} href=${taskUrl(node.id)} class=${`node s-${node.state}`} aria-current=${node.id === data.root ? "page" : undefined} title=${`${node.name} ${node.id}`} style=${{ left: `${places.get(node.id).x}px`, top: `${places.get(node.id).y}px` }}><${Icon} name=${node.state} /><span class="ellipsis">${node.name.split(".").pop()}</span><span class="hidden">${node.state}</span></a>`)}
+        ${data.nodes.map((node) => html`<a key=${node.id} href=${taskUrl(node.id)} class=${`node s-${node.state}`} aria-current=${node.id === data.root ? "page" : undefined} title=${`${node.name} ${node.id}`} style=${{ left: `${places.get(node.id).x}px`, top: `${places.get(node.id).y}px` }}><${Icon} name=${node.state} /><span class="ellipsis">${node.name.split(".").slice(-2).join(".")}</span><span class="hidden">${node.state}</span></a>`)}
       </div>
     </div>
   <//>`;

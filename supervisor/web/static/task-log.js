@@ -68,12 +68,12 @@ export function Log({ id, ended }) {
   return html`<${Panel} title="Log" flush note=${html`<span class=${`log-state l-${state}`}>${said}</span>`} actions=${!follows && html`<button type="button" onClick=${() => setFollows(true)}>Follow</button>`}>
     ${lines.length ? html`<div class="log" ref=${box} onScroll=${scrolled} tabindex="0" role="log" aria-live="off" aria-label="What the task says">
       ${lines.length === MOST && html`<p class="note">Only the last ${MOST} lines are shown.</p>`}
-      ${lines.map((line) => html`<div key=${line.number} class=${`line v-${line.level}`}><time title=${exact(line.at)}>${clock(line.at)}</time><span class="level">${line.level}</span><span class="said-line">${line.message}${extras(line)}</span></div>`)}
+      ${lines.map((line) => html`<div key=${line.number} class=${`line v-${line.level}`} title=${line.logger || line.stream || undefined}><time title=${exact(line.at)}>${clock(line.at)}</time><span class="level">${line.level}</span><span class="said-line">${line.message}${extras(line)}</span></div>`)}
     </div>` : html`<${Empty} title=${state === "ended" || ended ? "It said nothing." : "It has said nothing yet."} />`}
   <//>`;
 }
 
-function extras({ extra, logger, attempt }) {
+function extras({ extra, attempt }) {
   const pairs = Object.entries(extra ?? {});
-  return html`${pairs.map(([name, value]) => html`<span key=${name} class="extra">${name}=${typeof value === "string" ? value : JSON.stringify(value)}</span>`)}${attempt > 1 ? html`<span class="extra">attempt ${attempt}</span>` : ""}${logger && logger !== "root" ? html`<span class="extra">${logger}</span>` : ""}`;
+  return html`${pairs.map(([name, value]) => html`<span key=${name} class="extra">${name}=${typeof value === "string" ? value : JSON.stringify(value)}</span>`)}${attempt > 1 ? html`<span class="extra">attempt ${attempt}</span>` : ""}`;
 }

@@ -1,5 +1,5 @@
 // What befell a task: its timeline, and each attempt with why it ended.
-import { clock, duration, exact, pretty, words } from "./format.js";
+import { clock, duration, exact, lastPart, pretty, words } from "./format.js";
 import { Icon } from "./icons.js";
 import { Code, Panel } from "./parts.js";
 import { html } from "./ui.js";
@@ -31,7 +31,7 @@ function Attempt({ attempt, open }) {
   return html`<details class="attempt" open=${open}>
     <summary><span class=${`state s-${tone}`}><${Icon} name=${tone} />${cause ? words(cause) : "returned"}</span>
       <b>${number ? `Attempt ${number}` : "Not counted"}</b>
-      <span class="grow ellipsis">${error ? `${error.type ? `${error.type}: ` : ""}${error.message}` : ""}</span>
+      <span class="grow ellipsis">${error ? `${error.type ? `${lastPart(error.type)}: ` : ""}${error.message}` : ""}</span>
       <span class="note">${duration(Math.max(0, attempt.ended_at - attempt.started_at))}${attempt.worker ? ` · process ${attempt.worker}` : ""}</span></summary>
     <div class="attempt-body">
       ${error?.traceback && html`<h3>Traceback</h3><${Code} text=${error.traceback} label=${`Traceback of attempt ${number}`} className="traceback" />`}

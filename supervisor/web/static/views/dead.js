@@ -1,7 +1,7 @@
 // Dead letters: tasks that ended failed, timed out or lost; to be retried, or dropped for good.
 import { act } from "../api.js";
 import { useApi, useWhenTasksMove } from "../data.js";
-import { count, words } from "../format.js";
+import { count, lastPart, words } from "../format.js";
 import { Chosen, TextFilter, TimeFilter, useKnown } from "../filters.js";
 import { Pager } from "../pager.js";
 import { Act, Ago, Empty, Head, Id, Loaded, Panel, State, TaskLink } from "../parts.js";
@@ -24,7 +24,7 @@ export function Dead({ params }) {
     <section class="filters" aria-label="Filters"><div class="fields">
       <${TextFilter} params=${params} name="name" label="Task name" placeholder="shop.mail or shop.*" options=${names} />
       <${TimeFilter} params=${params} label="Ended in" />
-    </div><${Chosen} params=${params} names=${FILTERS} /></section>
+    </div><${Chosen} params=${params} names=${FILTERS} shown=${["name", "since"]} /></section>
     <${Loaded} from=${found} lines=${10}>${(data) => html`<${Panel} flush>
       <${DeadTable} letters=${data.tasks} reload=${found.reload} empty=${html`<${Empty} title=${data.cursor ? "None in what was searched so far." : "No dead letters."}>${data.cursor ? "There is more to search." : "Nothing has failed for good."}<//>`} />
       ${(data.tasks.length > 0 || data.cursor) && html`<${Pager} data=${data} shown=${data.tasks.length} params=${params} what="dead letters that match" />`}
@@ -45,8 +45,8 @@ function AllButtons({ params, reload }) {
 function DeadTable({ letters, reload, empty }) {
   const columns = [
     { key: "state", label: "State", cell: (task) => html`<${State} state=${task.state} />` },
-    { key: "name", label: "Task", wide: true, cell: (task) => html`<${TaskLink} id=${task.id} name=${task.name} /><span class="under"><${Id} id=${task.id} /></span>` },
-    { key: "error", label: "Error", wide: true, cell: (task) => html`<span class="clamp"><b>${task.error_type || words(task.cause ?? "")}</b>${task.error_message && ` ${task.error_message}`}</span>` },
+    { key: "name", label: "Task", wide: true, cell: (task) => html`<span class="named"><${TaskLink} id=${task.id} name=${task.name} /><${Id} id=${task.id} /></span>` },
+    { key: "error", label: "Error", wide: true, cell: (task) => html`<span class="clamp"><b title=${task.error_type}>${lastPart(task.error_type ?? "") || words(task.cause ?? "")}</b>${task.error_message && ` ${task.error_message}`}</span>` },
     { key: "queue", label: "Queue", minor: true, cell: (task) => task.queue },
     { key: "attempts", label: "Attempts", num: true, cell: (task) => count(task.attempts) },
     { key: "ended", label: "Ended", num: true, cell: (task) => html`<${Ago} at=${task.ended_at} />` },

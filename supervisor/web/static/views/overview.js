@@ -4,7 +4,7 @@ import { Chart } from "../chart.js";
 import { useNow } from "../clock.js";
 import { useApi } from "../data.js";
 import { bytes, count, duration, percent, plural, rate, words } from "../format.js";
-import { points, rates } from "../history.js";
+import { points, rates, spanOf } from "../history.js";
 import { Icon } from "../icons.js";
 import { Bar, Empty, Facts, Head, Panel, Skeleton, State, STATES } from "../parts.js";
 import { useStore } from "../store.js";
@@ -61,7 +61,7 @@ function Tiles({ found }) {
   return html`<div class="tiles">
     <${Tile} title="Throughput" value=${rate(total.throughput)} unit="/s" note=${`${count(total.last_minute)} in the last minute`} href="tasks?state=succeeded" />
     <${Tile} title="Waiting" value=${count(total.depth)} note=${total.oldest_age == null ? `${count(later)} for later` : `oldest ${duration(total.oldest_age)} · ${count(later)} for later`} href="tasks?state=queued" />
-    <${Tile} title="Wait, p95" value=${duration(total.wait.p95)} note=${`p50 ${duration(total.wait.p50)} · p99 ${duration(total.wait.p99)}`} href="queues" />
+    <${Tile} title="Wait, p95" value=${duration(total.wait.p95)} note=${`p99 ${duration(total.wait.p99)}`} href="queues" />
     <${Tile} title="Workers busy" value=${workers.busy} unit=${`of ${workers.total}`} note=${`${percent(workers.saturation)} now · peak ${count(workers.peak)}`} href="running"><${Bar} part=${workers.saturation} label=${`${percent(workers.saturation)} of workers are busy`} warn=${1} /><//>
     <${Tile} title="Failed" value=${count(total.failed)} tone=${total.error_rate > 0.05 ? "bad" : ""} note=${`${percent(total.error_rate)} of all that ended`} href="dead" />
     <${Tile} title="Memory" value=${bytes(processes.rss)} note=${`${count(processes.count)} processes · CPU ${count(processes.cpu_percent)} %`} href="workers" />
@@ -71,13 +71,14 @@ function Tiles({ found }) {
 function Charts() {
   const now = useNow();
   const seen = useStore(points);
+  const span = spanOf(seen, now);
   const level = (name) => seen.map((point) => ({ at: point.at, value: point[name] }));
   return html`<div class="two even">
-    <${Panel} title="Throughput"><${Chart} label="Tasks that ended each second" now=${now} unit="tasks a second" format=${rate} series=${[
+    <${Panel} title="Throughput"><${Chart} label="Tasks that ended each second" now=${now} span=${span} unit="tasks a second" format=${rate} series=${[
       { name: "succeeded", tone: "good", kind: "columns", values: rates(seen, "ok") },
       { name: "failed", tone: "bad", kind: "columns", values: rates(seen, "bad") },
     ]} /><//>
-    <${Panel} title="Backlog"><${Chart} label="Tasks that wait and that run" now=${now} unit="tasks" whole format=${(value) => (Number.isInteger(value) ? count(value) : value.toFixed(1))} series=${[
+    <${Panel} title="Backlog"><${Chart} label="Tasks that wait and that run" now=${now} span=${span} unit="tasks" whole format=${(value) => (Number.isInteger(value) ? count(value) : value.toFixed(1))} series=${[
       { name: "waiting", tone: "accent", kind: "line", values: level("depth") },
       { name: "running", tone: "second", kind: "line", values: level("running") },
     ]} /><//>
@@ -95,8 +96,10 @@ function QueueTable({ queues }) {
     { key: "rate", label: "Rate /s", num: true, cell: ({ figures }) => rate(figures.throughput) },
     { key: "failed", label: "Failed", num: true, cell: ({ figures }) => percent(figures.error_rate) },
   ];
-  return html`<${Table} label="Latency by queue" columns=${columns} rows=${queues} id=${(queue) => queue.name} empty=${html`<${Empty} title="No queue has had a task yet." />`} />`;
+  return html`<${Table} label="Latency by queue" columns=${columns} rows=${byName(queues)} id=${(queue) => queue.name} empty=${html`<${Empty} title="No queue has had a task yet." />`} />`;
 }
+
+const byName = (named) => [...named].sort((one, other) => one.name.localeCompare(other.name));
 
 function TypeTable({ tasks }) {
   const busiest = [...tasks].sort((one, other) => other.figures.executed - one.figures.executed || one.name.localeCompare(other.name)).slice(0, 12);

@@ -1,7 +1,7 @@
 // The named queues: what waits, for how long, and holding one.
 import { act } from "../api.js";
 import { show } from "../dialog.js";
-import { count, duration, percent, rate } from "../format.js";
+import { count, duration, NONE, percent, rate } from "../format.js";
 import { Icon } from "../icons.js";
 import { Act, Bar, Empty, Head, Panel, Skeleton } from "../parts.js";
 import { useStore } from "../store.js";
@@ -29,13 +29,13 @@ function QueueTable({ queues }) {
     { key: "later", label: "Later", num: true, cell: ({ figures }) => count(figures.delayed) },
     { key: "running", label: "Running", num: true, cell: ({ figures }) => count(figures.running) },
     { key: "oldest", label: "Oldest", num: true, cell: ({ figures }) => duration(figures.oldest_age) },
-    { key: "wait", label: "Wait p50 / p95", num: true, cell: ({ figures }) => `${duration(figures.wait.p50)} / ${duration(figures.wait.p95)}` },
+    { key: "wait", label: "Wait p50 / p95", num: true, cell: ({ figures }) => (figures.wait.count ? `${duration(figures.wait.p50)} / ${duration(figures.wait.p95)}` : NONE) },
     { key: "rate", label: "Rate /s", num: true, cell: ({ figures }) => rate(figures.throughput) },
     { key: "failed", label: "Failed", num: true, cell: ({ figures }) => percent(figures.error_rate) },
     { key: "weight", label: "Weight", num: true, cell: (queue) => html`<${Weight} queue=${queue} all=${weights} />` },
     { key: "acts", label: "Actions", bare: true, cell: (queue) => html`<${Actions} queue=${queue} />` },
   ];
-  return html`<${Table} label="Queues" columns=${columns} rows=${queues} id=${(queue) => queue.name} empty=${html`<${Empty} title="No queue has had a task yet." />`} />`;
+  return html`<${Table} label="Queues" columns=${columns} rows=${[...queues].sort((one, other) => one.name.localeCompare(other.name))} id=${(queue) => queue.name} empty=${html`<${Empty} title="No queue has had a task yet." />`} />`;
 }
 
 function Actions({ queue }) {
@@ -43,7 +43,7 @@ function Actions({ queue }) {
   const path = `api/queues/${encodeURIComponent(name)}`;
   return html`<span class="row-acts">
     ${paused ? html`<${Act} label="Resume" icon="play" path=${`${path}/resume`} name=${`Resume queue ${name}`} after=${lookNow} done=${() => `Queue ${name} goes on.`} />` : html`<${Act} label="Pause" icon="pause" path=${`${path}/pause`} name=${`Pause queue ${name}`} after=${lookNow} done=${() => `Queue ${name} is paused, restarts included.`} />`}
-    <${Act} label="Clear" icon="trash" tone="danger" path="api/tasks/clear" body=${{ queue: name }} name=${`Clear queue ${name}`} after=${lookNow} done=${(answer) => `${count(answer.count)} waiting tasks of ${name} were cancelled.`}
+    <${Act} label="Clear" icon="trash" only=${true} path="api/tasks/clear" body=${{ queue: name }} name=${`Clear queue ${name}`} after=${lookNow} done=${(answer) => `${count(answer.count)} waiting tasks of ${name} were cancelled.`}
       ask=${{ title: `Cancel what waits in ${name}?`, text: `${count(figures.depth)} tasks wait, ${count(figures.delayed)} are for later. What runs is left alone.`, label: "Cancel them", word: name }} />
   </span>`;
 }
@@ -54,7 +54,7 @@ function Weight({ queue, all }) {
     const chosen = await show(`Weight of queue ${name}`, ChooseWeight, { weight });
     return chosen === undefined ? null : act(`api/queues/${encodeURIComponent(name)}/weight`, { weight: chosen });
   };
-  return html`<span class="muted">${percent(weight / all)} of turns</span> <${Act} label=${String(weight)} name=${`Weight of queue ${name}: ${weight}. Change it`} run=${run} after=${lookNow} done=${(answer) => answer && `Queue ${name} has weight ${answer.weight} now.`} />`;
+  return html`<span class="muted" title="of all turns">${percent(weight / all)}</span> <${Act} label=${String(weight)} name=${`Weight of queue ${name}: ${weight}. Change it`} run=${run} after=${lookNow} done=${(answer) => answer && `Queue ${name} has weight ${answer.weight} now.`} />`;
 }
 
 function ChooseWeight({ weight, close }) {

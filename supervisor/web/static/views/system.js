@@ -49,13 +49,15 @@ function Settings({ params }) {
     }}<//>`;
 }
 
+const withCode = (text) => text.split("`").map((part, index) => (index % 2 ? html`<code>${part}</code>` : part));
+
 function SettingTable({ label, rows }) {
   const columns = [
     { key: "name", label: "Setting", cell: (each) => html`<code>${each.name}</code>` },
-    { key: "value", label: "In force", cell: (each) => html`<b class="value">${shown(each.value)}</b>${each.changed && html` <span class="state s-retrying"><${Icon} name="warning" />changed while it ran</span>`}` },
-    { key: "doc", label: "What it does", wide: true, cell: (each) => html`<span class="note">${each.doc}</span>` },
+    { key: "value", label: "In force", cell: (each) => html`<code class="value">${shown(each.value)}</code>${each.changed && html` <span class="state s-retrying"><${Icon} name="warning" />changed while it ran</span>`}` },
+    { key: "doc", label: "What it does", wide: true, cell: (each) => html`<span class="note">${withCode(each.doc)}</span>` },
   ];
-  return html`<${Table} label=${`Settings: ${label}`} columns=${columns} rows=${rows} id=${(each) => each.name} />`;
+  return html`<${Table} className="settings" label=${`Settings: ${label}`} columns=${columns} rows=${rows} id=${(each) => each.name} />`;
 }
 
 const VERDICTS = { ok: ["succeeded", "ok"], warning: ["timed_out", "warning"], fault: ["failed", "fault"] };

@@ -1,7 +1,7 @@
 // One task: where it is, what befell it, what it was given, said and returned.
 import { useApi } from "../data.js";
 import { useNow } from "../clock.js";
-import { count, duration, exact, pretty, relative, words } from "../format.js";
+import { clock, count, duration, exact, lastPart, pretty, words } from "../format.js";
 import { Icon } from "../icons.js";
 import { Act, Ago, Bar, Code, Copy, Empty, ENDED, Facts, Failed, Head, Loaded, Panel, Skeleton, State } from "../parts.js";
 import { PriorityAct } from "../priority.js";
@@ -37,6 +37,7 @@ function Whole({ data, reload }) {
     ${data.live === false && html`<p class="notice"><${Icon} name="warning" />This is by the journal: the supervisor does not answer.</p>`}
     ${task.error && ENDED.has(task.state) && html`<${Fault} task=${task} />`}
     ${task.progress && html`<${Progress} task=${task} />`}
+    <${Graph} id=${task.id} state=${task.state} />
     <div class="two">
       <div class="stack">
         <${Log} id=${task.id} ended=${ENDED.has(task.state)} />
@@ -46,23 +47,21 @@ function Whole({ data, reload }) {
       <div class="stack">
         <${Panel} title="Facts"><${TaskFacts} task=${task} /><//>
         <${Panel} title="Timeline"><${Timeline} events=${data.timeline} /><//>
-        <${Graph} id=${task.id} state=${task.state} />
       </div>
     </div>`;
 }
 
 function Fault({ task }) {
-  return html`<section class="fault" aria-label="Error"><${Icon} name="fault" /><div class="grow"><strong>${task.error.type || words(task.cause ?? "failed")}</strong> ${task.error.message}</div></section>`;
+  return html`<section class="fault" aria-label="Error"><${Icon} name="fault" /><div class="grow"><strong title=${task.error.type}>${lastPart(task.error.type ?? "") || words(task.cause ?? "failed")}</strong> ${task.error.message}</div></section>`;
 }
 
 function Progress({ task }) {
-  const now = useNow();
   const { percent, done, total, message, rate, remaining, estimated_at: estimated, updated_at: updated } = task.progress;
   const running = task.state === "running";
   const how = total == null ? count(done) : `${count(done)} of ${count(total)}`;
   return html`<${Panel} title="Progress" note=${message} className="progress-panel">
     <div class="progress"><b>${percent == null ? how : `${percent.toFixed(0)} %`}</b><${Bar} part=${(percent ?? 0) / 100} label=${`${how} done`} tone=${running ? "" : "still"} /></div>
-    <p class="note">${how}${rate ? ` · ${rate < 10 ? rate.toFixed(1) : count(rate)} a second` : ""}${running && remaining != null ? html` · <b>${duration(Math.round(remaining))} left</b>` : ""}${running && estimated != null ? html` · done <time title=${exact(estimated)}>${relative(estimated, now)}</time>` : ""}${updated != null ? html` · told <${Ago} at=${updated} />` : ""}</p>
+    <p class="note">${how}${rate ? ` · ${rate < 10 ? rate.toFixed(1) : count(rate)} a second` : ""}${running && remaining != null ? html` · <b>${duration(Math.round(remaining))} left</b>` : ""}${running && estimated != null ? html` · done about <time title=${exact(estimated)}>${clock(estimated)}</time>` : ""}${updated != null ? html` · told <${Ago} at=${updated} />` : ""}</p>
   <//>`;
 }
 

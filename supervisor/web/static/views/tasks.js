@@ -47,7 +47,7 @@ function Filters({ params }) {
       <${SelectFilter} params=${params} name="queue" label="Queue" options=${[["", "every queue"], ...queues.map((each) => [each, each])]} />
       <${TimeFilter} params=${params} />
     </div>
-    <${Chosen} params=${params} names=${FILTERS} />
+    <${Chosen} params=${params} names=${FILTERS} shown=${["state", "queue", "name", "since"]} />
   </section>`;
 }
 
@@ -74,9 +74,9 @@ function BulkButtons({ params, reload }) {
 export function TaskTable({ tasks, reload, empty }) {
   const columns = [
     { key: "state", label: "State", cell: (task) => html`<${State} state=${task.state} />` },
-    { key: "name", label: "Task", wide: true, cell: (task) => html`<${TaskLink} id=${task.id} name=${task.name} /><span class="under"><${Id} id=${task.id} /></span>` },
+    { key: "name", label: "Task", wide: true, cell: (task) => html`<span class="named"><${TaskLink} id=${task.id} name=${task.name} /><${Id} id=${task.id} /></span>` },
     { key: "queue", label: "Queue", cell: (task) => html`<a class="quiet" href=${withParams({ queue: task.queue, cursor: null })}>${task.queue}</a>${task.priority ? html`<span class="under">priority ${task.priority}</span>` : ""}` },
-    { key: "attempts", label: "Attempts", num: true, cell: (task) => count(task.attempts) },
+    { key: "attempts", label: "Failures", num: true, cell: (task) => (task.attempts ? count(task.attempts) : NONE) },
     { key: "created", label: "Submitted", num: true, cell: (task) => html`<${Ago} at=${task.created_at} />` },
     { key: "waited", label: "Waited", num: true, minor: true, cell: (task) => (task.started_at ? duration(Math.max(0, task.started_at - Math.max(task.created_at, task.due_at ?? 0))) : NONE) },
     { key: "ran", label: "Ran", num: true, cell: (task) => (task.started_at && task.ended_at ? duration(task.ended_at - task.started_at) : NONE) },
