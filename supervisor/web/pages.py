@@ -18,7 +18,7 @@ from supervisor.web import problems
 from supervisor.web.access import Role
 from supervisor.web.site import Site
 
-VIEWS = ("", "tasks", "tasks/{id}", "queues", "workers", "schedules", "dead", "system")
+VIEWS = ("", "running", "tasks", "tasks/{id}", "queues", "workers", "schedules", "dead", "system")
 SIGN_IN = "sign-in"
 STATIC = Path(str(files("supervisor.web"))) / "static"
 

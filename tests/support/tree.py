@@ -23,7 +23,7 @@ import json, sys
 from supervisor.settings import Settings
 from supervisor.standalone import run
 chosen = json.loads(sys.argv[1])
-run(Settings.load(command_line=chosen).settings, "test")
+run(Settings.load(command_line=chosen).settings, sys.argv[2])
 """
 
 
@@ -43,6 +43,7 @@ class RunningTree:
             "backoff": 1,
             **settings,
         }
+        self.title = "test"
         self.environment: dict[str, str] = {}
         """What its processes find there beside what ours do."""
         self.log = folder / "log.txt"
@@ -56,7 +57,7 @@ class RunningTree:
         """Start it, and wait until its workers are ready."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _RUN, json.dumps(self.settings)],
+                [sys.executable, "-c", _RUN, json.dumps(self.settings), self.title],
                 stdin=subprocess.DEVNULL,
                 stdout=self.output.fileno() if self.output else log,
                 stderr=self.output.fileno() if self.output else log,

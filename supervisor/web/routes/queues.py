@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
 from supervisor.errors import TaskOptionError
 from supervisor.web.answer import Answer
 from supervisor.web.figures import Queues
@@ -15,6 +19,19 @@ class Paused(Answer):
 
     name: str
     paused: bool
+
+
+class Weight(Struct, forbid_unknown_fields=True):
+    """How many turns a queue has where one of weight 1 has one."""
+
+    weight: Annotated[float, Meta(gt=0, le=1000)]
+
+
+class Weighed(Answer):
+    """The turns that a queue has now."""
+
+    name: str
+    weight: float
 
 
 async def queues(ask: Ask) -> Answer:
@@ -39,6 +56,14 @@ async def resume(ask: Ask) -> Answer:
     return Paused(name=name, paused=False)
 
 
+async def weigh(ask: Ask) -> Answer:
+    """Give it more turns, or fewer."""
+    name = _name(ask)
+    await ask.site.backend.acts.aset_weight(name, ask.body.weight)
+    ask.site.here.observer.forget()
+    return Weighed(name=name, weight=ask.body.weight)
+
+
 def _name(ask: Ask) -> str:
     name = str(ask.path("name"))
     if not 0 < len(name) <= _LONGEST:
@@ -50,4 +75,5 @@ OPERATIONS = (
     get("api/queues", queues, "The named queues.", Queues),
     act("api/queues/{name:path}/pause", pause, "Hand out nothing more of a queue, restarts included.", Paused),
     act("api/queues/{name:path}/resume", resume, "Hand out its tasks again.", Paused),
+    act("api/queues/{name:path}/weight", weigh, "Give a queue more turns, or fewer.", Weighed, body=Weight),
 )

@@ -44,6 +44,12 @@ class NewTask(Struct, forbid_unknown_fields=True):
     delay: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
 
 
+class NewPriority(Struct, forbid_unknown_fields=True):
+    """Its place among those that wait; larger goes first."""
+
+    priority: Annotated[int, Meta(ge=-1000, le=1000)]
+
+
 class Submitted(Answer):
     """The id of a new task."""
 
@@ -229,6 +235,12 @@ def _name_of(body: NewTask) -> str:
     return body.name
 
 
+async def prioritise(ask: Ask) -> Answer:
+    """Give what has not started another place."""
+    task_id = exact_id(ask.path("id"))
+    return Done(id=task_id, done=await ask.site.backend.acts.aset_priority(task_id, ask.body.priority))
+
+
 _STREAM = "text/event-stream"
 OPERATIONS = (
     get("api/tasks", tasks, "A page of tasks, the latest first.", Tasks, query=TaskQuery),
@@ -249,4 +261,5 @@ OPERATIONS = (
     get("api/tasks/{id}/progress/events", follow_progress, "The same as it goes on.", media_type=_STREAM),
     act("api/tasks/{id}/cancel", cancel, "Remove what waits, stop what runs.", Done),
     act("api/tasks/{id}/retry", retry, "Take up again what has ended.", Done),
+    act("api/tasks/{id}/priority", prioritise, "Give what waits another priority.", Done, body=NewPriority),
 )

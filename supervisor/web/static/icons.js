@@ -1,0 +1,46 @@
+// Small line drawings, 16 by 16.
+import { html } from "./ui.js";
+
+const PATHS = {
+  overview: "M2 13V8m4 5V3m4 10V6m4 7v-3",
+  running: "M5 3.2v9.6l7.5-4.8z",
+  queues: "M2.5 4h11M2.5 8h11M2.5 12h7",
+  tasks: "M2.5 4.2l1.2 1.2 2-2.4M8 4.5h5.5M2.5 11.2l1.2 1.2 2-2.4M8 11.5h5.5",
+  dead: "M3 5l1.5-2.5h7L13 5v8H3zM3 8h3l1 1.6h2L10 8h3",
+  schedules: "M8 4.5V8l2.4 1.6M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0z",
+  workers: "M5 5h6v6H5zM6.5 2v3M9.5 2v3M6.5 11v3M9.5 11v3M2 6.5h3M2 9.5h3M11 6.5h3M11 9.5h3",
+  system: "M3 4h6M12 4h1M3 8h1M7 8h6M3 12h5M11 12h2M9 2.6v2.8M4 6.6v2.8M8 10.6v2.8",
+  search: "M11 7A4 4 0 1 1 3 7a4 4 0 0 1 8 0zM10 10l3.5 3.5",
+  light: "M11 8a3 3 0 1 1-6 0 3 3 0 0 1 6 0zM8 1.5v1.4M8 13.1v1.4M1.5 8h1.4M13.1 8h1.4M3.4 3.4l1 1M11.6 11.6l1 1M3.4 12.6l1-1M11.6 4.4l1-1",
+  dark: "M13.2 9.6A5.6 5.6 0 0 1 6.4 2.8a5.6 5.6 0 1 0 6.8 6.8z",
+  auto: "M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0zM8 2v12M8 4l4.6 1.6M8 7.5h6M8 11h5",
+  help: "M6 6.2A2 2 0 1 1 8.6 8C8.1 8.3 8 8.6 8 9.3M8 11.6v.1M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0z",
+  menu: "M2.5 4h11M2.5 8h11M2.5 12h11",
+  close: "M4 4l8 8M12 4l-8 8",
+  copy: "M5.5 5.5h7v7h-7zM3.5 10.5v-7h7",
+  check: "M3 8.5l3.2 3.2L13 4.8",
+  retry: "M13 8a5 5 0 1 1-1.6-3.7M13 2.5v3h-3",
+  stop: "M4 4h8v8H4z",
+  pause: "M5.5 3.5v9M10.5 3.5v9",
+  play: "M5 3.2v9.6l7.5-4.8z",
+  stack: "M8 2.5l6 3-6 3-6-3zM2.5 8.5L8 11.2l5.5-2.7M2.5 11L8 13.7 13.5 11",
+  trash: "M3 4.5h10M6.5 4.5v-2h3v2M4.5 4.5l.6 9h5.8l.6-9",
+  warning: "M8 2.5l6 11H2zM8 6.8v3M8 11.6v.1",
+  fault: "M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0zM8 4.8v4M8 10.8v.1",
+  user: "M10.5 5.5a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0zM3 13.5c.5-2.5 2.4-3.8 5-3.8s4.5 1.3 5 3.8",
+  queued: "M8 4.5V8h3M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0z",
+  scheduled: "M3 4h10v9.5H3zM3 7h10M5.5 2.5V5M10.5 2.5V5",
+  blocked: "M5 7V5.5a3 3 0 0 1 6 0V7M3.5 7h9v6.5h-9z",
+  retrying: "M13 8a5 5 0 1 1-1.6-3.7M13 2.5v3h-3",
+  succeeded: "M3 8.5l3.2 3.2L13 4.8",
+  failed: "M4 4l8 8M12 4l-8 8",
+  timed_out: "M4 2.5h8M4 13.5h8M5 2.5c0 3.5 6 7.5 6 11M11 2.5c0 3.5-6 7.5-6 11",
+  lost: "M6 6.2A2 2 0 1 1 8.6 8C8.1 8.3 8 8.6 8 9.3M8 11.6v.1",
+  cancelled: "M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0zM4 4l8 8",
+  expired: "M3 8h10",
+  up: "M8 13V3.5M4 7l4-4 4 4",
+  exit: "M6.5 2.5H3v11h3.5M6.5 8H14M11 5l3 3-3 3",
+};
+
+export const Icon = ({ name }) =>
+  html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true" focusable="false"><path d=${PATHS[name] ?? PATHS.queued} /></svg>`;
