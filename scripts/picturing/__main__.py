@@ -125,7 +125,7 @@ def _take(browser: Browser, dashboard: Dashboard, picture: Picture, ids: dict[st
     browser.scheme(picture.scheme)
     browser.size(*picture.size)
     if picture.name.startswith("sign-in"):
-        browser.fresh()
+        browser.fresh(dashboard.url)
     browser.open(f"{dashboard.url}/{picture.path(ids)}", picture.seen)
     if not picture.name.startswith("sign-in"):
         browser.see(".m-live, .m-live .dot")

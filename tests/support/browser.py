@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
@@ -17,6 +17,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from tests.support.waiting import until
 
+T = TypeVar("T")
 DRIVER, CHROMIUM = shutil.which("chromedriver"), shutil.which("chromium")
 DESKTOP, PHONE = (1360, 900), (390, 844)
 _TOLERATED = ("favicon.ico",)
@@ -66,11 +67,15 @@ class Browser:
     def _cdp(self, command: str, **arguments: Any) -> Any:
         return self.driver.execute_cdp_cmd(command, arguments)  # type: ignore[no-untyped-call]
 
-    def fresh(self) -> None:
+    def fresh(self, origin: str) -> None:
         """Forget cookies, storage and what was logged."""
         self.driver.get("about:blank")
-        self._cdp("Network.clearBrowserCookies")
+        self._cdp("Storage.clearDataForOrigin", origin=origin, storageTypes="cookies,local_storage")
         self.driver.get_log("browser")  # type: ignore[no-untyped-call]
+
+    def take_cookie(self, url: str, name: str, value: str) -> None:
+        """Have one as if the site had given it."""
+        self._cdp("Network.setCookie", url=url, name=name, value=value, httpOnly=True)
 
     def faults(self) -> list[str]:
         """What the console complained of since the last call: errors, and what the Content-Security-Policy refused."""
@@ -97,7 +102,7 @@ class Browser:
                     continue
             return None
 
-        return until(found, f"{css} with {text!r}; the page says:\n{self.text[:1500]}", timeout, 0.05)
+        return self.until(found, f"{css} with {text!r}", timeout)
 
     def gone(self, css: str, text: str = "", timeout: float = 15.0) -> None:
         """Until nothing visible matches."""
@@ -110,7 +115,7 @@ class Browser:
                 text,
             )
 
-        until(absent, f"the end of {css} with {text!r}", timeout, 0.05)
+        self.until(absent, f"the end of {css} with {text!r}", timeout)
 
     def click(self, css: str, text: str = "") -> None:
         """What matches, once it is there: a live page may have drawn it anew meanwhile."""
@@ -124,7 +129,7 @@ class Browser:
                 return False
             return True
 
-        until(done, f"a click at {css} {text}")
+        self.until(done, f"a click at {css} {text}")
 
     def act(self, name: str) -> None:
         """Click the button that screen readers call so."""
@@ -174,9 +179,12 @@ class Browser:
         """Whether one would have to scroll sideways."""
         return bool(self.js("return document.documentElement.scrollWidth > innerWidth"))
 
-    def until(self, condition: Callable[[], Any], what: str, timeout: float = 15.0) -> None:
-        """Until it holds."""
-        until(condition, f"{what}; the page says:\n{self.text[:1500]}", timeout, 0.05)
+    def until(self, condition: Callable[[], T | None], what: str, timeout: float = 15.0) -> T:
+        """The first true value; AssertionError with what the page says where there is none in time."""
+        try:
+            return until(condition, what, timeout, 0.02)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self.path} says:\n{self.text[:2000]}") from None
 
     def axe(self, source: str) -> list[str]:
         """What axe-core finds on the page that is serious or critical."""

@@ -42,6 +42,14 @@ def count(total: int) -> int:
 
 
 @task
+def count_slowly(total: int, pause: float) -> int:
+    """The same, with a pause after each."""
+    for _ in track(range(total), message="counting"):
+        time.sleep(pause)
+    return total
+
+
+@task
 def count_unknown(total: int) -> int:
     """The same, of something that does not tell how many there are."""
     return sum(1 for _ in current_task().track(number for number in range(total)))

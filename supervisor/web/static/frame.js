@@ -77,7 +77,7 @@ export function Bar() {
   const opened = useStore(drawer);
   return html`<header class="top">
     <button type="button" class="plain menu" aria-label="Navigation" aria-expanded=${String(opened)} aria-controls="navigation" onClick=${() => drawer.set(!opened)}><${Icon} name=${opened ? "close" : "menu"} /></button>
-    <a class="brand" href="."><img src="static/icon.svg" width="24" height="24" alt="" /><span>${found?.title || "Supervisor"}</span></a>
+    <a class="brand" href="." aria-label=${`${found?.title || "Supervisor"}, overview`}><img src="static/icon.svg" width="24" height="24" alt="" /><span>${found?.title || "Supervisor"}</span></a>
     <${Search} />
     <div class="top-right"><${LiveSwitch} /><${ThemeSwitch} />
       <button type="button" class="plain help" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" onClick=${help}><${Icon} name="help" /></button>

@@ -39,7 +39,7 @@ function Actions({ schedule, reload }) {
   const { name, paused } = schedule;
   const path = `api/schedules/${name.split("/").map(encodeURIComponent).join("/")}`;
   return html`<span class="row-acts">
-    <${Act} label="Run now" icon="play" path=${`${path}/run`} name=${`Run ${name} now`} after=${reload} done=${(answer) => [`${name} was submitted.`, { link: `tasks/${answer.id}` }]} />
+    <${Act} label="Run now" icon="play" path=${`${path}/run`} name=${`Run now: ${name}`} after=${reload} done=${(answer) => [`${name} was submitted.`, { link: `tasks/${answer.id}` }]} />
     ${paused ? html`<${Act} label="Resume" icon="play" path=${`${path}/resume`} name=${`Resume ${name}`} after=${reload} done=${() => `${name} fires again.`} />` : html`<${Act} label="Pause" icon="pause" path=${`${path}/pause`} name=${`Pause ${name}`} after=${reload} done=${() => `${name} is paused, restarts included.`} />`}
   </span>`;
 }

@@ -26,6 +26,10 @@ export function Task({ id }) {
 function Whole({ data, reload }) {
   const { task } = data;
   useEffect(() => {
+    // The heading that had the focus while this was read is gone.
+    if (document.activeElement === document.body) document.querySelector("#view-title").focus({ preventScroll: true });
+  }, []);
+  useEffect(() => {
     document.title = `${task.name} · ${document.title.split(" · ").slice(1).join(" · ")}`;
   }, [task.name]);
   return html`<header class="view-head task-head"><div class="grow">
