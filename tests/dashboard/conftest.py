@@ -94,5 +94,3 @@ def own_tree(tmp_path: Path, browser: Browser) -> Iterator[tuple[RunningTree, Da
             yield found, served
         finally:
             served.stop()
-
-

@@ -33,7 +33,8 @@ def test_a_view_fits_a_phone(page: Page, furnished: str, path: str) -> None:
     assert not page.is_wider_than_screen
     wide = page.js(
         "return [...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1"
-        " && !e.closest('.table-wrap, .graph-wrap, pre, .log, .chips, .tabs, .hidden')).map(e => e.outerHTML.slice(0, 120))"
+        " && !e.closest('.table-wrap, .graph-wrap, pre, .log, .chips, .tabs, .hidden'))"
+        ".map(e => e.outerHTML.slice(0, 120))"
     )
     assert wide == []
 

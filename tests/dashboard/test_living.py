@@ -60,6 +60,7 @@ def test_a_supervisor_that_is_gone_is_said_to_be_and_comes_back(
     tree.remember()
     for pid in (tree.process.pid, tree.pid_of("guardian"), tree.pid_of("master"), tree.pid_of("broker")):
         os.kill(pid, signal.SIGKILL)
+    tree.process.wait(10.0)
     page.see(".banner", "The supervisor does not answer")
     page.see(".banner time", "ago")
     page.until(lambda: page.js("return document.documentElement.dataset.fresh") == "old", "dimmed figures")

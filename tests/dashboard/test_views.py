@@ -16,7 +16,9 @@ from tests.support.tree import RunningTree
 
 
 @pytest.mark.parametrize("path", VIEWS)
-def test_a_view_opens_at_its_url_with_its_title_and_without_complaints(page: Page, tree: RunningTree, path: str) -> None:
+def test_a_view_opens_at_its_url_with_its_title_and_without_complaints(
+    page: Page, tree: RunningTree, path: str
+) -> None:
     done(tree, "opened.once")
     page.go(path, VIEWS[path])
     assert VIEWS[path] in page.driver.title
@@ -92,12 +94,12 @@ def test_progress_context_and_the_estimated_end_are_shown_as_the_task_goes_on(
     page.see("pre[aria-label=Context]", "copying")
     gate.touch()
     page.see(".view-head .state", "succeeded")
-    handle = seen_tasks.count_slowly.on(tree.queue).delay(2000, 0.05)
-    page.go(f"tasks/{handle.id}")
+    counting = seen_tasks.count_slowly.on(tree.queue).delay(2000, 0.05)
+    page.go(f"tasks/{counting.id}")
     page.see(".progress-panel", "of 2,000")
     page.see(".progress-panel", "left")
     page.see(".progress-panel", "done about")
-    handle.cancel()
+    counting.cancel()
 
 
 def test_parents_and_children_are_drawn_as_a_graph_of_links(page: Page, tree: RunningTree) -> None:

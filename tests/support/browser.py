@@ -65,7 +65,7 @@ class Browser:
         self._cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
 
     def _cdp(self, command: str, **arguments: Any) -> Any:
-        return self.driver.execute_cdp_cmd(command, arguments)  # type: ignore[no-untyped-call]
+        return self.driver.execute_cdp_cmd(command, arguments)
 
     def fresh(self, origin: str) -> None:
         """Forget cookies, storage and what was logged."""
@@ -162,7 +162,7 @@ class Browser:
 
     def js(self, code: str, *arguments: object) -> Any:
         """What a script in the page returns."""
-        return self.driver.execute_script(code, *arguments)  # type: ignore[no-untyped-call]
+        return self.driver.execute_script(code, *arguments)
 
     @property
     def text(self) -> str:
@@ -189,7 +189,7 @@ class Browser:
     def axe(self, source: str) -> list[str]:
         """What axe-core finds on the page that is serious or critical."""
         self.js(source)
-        found = self.driver.execute_async_script(  # type: ignore[no-untyped-call]
+        found = self.driver.execute_async_script(
             "const done = arguments[arguments.length - 1];"
             "axe.run(document, {resultTypes: ['violations']}).then(found => done(JSON.stringify(found.violations)),"
             " error => done(JSON.stringify([{id: String(error), impact: 'critical', nodes: []}])))"

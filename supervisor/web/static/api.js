@@ -3,6 +3,7 @@ import { Store } from "./store.js";
 import { go, route } from "./router.js";
 
 export const session = new Store(null);
+const PATIENCE_MS = 20000;
 // How far the server's clock is ahead of ours, in seconds.
 export const skew = new Store(0);
 
@@ -35,7 +36,10 @@ async function send(path, options) {
   throw new ApiError(body || {}, response.status);
 }
 
-export const get = (path, signal) => send(path, { signal });
+export function get(path, signal) {
+  const signals = [signal, AbortSignal.timeout(PATIENCE_MS)].filter(Boolean);
+  return send(path, { signal: AbortSignal.any(signals) });
+}
 
 export async function loadSession() {
   const found = await get("api/session");

@@ -54,6 +54,7 @@ function open() {
 
 function close() {
   clearTimeout(again);
+  again = 0;
   source?.close();
   source = null;
 }
@@ -61,6 +62,7 @@ function close() {
 function retry() {
   close();
   again = setTimeout(async () => {
+    heard = performance.now();
     try {
       const found = await loadSession();
       if (found.role == null) toSignIn();
@@ -75,7 +77,7 @@ function watch() {
   if (fresh.value.mode === "paused" || document.hidden || session.value?.role == null) return;
   if ((performance.now() - heard) / 1000 < SILENT_SECONDS) return;
   say("lost", "the stream of figures is broken off");
-  if (source?.readyState !== EventSource.CONNECTING) retry();
+  if (!again) retry(); // one that is on its way is not begun anew
 }
 
 export function pause() {

@@ -24,7 +24,8 @@ export function Dead({ params }) {
     <section class="filters" aria-label="Filters"><div class="fields">
       <${TextFilter} params=${params} name="name" label="Task name" placeholder="shop.mail or shop.*" options=${names} />
       <${TimeFilter} params=${params} label="Ended in" />
-    </div><${Chosen} params=${params} names=${FILTERS} shown=${["name", "since"]} /></section>
+      <${Chosen} params=${params} names=${FILTERS} shown=${["name", "since"]} />
+    </div></section>
     <${Loaded} from=${found} lines=${10}>${(data) => html`<${Panel} flush>
       <${DeadTable} letters=${data.tasks} reload=${found.reload} empty=${html`<${Empty} title=${data.cursor ? "None in what was searched so far." : "No dead letters."}>${data.cursor ? "There is more to search." : "Nothing has failed for good."}<//>`} />
       ${(data.tasks.length > 0 || data.cursor) && html`<${Pager} data=${data} shown=${data.tasks.length} params=${params} what="dead letters that match" />`}

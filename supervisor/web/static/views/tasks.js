@@ -46,8 +46,8 @@ function Filters({ params }) {
       <${TextFilter} params=${params} name="name" label="Task name" placeholder="shop.mail or shop.*" options=${names} />
       <${SelectFilter} params=${params} name="queue" label="Queue" options=${[["", "every queue"], ...queues.map((each) => [each, each])]} />
       <${TimeFilter} params=${params} />
+      <${Chosen} params=${params} names=${FILTERS} shown=${["state", "queue", "name", "since"]} />
     </div>
-    <${Chosen} params=${params} names=${FILTERS} shown=${["state", "queue", "name", "since"]} />
   </section>`;
 }
 
