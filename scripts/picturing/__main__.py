@@ -66,7 +66,9 @@ KEPT = (
 FONTS = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig><include>/etc/fonts/fonts.conf</include>
-<selectfont><rejectfont><pattern><patelt name="family"><string>DejaVu Sans</string></patelt></pattern></rejectfont></selectfont>
+<selectfont><rejectfont><pattern>
+<patelt name="family"><string>DejaVu Sans</string></patelt>
+</pattern></rejectfont></selectfont>
 <alias binding="strong"><family>sans-serif</family><prefer><family>Inter</family></prefer></alias>
 </fontconfig>"""
 """A system font such as desktops have; a bare server has but DejaVu."""

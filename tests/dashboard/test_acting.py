@@ -155,7 +155,7 @@ def test_dead_letters_that_match_are_retried_and_dropped_together(page: Page, tr
     page.toast("3 were taken up again")
     for task_id in ids:
         until(lambda task_id=task_id: ended(tree.queue, task_id).retried == 1, "its retry")  # type: ignore[misc]
-    page.gone(".toast")
+    page.click(".toast button[aria-label=Dismiss]")
     page.click(".view-head button", "Drop all matching")
     page.confirm("drop")
     page.toast("3 were dropped")

@@ -55,7 +55,7 @@ def test_axe_finds_nothing_serious_on_a_view_in_either_theme(page: Page, furnish
     open_view(page, path, furnished)
     assert page.axe(AXE) == []
     page.scheme("dark")
-    assert page.axe(AXE) == []
+    assert page.axe(AXE, "color-contrast") == []  # nothing else changes with the theme
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

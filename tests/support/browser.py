@@ -186,13 +186,15 @@ class Browser:
         except AssertionError as error:
             raise AssertionError(f"{error}; {self.path} says:\n{self.text[:2000]}") from None
 
-    def axe(self, source: str) -> list[str]:
-        """What axe-core finds on the page that is serious or critical."""
-        self.js(source)
+    def axe(self, source: str, *rules: str) -> list[str]:
+        """What axe-core finds on the page that is serious or critical, by these rules only or by all."""
+        self.js(f"if (!window.axe) {{ {source} }}")
         found = self.driver.execute_async_script(
             "const done = arguments[arguments.length - 1];"
-            "axe.run(document, {resultTypes: ['violations']}).then(found => done(JSON.stringify(found.violations)),"
-            " error => done(JSON.stringify([{id: String(error), impact: 'critical', nodes: []}])))"
+            "const chosen = arguments[0].length ? {runOnly: arguments[0]} : {};"
+            "axe.run(document, {resultTypes: ['violations'], ...chosen}).then(found => done(JSON.stringify(found.violations)),"
+            " error => done(JSON.stringify([{id: String(error), impact: 'critical', nodes: []}])))",
+            list(rules),
         )
         return [
             f"{each['id']}: {[node['html'][:200] + ' ' + node['failureSummary'] for node in each['nodes'][:3]]}"

@@ -237,7 +237,7 @@ def _name_of(body: NewTask) -> str:
 
 async def prioritise(ask: Ask) -> Answer:
     """Give what has not started another place."""
-    task_id = await whole_id(ask.site.backend, ask.path("id"))
+    task_id = exact_id(ask.path("id"))
     return Done(id=task_id, done=await ask.site.backend.acts.aset_priority(task_id, ask.body.priority))
 
 

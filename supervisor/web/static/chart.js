@@ -1,15 +1,17 @@
 // A chart of the last minutes: columns or a line, drawn as SVG; its figures also as words.
-import { clock, duration } from "./format.js";
+import { clock, count, duration } from "./format.js";
 import { STEP } from "./history.js";
 import { html, useLayoutEffect, useRef, useState } from "./ui.js";
 
 const HEIGHT = 132;
 const PAD = { top: 10, right: 4, bottom: 20, left: 36 };
 
+const axis = (value) => (Number.isInteger(value) ? count(value) : value.toFixed(value < 1 ? 2 : 1));
+
 function nice(value) {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 2.5, 5, 10].map((step) => step * power).find((step) => step >= value);
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= value);
 }
 
 function useWidth() {
@@ -46,7 +48,7 @@ export function Chart({ label, series, now, span, unit, format, whole = false })
       <span class="grow"></span><span class="note">${pointed === null ? unit : clock(pointed)}</span>
     </figcaption>
     <svg width=${width} height=${HEIGHT} viewBox=${`0 0 ${width} ${HEIGHT}`} role="img" aria-label=${spoken(label, inside, format)} onPointerMove=${point} onPointerLeave=${() => setPointed(null)}>
-      ${[0, 0.5, 1].map((part) => html`<g key=${part} class="grid"><line x1=${PAD.left} x2=${width - PAD.right} y1=${y(part * most)} y2=${y(part * most)} /><text x=${PAD.left - 6} y=${y(part * most) + 4}>${format(part * most)}</text></g>`)}
+      ${[0, 0.5, 1].map((part) => html`<g key=${part} class="grid"><line x1=${PAD.left} x2=${width - PAD.right} y1=${y(part * most)} y2=${y(part * most)} /><text x=${PAD.left - 6} y=${y(part * most) + 4}>${axis(part * most)}</text></g>`)}
       ${[1, 0.5, 0].map((part) => html`<text key=${part} class="tick" text-anchor=${part === 1 ? "start" : part ? "middle" : "end"} x=${x(end - part * span)} y=${HEIGHT - 4}>${part ? `${duration(part * span)} ago` : "now"}</text>`)}
       ${pointed !== null && html`<line class="pointed" x1=${x(pointed)} x2=${x(pointed)} y1=${PAD.top} y2=${HEIGHT - PAD.bottom} />`}
       ${stacked(inside).map((each) => html`<path key=${each.name} class=${`columns t-${each.tone}`} d=${columns(each.values, x, y, ((width - PAD.left - PAD.right) / (span / STEP)) * 0.72)} />`)}

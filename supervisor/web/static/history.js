@@ -30,7 +30,7 @@ export function record(overview) {
   const ended = total.ended;
   const point = {
     at,
-    uptime: overview.uptime,
+    seen: overview.at,
     ok: ended.succeeded ?? 0,
     bad: (ended.failed ?? 0) + (ended.timed_out ?? 0) + (ended.lost ?? 0),
     depth: total.depth,
@@ -51,8 +51,9 @@ export function rates(found, name) {
   const out = [];
   for (let index = 1; index < found.length; index += 1) {
     const [before, now] = [found[index - 1], found[index]];
-    const span = now.at - before.at;
-    if (span <= STEP * 3 && now[name] >= before[name]) out.push({ at: now.at, value: (now[name] - before[name]) / span });
+    // By when they were seen: the last one is not over yet.
+    const span = now.seen - before.seen;
+    if (span > 0 && span <= STEP * 3 && now[name] >= before[name]) out.push({ at: now.at, value: (now[name] - before[name]) / span });
   }
   return out;
 }

@@ -48,6 +48,8 @@ function open() {
     if (found.live) workers.set(found.workers);
   });
   source.onerror = () => {
+    // Under WSGI each stream ends after what is new; elsewhere only when something broke.
+    if (session.value?.streams) say("lost", "the stream of figures is broken off");
     if (source?.readyState === EventSource.CLOSED) retry();
   };
 }
