@@ -158,8 +158,11 @@ class Observer:
     def forget(self) -> None:
         """Something was changed: whoever looks next is to see it."""
         self._last = None
+        self._looking = None
 
     def _done(self, looking: asyncio.Future[Look]) -> None:
+        if looking is not self._looking:
+            return  # something was changed since it began to look
         self._looking = None
         if not looking.cancelled() and looking.exception() is None:
             self._last = looking.result()
