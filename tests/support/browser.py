@@ -192,8 +192,8 @@ class Browser:
         found = self.driver.execute_async_script(
             "const done = arguments[arguments.length - 1];"
             "const chosen = arguments[0].length ? {runOnly: arguments[0]} : {};"
-            "axe.run(document, {resultTypes: ['violations'], ...chosen}).then("
-            " found => done(JSON.stringify(found.violations)),"
+            "axe.run(document, {resultTypes: ['violations'], ...chosen})"
+            ".then(found => done(JSON.stringify(found.violations)),"
             " error => done(JSON.stringify([{id: String(error), impact: 'critical', nodes: []}])))",
             list(rules),
         )

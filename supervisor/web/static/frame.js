@@ -6,7 +6,7 @@ import { Icon } from "./icons.js";
 import { help, VIEWS } from "./keys.js";
 import { go, route } from "./router.js";
 import { Remembered, Store, useStore } from "./store.js";
-import { fresh, overview, pause, resume } from "./stream.js";
+import { fresh, overview, pause, resume, workers } from "./stream.js";
 import { toast } from "./toast.js";
 import { html, useEffect, useState } from "./ui.js";
 
@@ -86,13 +86,15 @@ export function Bar() {
 }
 
 const BADGES = {
-  running: ({ total }) => total.running,
+  running: (_, seen) => seen?.filter((worker) => worker.tasks.length).length,
   queues: ({ total }) => total.depth,
 };
 
 export function Sidebar({ path }) {
   const found = useStore(overview);
+  const seen = useStore(workers);
   const opened = useStore(drawer);
+  const badge = (view) => (found?.live && BADGES[view.path]?.(found, seen)) || 0;
   const who = useStore(session);
   useEffect(() => drawer.set(false), [path]);
   const at = path.split("/")[0];
@@ -100,7 +102,7 @@ export function Sidebar({ path }) {
     <ul>
       ${VIEWS.map(
         (view) => html`<li key=${view.path}>
-          <a href=${view.path || "."} aria-current=${at === view.path ? "page" : undefined}><${Icon} name=${view.icon} /><span class="grow">${view.title}</span>${found?.live && BADGES[view.path]?.(found) > 0 && html`<span class="badge">${count(BADGES[view.path](found))}</span>`}</a>
+          <a href=${view.path || "."} aria-current=${at === view.path ? "page" : undefined}><${Icon} name=${view.icon} /><span class="grow">${view.title}</span>${badge(view) > 0 && html`<span class="badge">${count(badge(view))}</span>`}</a>
         </li>`,
       )}
     </ul>
