@@ -78,7 +78,7 @@ class QueueDrainingError(QueueClosedError):
     """The queue was drained, and takes nothing in until it is opened again."""
 
     def __init__(self) -> None:
-        super().__init__("it was drained; TaskQueue.open() opens it again")
+        super().__init__("it was drained; `supervisor drain --open` or TaskQueue.open() opens it again")
 
 
 class TooManyWaitingError(SupervisorError):
@@ -254,7 +254,11 @@ class UnknownScheduleError(SupervisorError):
     def __init__(self, name: str, nearest: str | None = None) -> None:
         self.name = name
         self.nearest = nearest
-        hint = f"did you mean {nearest!r}?" if nearest else "schedules() tells which there are"
+        hint = (
+            f"did you mean {nearest!r}?"
+            if nearest
+            else "`supervisor schedules list`, or schedules(), tells which there are"
+        )
         super().__init__(f"there is no schedule {name!r}: {hint}")
 
 

@@ -118,6 +118,8 @@ class TaskRecord:
     """What was put into its context."""
     parents: tuple[str, ...] = ()
     """The ids of the tasks that it waits for, or has waited for."""
+    queue: str = "default"
+    """The named queue that it is in."""
 
     @property
     def status(self) -> State:
@@ -255,6 +257,7 @@ def record_of(row: TaskRow, result: object = None, *, result_expired: bool = Fal
         result_expired=result_expired,
         context=msgspec.json.decode(row.context) if row.context else {},
         parents=tuple(map(to_text, row.parents)),
+        queue=row.options.queue,
     )
 
 

@@ -47,8 +47,8 @@ def list_dead(chosen: str | None, name: str | None, since: float | None, most: i
 
 def _table(records: list[TaskRecord], now: float, *, whole: bool) -> Table:
     table = task_table(whole=whole)
-    table.add_column("ended", justify="right", no_wrap=True)
-    table.add_column("why", overflow="ellipsis", no_wrap=True)
+    table.add_column("ended", justify="right", no_wrap=True, min_width=8)
+    table.add_column("why", overflow="ellipsis", no_wrap=True, ratio=1)
     for record in records:
         why = str(record.error).splitlines()[0] if record.error is not None and str(record.error) else "-"
         state = Text(record.state, STYLES.get(record.state, ""))
@@ -59,12 +59,15 @@ def _table(records: list[TaskRecord], now: float, *, whole: bool) -> Table:
 
 
 @dead.command("retry")
-@click.option("--name", default=None, metavar="PATTERN", help="Only those of a name.")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("--all", "everything", is_flag=True, help="All of them.")
+@click.option("--name", default=None, metavar="PATTERN", help="With --all: only those of a name.")
 @about_a_queue
-def retry_dead(chosen: str | None, name: str | None, *, as_json: bool) -> None:
-    """Take up every dead letter again; single ones: supervisor retry ID."""
+def retry_dead(ids: tuple[str, ...], chosen: str | None, name: str | None, *, everything: bool, as_json: bool) -> None:
+    """Take up dead letters again, with all their retries anew."""
+    whole = _meant(ids, chosen, everything=everything)
     with queue_of(chosen) as queue:
-        number = queue.retry_dead_letters(name=name)
+        number = sum(queue.retry(each) for each in whole) if ids else queue.retry_dead_letters(name=name)
     print_json({"count": number}) if as_json else click.echo(f"{count(number, 'task')} taken up again")
 
 
@@ -78,10 +81,7 @@ def drop_dead(
     ids: tuple[str, ...], chosen: str | None, name: str | None, *, everything: bool, yes: bool, as_json: bool
 ) -> None:
     """Delete dead letters for good."""
-    if bool(ids) == everything:
-        raise click.UsageError("name the tasks, or say --all")
-    with history_of(chosen) as history:
-        whole = [history.find(each) for each in ids]
+    whole = _meant(ids, chosen, everything=everything)
     if not yes:
         click.confirm(
             f"Delete {count(len(ids), 'dead letter') if ids else 'all dead letters'} for good?", abort=True, err=True
@@ -89,3 +89,11 @@ def drop_dead(
     with queue_of(chosen) as queue:
         number = sum(queue.drop_dead_letter(each) for each in whole) if ids else queue.drop_dead_letters(name=name)
     print_json({"count": number}) if as_json else click.echo(f"{count(number, 'dead letter')} dropped")
+
+
+def _meant(ids: tuple[str, ...], chosen: str | None, *, everything: bool) -> list[str]:
+    """The whole ids. Raises UsageError unless some are named, or all are meant."""
+    if bool(ids) == everything:
+        raise click.UsageError("name the tasks, or say --all")
+    with history_of(chosen) as history:
+        return [history.find(each) for each in ids]

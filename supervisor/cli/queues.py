@@ -42,8 +42,10 @@ def queues(chosen: str | None, *, as_json: bool) -> None:
 def pause(name: str, chosen: str | None, *, as_json: bool) -> None:
     """Hand out nothing more of a named queue; what runs runs on. Restarts included."""
     with queue_of(chosen) as queue:
+        known = name == "default" or any(row["name"] == name for row in queue.queues())
         queue.pause(name)
-    print_json({"queue": name, "paused": True}) if as_json else click.echo(f"the queue {name} is paused")
+    new = "" if known else "; no task of it was seen yet"
+    print_json({"queue": name, "paused": True}) if as_json else click.echo(f"the queue {name} is paused{new}")
 
 
 @click.command()
@@ -92,7 +94,7 @@ def _print_stats(found: QueueStats) -> None:
     )
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("task", overflow="ellipsis", no_wrap=True)
-    for heading in ("depth", "running", "succeeded", "failed", "wait p50", "p95", "run p50", "p95"):
+    for heading in ("depth", "runs", "ok", "failed", "wait p50", "p95", "run p50", "p95"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, own in sorted(found.tasks.items()):
         times = [own.wait.p50, own.wait.p95, own.run.p50, own.run.p95]

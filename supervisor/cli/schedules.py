@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from supervisor.cli.reach import about_a_queue, queue_of
+from supervisor.cli.tasks import ID_END, WIDE
 from supervisor.cli.text import ago, console, duration, plain, print_json
 
 
@@ -31,14 +32,22 @@ def list_schedules(chosen: str | None, *, as_json: bool) -> None:
         return
     now = time.time()
     table = Table(box=None, pad_edge=False, header_style="bold")
+    out = console()
     for heading in ("schedule", "task", "when", "zone", "next", "last", "last task"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="ellipsis", no_wrap=heading not in ("schedule", "task", "when"))
     for each in found:
         when = each.cron or f"every {duration(each.every or 0.0)}"
         due = Text("paused", "yellow") if each.paused else Text(ago(each.next_at, now))
         last = f"{ago(each.last_at, now)} ago" if each.last_at is not None else "-"
-        table.add_row(each.name, each.task, when, each.zone, due, last, each.last_task or "-")
-    console().print(table)
+        table.add_row(each.name, each.task, when, each.zone, due, last, _short(each.last_task, whole=out.width >= WIDE))
+    out.print(table)
+
+
+def _short(task_id: str | None, *, whole: bool) -> str:
+    """Its end, where there is no room for all of it: that names a task as well."""
+    if task_id is None:
+        return "-"
+    return task_id if whole else task_id[-ID_END:]
 
 
 @schedules.command("pause")

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from supervisor.cli import held_up
 from supervisor.cli.reach import about_a_queue, history_of
 from supervisor.cli.tasks import STYLES
 from supervisor.cli.text import ago, console, duration, moment, plain, print_json
@@ -33,11 +34,14 @@ def show(task_id: str, chosen: str | None, *, as_json: bool) -> None:
         record, attempts = history.task(found), history.attempts(found)
         lines = list(lines_of(found, history.said(found)))
     if as_json:
-        print_json({"task": plain(record), "attempts": plain(attempts), "logs": plain(lines)})
+        waits = {"held_up": held_up.reasons(chosen, record)}
+        print_json({"task": plain(record), "attempts": plain(attempts), "logs": plain(lines), **waits})
         return
     out = console()
     for line in _head(record):
         out.print(line, soft_wrap=True)
+    for sentence in held_up.reasons(chosen, record):
+        out.print(Text(f"waits: {sentence}", "yellow"), soft_wrap=True)
     out.print(Text("timeline", "bold"))
     for line in _timeline(record, attempts):
         out.print(line, soft_wrap=True)
@@ -48,13 +52,13 @@ def show(task_id: str, chosen: str | None, *, as_json: bool) -> None:
 def _head(record: TaskRecord) -> Iterator[Text]:
     state = Text(record.state, STYLES.get(record.state, ""))
     yield Text.assemble((record.name, "bold"), "  ", state, f"  {record.id}")
-    facts = [f"priority {record.priority}", f"attempt {record.attempt}"]
+    facts = [f"queue {record.queue}", f"priority {record.priority}", f"attempt {record.attempt}"]
     if record.timeout is not None:
         facts.append(f"limit {duration(record.timeout)}")
     if record.worker is not None:
         facts.append(f"process {record.worker}")
     if record.retried:
-        facts.append(f"taken up again {record.retried} times")
+        facts.append("taken up again" if record.retried == 1 else f"taken up again {record.retried} times")
     yield Text(", ".join(facts))
     if record.parents:
         yield Text(
@@ -65,7 +69,8 @@ def _head(record: TaskRecord) -> Iterator[Text]:
         of = f" of {progress.total:g}" if progress.total is not None else ""
         percent = f" ({progress.percent:.0f} %)" if progress.percent is not None else ""
         left = f", {duration(progress.remaining)} left" if progress.remaining and not record.state.ended else ""
-        yield Text(f"progress: {progress.done:g}{of}{percent} {progress.message}{left}".rstrip())
+        message = f" {progress.message}" if progress.message else ""
+        yield Text(f"progress: {progress.done:g}{of}{percent}{message}{left}")
     if record.context:
         yield Text(f"context: {json.dumps(record.context, default=str)}")
 

@@ -92,7 +92,10 @@ def _foot(snapshot: Snapshot) -> Iterator[Text]:
         unfinished = _numbers(queue["unfinished"]) or "empty"
         yield Text(f"queue: {unfinished} (limit {queue['limit']:,}, durability {queue['durability']})")
         if not queue["accepting"]:
-            yield Text("the queue is drained: it takes nothing in until TaskQueue.open()", "yellow")
+            yield Text(
+                "the queue is drained: it takes nothing in and hands nothing out; `supervisor drain --open` goes on",
+                "yellow",
+            )
         yield Text(f"ended so far: {_numbers(queue['ended']) or 'none'}")
     else:
         yield Text(f"queue: {snapshot.queue_error}", "red")

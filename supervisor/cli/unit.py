@@ -12,14 +12,16 @@ from pathlib import Path
 from supervisor.errors import UnreadableFileError
 
 _SECONDS = 5.0
-_SHOWN = {"TimeoutStopUSec": "TimeoutStopSec", "LoadState": "LoadState"}
+_SHOWN = {"TimeoutStopUSec": "TimeoutStopSec", "WatchdogUSec": "WatchdogSec"}
 _DEFAULTS = {
     "Type": "simple",
     "TimeoutStopSec": "90",
     "KillMode": "control-group",
     "OOMPolicy": "stop",
     "Restart": "no",
-    "NotifyAccess": "none",
+    "NotifyAccess": "",
+    "WatchdogSec": "0",
+    "ExecStart": "",
 }
 _UNITS = (
     (("us", "usec", "µs"), 1e-6),
@@ -45,6 +47,12 @@ class Unit:
     kill_mode: str
     oom_policy: str
     restart: str
+    watchdog: bool
+    """Whether systemd kills it when it hears nothing for a while."""
+    notify_access: str
+    """Whom of its processes systemd hears."""
+    command: str
+    """What it starts; empty where that is not said."""
 
     @property
     def notifies(self) -> bool:
@@ -84,7 +92,11 @@ def _unit(name: str, words: Mapping[str, str]) -> Unit:
     except ValueError:
         raise UnreadableFileError(name, f"TimeoutStopSec={words['TimeoutStopSec']} is no time span") from None
     # 0 is written for "no limit" as well.
-    return Unit(name, words["Type"], stop or math.inf, words["KillMode"], words["OOMPolicy"], words["Restart"])
+    kind = words["Type"]
+    heard = words["NotifyAccess"] or ("main" if kind.startswith("notify") else "none")
+    manners = (words["KillMode"], words["OOMPolicy"], words["Restart"])
+    watchdog = words["WatchdogSec"] not in ("", "0", "infinity")
+    return Unit(name, kind, stop or math.inf, *manners, watchdog, heard, words["ExecStart"])
 
 
 def _of_file(path: Path) -> dict[str, str]:
@@ -121,7 +133,7 @@ def _assignments(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _known(name: str) -> dict[str, str]:
-    wanted = ",".join(("LoadState", "TimeoutStopUSec", *_DEFAULTS))
+    wanted = ",".join(("LoadState", *_SHOWN, *_DEFAULTS))
     try:
         ran = subprocess.run(
             ["systemctl", "show", "--property", wanted, "--", name],

@@ -100,7 +100,9 @@ class History:
             return to_text(id_of(text))
         found = [row[0] for row in self._connection.execute(SQL["find"], {"digits": digits})]
         if len(found) > 1:
-            raise UnknownTaskError(text, "several ids begin or end so; name more of it")
+            raise UnknownTaskError(
+                text, "several ids begin or end so, and which is meant cannot be told; name more of it"
+            )
         if not found:
             raise UnknownTaskError(text)
         return to_text(found[0])

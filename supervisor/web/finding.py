@@ -37,7 +37,9 @@ def _find(history: History, digits: str) -> str:
     if len(found) < 2:
         found |= _ending(history, digits)
     if len(found) > 1:
-        raise UnknownTaskError(digits, "several ids begin or end so; name more of it")
+        raise UnknownTaskError(
+            digits, "several ids begin or end so, and which is meant cannot be told; name more of it"
+        )
     if not found:
         raise UnknownTaskError(digits, "none begins so, and none of the latest ends so; name all of it")
     return to_text(found.pop())

@@ -78,7 +78,10 @@ def test_a_unit_that_waits_long_enough_is_well(app: Path) -> None:
     found = check(app, "--gunicorn", "gunicorn_config.py", "--unit", "app.service")
     assert not [each for each in found if each[0] == "unit" and each[1] != "ok"]
     (sentence,) = said(found, "unit", "ok")
-    assert sentence.startswith("app.service waits 1m 30s (TimeoutStopSec), and longer while it is told of a drain")
+    assert sentence == (
+        "app.service waits 1m 30s (TimeoutStopSec); a stop needs 30s before the drain of the tasks, which asks for more"
+        " by itself"
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,6 +130,19 @@ def test_the_units_that_come_along_fit_the_defaults_under_gunicorn(app: Path, un
 def test_the_unit_of_a_supervisor_of_its_own_fits_the_defaults(app: Path) -> None:
     found = check(app, "mytasks", "--unit", str(UNITS / "myapp-tasks.service"))
     assert [each for each in found if each[0] == "unit" and each[1] != "ok"] == []
+
+
+def test_a_watchdog_that_systemd_would_not_hear_is_a_fault(app: Path) -> None:
+    (app / "app.service").write_text(GOOD + "WatchdogSec=30\n")
+    found = check(app, "--gunicorn", "gunicorn_config.py", "--unit", "app.service", code=1)
+    assert "set NotifyAccess=all" in said(found, "unit", "fault")[0]
+    (app / "app.service").write_text(GOOD + "WatchdogSec=30\nNotifyAccess=all\n")
+    assert not said(check(app, "--gunicorn", "gunicorn_config.py", "--unit", "app.service"), "unit", "fault")
+
+
+def test_a_unit_that_starts_something_else_is_a_fault(app: Path) -> None:
+    found = check(app, "--gunicorn", "gunicorn_config.py", "--unit", str(UNITS / "myapp-tasks.service"), code=1)
+    assert "does not start Gunicorn" in said(found, "unit", "fault")[0]
 
 
 def test_drop_ins_beside_a_unit_count(app: Path) -> None:

@@ -209,6 +209,7 @@ def test_dead_letters_are_listed_retried_and_dropped(make_tree: MakeTree) -> Non
     for task_id in ids:
         until(lambda: tree.queue.get_task(task_id).retried >= 1, "another end")  # type: ignore[union-attr]  # noqa: B023
         ended(tree.queue, task_id)
+    assert ask(tree, "dead", "retry").code == 2
     assert told(tree, "dead", "drop", ids[0], "--yes") == {"count": 1}
     assert told(tree, "dead", "drop", "--all", "--yes") == {"count": 2}
     assert ask(tree, "dead", "list").out == "no dead letters\n"
@@ -222,6 +223,13 @@ def test_a_paused_queue_hands_nothing_out_until_it_is_resumed(make_tree: MakeTre
     (row,) = [row for row in told(tree, "queues") if row["name"] == "default"]
     assert (row["paused"], row["figures"]["depth"]) == (True, 1)
     assert "paused" in ask(tree, "queues").out
+    shown = ask(tree, "show", handle.id).out
+    assert "queue default, priority 0" in shown
+    assert "waits: the queue default is paused; `supervisor resume default` goes on with it" in shown
+    assert told(tree, "show", handle.id)["held_up"] == [
+        "the queue default is paused; `supervisor resume default` goes on with it"
+    ]
+    assert ask(tree, "pause", "nosuch").out == "the queue nosuch is paused; no task of it was seen yet\n"
     assert ask(tree, "resume").code == 0
     assert handle.result(timeout=20) == 3
 

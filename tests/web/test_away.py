@@ -115,7 +115,7 @@ def test_it_is_not_ready_while_the_queue_takes_nothing_in(make_tree: MakeTree, t
             answer = client.http.get("/readyz")
             assert (answer.status_code, answer.json()["reasons"]) == (
                 503,
-                ["the queue was drained; TaskQueue.open() opens it again"],
+                ["the queue was drained; `supervisor drain --open` or TaskQueue.open() opens it again"],
             )
             tree.queue.open()
             until(lambda: client.http.get("/readyz").status_code == 200, "that it is ready")

@@ -23,6 +23,8 @@ def check(settings: Settings, gunicorn: GunicornFile | None, unit: Unit | None) 
     if unit is not None:
         yield _time(settings, gunicorn, unit)
         yield from _manners(unit)
+        if gunicorn is not None:
+            yield from _under_gunicorn(unit)
 
 
 def _tasks(settings: Settings) -> Finding:
@@ -56,8 +58,10 @@ def _time(settings: Settings, gunicorn: GunicornFile | None, unit: Unit) -> Find
     given = unit.timeout_stop
     if given >= needed:
         limit = "sets no limit" if math.isinf(given) else f"waits {duration(given)} (TimeoutStopSec)"
-        more = ", and longer while it is told of a drain" if unit.notifies and not math.isinf(given) else ""
-        return ok("unit", f"{unit.name} {limit}{more}; a stop needs {duration(needed)}")
+        if unit.notifies and not math.isinf(given):
+            before = f"{duration(needed)} before the drain of the tasks, which asks for more by itself"
+            return ok("unit", f"{unit.name} {limit}; a stop needs {before}")
+        return ok("unit", f"{unit.name} {limit}; a stop needs {duration(needed)}")
     what = "requests that are" if unit.notifies else "requests and tasks that are"
     return fault(
         "unit",
@@ -78,4 +82,15 @@ def _manners(unit: Unit) -> Iterator[Finding]:
     if unit.restart != "always":
         yield warning(
             "unit", f"Restart={unit.restart}: a service that dies is not always started again; set Restart=always"
+        )
+
+
+def _under_gunicorn(unit: Unit) -> Iterator[Finding]:
+    if unit.command and "gunicorn" not in unit.command:
+        yield fault("unit", f"{unit.name} does not start Gunicorn, but {unit.command}; name the unit that does")
+    elif unit.watchdog and unit.notify_access != "all":
+        yield fault(
+            "unit",
+            f"NotifyAccess={unit.notify_access}: under Gunicorn the guardian feeds the watchdog (WatchdogSec), and"
+            " systemd would not hear it and kill all again and again; set NotifyAccess=all, or leave WatchdogSec out",
         )

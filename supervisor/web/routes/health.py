@@ -74,7 +74,7 @@ def _reasons(ask: Ask, overview: Overview, claim: float | None) -> list[str]:
     if overview.draining:
         found.append("the supervisor is shutting down")
     elif not overview.accepting:
-        found.append("the queue was drained; TaskQueue.open() opens it again")
+        found.append("the queue was drained; `supervisor drain --open` or TaskQueue.open() opens it again")
     if not overview.workers.total:
         found.append("there are no workers; `supervisor status` says whether the tasks' code can be imported")
     if oldest is not None and oldest > limit and (claim is None or claim > limit):
