@@ -39,6 +39,8 @@ def body_of(operation: Operation) -> dict[str, Any]:
         "api/tasks/cancel": {"filter": {"queue": "nothing is here"}},
         "api/tasks/retry": {"filter": {"queue": "nothing is here"}},
         "api/tasks/clear": {"queue": "nothing is here"},
+        "api/tasks/{id}/priority": {"priority": 0},
+        "api/queues/{name:path}/weight": {"weight": 1.0},
         "api/dead/retry": {"name": "nobody.registered.this"},
         "api/dead/drop": {"name": "nobody.registered.this"},
     }
