@@ -108,7 +108,9 @@ def _foot(snapshot: Snapshot) -> Iterator[Text]:
     for obstacle in snapshot.obstacles:
         yield Text(f"each worker imports the application for itself: {obstacle}", "yellow")
     if snapshot.import_error:
-        yield Text(f"the tasks' code cannot be imported:\n{snapshot.import_error}", "red")
+        # Workers that are ready have the code of before, whatever number it serves under by now.
+        new, goes_on = (" new", ", and the old goes on") if snapshot.ready else ("", "")
+        yield Text(f"the tasks'{new} code cannot be imported{goes_on}:\n{snapshot.import_error}", "red")
 
 
 def _numbers(numbers: Mapping[str, int]) -> str:

@@ -323,6 +323,16 @@ def test_status_of_a_stranger_says_that_it_is_closed_to_us(tree: RunningTree) ->
     assert "is closed to us (uid 65534)" in done.stderr
 
 
+def test_status_says_that_the_old_code_goes_on_where_the_new_cannot_be_imported(alone: CommandTree, app: Path) -> None:
+    alone.start()
+    (app / "mytasks.py").write_text("import nothing_of_that_name\n")
+    assert alone.process is not None
+    alone.process.send_signal(signal.SIGHUP)
+    sentence = "the tasks' new code cannot be imported, and the old goes on"
+    until(lambda: sentence in run("status", "--dir", "sv", cwd=app).out, "status to say so", 30.0)
+    assert "nothing_of_that_name" in run("status", "--dir", "sv", cwd=app).out
+
+
 # -- check -------------------------------------------------------------------------------------------------------
 
 
