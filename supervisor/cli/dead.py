@@ -16,6 +16,9 @@ from supervisor.cli.tasks import ID_END, STYLES, WIDE, Span, task_table
 from supervisor.cli.text import ago, console, count, plain, print_json
 from supervisor.records import TaskRecord
 
+_GAP = 2
+_LEAST_WHY = 16
+
 
 @click.group()
 def dead() -> None:
@@ -40,22 +43,31 @@ def list_dead(chosen: str | None, name: str | None, since: float | None, most: i
         print_json(plain(found))
     elif found:
         out = console()
-        out.print(_table(found, now, whole=out.width >= WIDE))
+        out.print(_table(found, now, width=out.width))
     else:
         click.echo("no dead letters")
 
 
-def _table(records: list[TaskRecord], now: float, *, whole: bool) -> Table:
+def _table(records: list[TaskRecord], now: float, *, width: int) -> Table:
+    """Where there is little room the reasons give way first, then the names; states and times never."""
+    whole = width >= WIDE
+    rows = [_cells(record, now, whole=whole) for record in records]
+    states, times = (max(map(len, column)) for column in list(zip(*rows, strict=True))[2:4])
+    names = max(len(record.name) for record in records)
     table = task_table(whole=whole)
-    table.add_column("ended", justify="right", no_wrap=True, min_width=8)
-    table.add_column("why", overflow="ellipsis", no_wrap=True, ratio=1)
-    for record in records:
-        why = str(record.error).splitlines()[0] if record.error is not None and str(record.error) else "-"
-        state = Text(record.state, STYLES.get(record.state, ""))
-        table.add_row(
-            record.id if whole else record.id[-ID_END:], record.name, state, f"{ago(record.ended_at, now)} ago", why
-        )
+    table.columns[2].min_width = states
+    table.add_column("ended", justify="right", no_wrap=True, min_width=times)
+    room = width - (32 if whole else ID_END) - names - states - times - 4 * _GAP
+    table.add_column("why", overflow="ellipsis", no_wrap=True, max_width=max(_LEAST_WHY, room))
+    for row, record in zip(rows, records, strict=True):
+        table.add_row(*row[:2], Text(row[2], STYLES.get(record.state, "")), *row[3:])
     return table
+
+
+def _cells(record: TaskRecord, now: float, *, whole: bool) -> tuple[str, ...]:
+    why = str(record.error).splitlines()[0] if record.error is not None and str(record.error) else "-"
+    task_id = record.id if whole else record.id[-ID_END:]
+    return task_id, record.name, record.state.value, f"{ago(record.ended_at, now)} ago", why
 
 
 @dead.command("retry")
