@@ -14,6 +14,8 @@ from supervisor.cli.reach import about_a_queue, history_of, queue_of
 from supervisor.cli.show import show
 from supervisor.cli.tasks import ID_END, STYLES, WIDE, Span, task_table
 from supervisor.cli.text import ago, console, count, plain, print_json
+from supervisor.core.retention import DEAD
+from supervisor.errors import UnknownTaskError
 from supervisor.records import TaskRecord
 
 _GAP = 2
@@ -94,9 +96,12 @@ def drop_dead(
 ) -> None:
     """Delete dead letters for good."""
     whole = _meant(ids, chosen, everything=everything)
+    of = f" of {name}" if name else ""
     if not yes:
         click.confirm(
-            f"Delete {count(len(ids), 'dead letter') if ids else 'all dead letters'} for good?", abort=True, err=True
+            f"Delete {count(len(ids), 'dead letter') if ids else f'all dead letters{of}'} for good?",
+            abort=True,
+            err=True,
         )
     with queue_of(chosen) as queue:
         number = sum(queue.drop_dead_letter(each) for each in whole) if ids else queue.drop_dead_letters(name=name)
@@ -108,4 +113,8 @@ def _meant(ids: tuple[str, ...], chosen: str | None, *, everything: bool) -> lis
     if bool(ids) == everything:
         raise click.UsageError("name the tasks, or say --all")
     with history_of(chosen) as history:
-        return [history.find(each) for each in ids]
+        whole = [history.find(each) for each in ids]
+        for each in whole:
+            if history.task(each).state not in DEAD:
+                raise UnknownTaskError(each, "it is no dead letter; `supervisor show` tells what it is")
+    return whole

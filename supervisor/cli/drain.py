@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from functools import partial
+from threading import Thread
 
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -10,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from supervisor.cli.reach import about_a_queue, queue_of
 from supervisor.cli.tasks import Span
 from supervisor.cli.text import console, count, print_json
+from supervisor.errors import QueueUnavailableError
 from supervisor.taskqueue import TaskQueue
 
 _LOOK_SECONDS = 0.2
@@ -48,10 +53,20 @@ def _drain(queue: TaskQueue, timeout: float, *, quiet: bool) -> list[str]:
         TextColumn("{task.completed} of {task.total}"),
         TimeRemainingColumn(),
     )
-    with ThreadPoolExecutor(1) as waiter, Progress(*columns, console=console(), disable=quiet) as progress:
+    ending: Future[list[str]] = Future()
+    # A daemon, since who interrupts this does not want to wait for the drain, which goes on without him.
+    Thread(target=_fulfil, args=(ending, partial(queue.drain, timeout)), daemon=True).start()
+    with Progress(*columns, console=console(), disable=quiet) as progress:
         shown = progress.add_task("ended", total=most)
-        ending = waiter.submit(queue.drain, timeout)
         while not wait([ending], _LOOK_SECONDS).done:
-            progress.update(shown, completed=most - min(most, queue.active_count()))
+            with suppress(QueueUnavailableError):
+                progress.update(shown, completed=most - min(most, queue.active_count()))
         progress.update(shown, completed=most)
     return ending.result()
+
+
+def _fulfil(ending: Future[list[str]], work: Callable[[], list[str]]) -> None:
+    try:
+        ending.set_result(work())
+    except BaseException as error:  # noqa: BLE001  raised again by the one who waits
+        ending.set_exception(error)

@@ -41,16 +41,23 @@ class ExporterHandle:
             self._lost(self._process, now)
         if self._wanted and self._process is None and now >= self._start_at:
             arguments = [f"--dir={self._directory}", f"--guardian={os.getpid()}"]
-            self._process, self._started = start("supervisor.metrics", arguments, []), now
+            try:
+                self._process, self._started = start("supervisor.metrics", arguments, []), now
+            except OSError as error:  # no process more is allowed: the guardian has more to see to
+                self._put_off(now)
+                log.error("what shows metrics cannot be started: %s", error)
 
     def _lost(self, process: Started, now: float) -> None:
         os.close(process.pidfd)
         self._process = None
         if now - self._started > _STEADY_SECONDS:
             self._backoff = 0.0
+        self._put_off(now)
+        log.error("what shows metrics (pid %d) died; another starts in %.0f s", process.pid, self._backoff)
+
+    def _put_off(self, now: float) -> None:
         self._backoff = min(_LONGEST_BACKOFF, max(_FIRST_BACKOFF, 2 * self._backoff))
         self._start_at = now + self._backoff
-        log.error("what shows metrics (pid %d) died; another starts in %.0f s", process.pid, self._backoff)
 
     def end(self) -> None:
         """End it; it has a moment to write down that the supervisor has ended."""

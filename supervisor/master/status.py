@@ -44,7 +44,7 @@ def describe(master: Master) -> dict[str, object]:
 
 
 def pulse(master: Master) -> dict[str, object]:
-    """What :class:`supervisor.pulse.TreePulse` reads: so little that it may be asked for each second."""
+    """What :class:`supervisor.tree_pulse.TreePulse` reads: so little that it may be asked for each second."""
     generations, pool, board = master.generations, master.pool, master.shared.board
     now = time.monotonic_ns()
     return {

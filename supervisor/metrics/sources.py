@@ -71,7 +71,7 @@ class Source:
     def _broker(self) -> BrokerFigures | None:
         try:
             return self._queue.perform(self._figures)
-        except SupervisorError:
+        except (SupervisorError, msgspec.MsgspecError):  # it does not answer, or is of another version
             return None
 
 

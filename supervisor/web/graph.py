@@ -64,9 +64,8 @@ class _Walk:
                 self.complete = False
                 break
             open_ids.extend(self._visit(task_id))
-        self.edges = {
-            edge for edge in self.edges if {edge.parent, edge.child} <= {to_text(each) for each in self.nodes}
-        }
+        known = {to_text(each) for each in self.nodes}
+        self.edges = {edge for edge in self.edges if edge.parent in known and edge.child in known}
 
     def _visit(self, task_id: bytes) -> list[bytes]:
         row = self._connection.execute(SQL["node"], (task_id,)).fetchone()
@@ -89,7 +88,8 @@ class _Walk:
         self._searches += 1
         values = {"seq": seq, "id": task_id, "window": _WINDOW, "most": _MOST_CHILDREN}
         found = [row[0] for row in self._connection.execute(SQL["children"], values)]
-        self.complete = self.complete and len(found) < _MOST_CHILDREN
+        (searched,) = self._connection.execute(SQL["ties_behind"], {"seq": seq, "window": _WINDOW}).fetchone()
+        self.complete = self.complete and len(found) < _MOST_CHILDREN and searched < _WINDOW
         return found
 
 

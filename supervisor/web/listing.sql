@@ -92,6 +92,10 @@ SELECT t.id, t.name, t.state, t.seq FROM (
     SELECT seq, ties FROM ties WHERE seq > :seq ORDER BY seq LIMIT :window
 ) d JOIN tasks t ON t.seq = d.seq WHERE instr(d.ties, :id) LIMIT :most;
 
+-- name: ties_behind
+-- How many were searched by the statement before this.
+SELECT count(*) FROM (SELECT 1 FROM ties WHERE seq > :seq ORDER BY seq LIMIT :window);
+
 -- name: newest
 SELECT coalesce(max(seq), 0) FROM tasks;
 

@@ -65,6 +65,9 @@ class _Static:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one."""
+        if scope["type"] != "http":
+            await send({"type": "websocket.close"})
+            return
         request = Request(scope)
         try:
             caller = await self._site.access.caller(request)

@@ -6,6 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from supervisor.log import log
+
+_AGAIN_SECONDS = 1.0
+
 
 class Producer:
     """Has ``work`` run while somebody attends, and wakes who waits for :attr:`changed`. Of one event loop."""
@@ -45,10 +49,16 @@ class Producer:
             self._task = None
 
     async def _run(self) -> None:
-        try:
-            await self._work()
-        finally:
-            self.notify()
+        """Until it is done. What goes wrong must not leave those who listen waiting for ever."""
+        while True:
+            try:
+                await self._work()
+            except Exception:  # noqa: BLE001  told in the log, and tried again
+                log.exception("what a live page shows could not be fetched")
+                await asyncio.sleep(_AGAIN_SECONDS)
+            else:
+                self.notify()
+                return
 
     def notify(self) -> None:
         """There is something new."""

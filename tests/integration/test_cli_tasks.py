@@ -210,6 +210,10 @@ def test_dead_letters_are_listed_retried_and_dropped(make_tree: MakeTree) -> Non
         until(lambda: tree.queue.get_task(task_id).retried >= 1, "another end")  # type: ignore[union-attr]  # noqa: B023
         ended(tree.queue, task_id)
     assert ask(tree, "dead", "retry").code == 2
+    well = tasks.add.on(tree.queue).delay(1, 2).id
+    tree.queue.wait(well, timeout=20)
+    for act in (("retry",), ("drop", "--yes")):
+        assert "it is no dead letter" in ask(tree, "dead", *act, well).error
     assert told(tree, "dead", "drop", ids[0], "--yes") == {"count": 1}
     assert told(tree, "dead", "drop", "--all", "--yes") == {"count": 2}
     assert ask(tree, "dead", "list").out == "no dead letters\n"

@@ -77,12 +77,17 @@ def _reasons(ask: Ask, overview: Overview, claim: float | None) -> list[str]:
         found.append("the queue was drained; `supervisor drain --open` or TaskQueue.open() opens it again")
     if not overview.workers.total:
         found.append("there are no workers; `supervisor status` says whether the tasks' code can be imported")
-    if oldest is not None and oldest > limit and (claim is None or claim > limit):
+    if oldest is not None and oldest > limit and not overview.total.last_minute and _is_idle(overview, claim, limit):
         found.append(
             f"a task has waited for {oldest:.0f} s and none was handed out for as long; is its queue paused, or do all"
             " workers hang?"
         )
     return found
+
+
+def _is_idle(overview: Overview, claim: float | None, limit: float) -> bool:
+    """Whether nothing was handed out for long. Behind a deep queue the last claim is not found, and what runs tells."""
+    return claim > limit if claim is not None else not overview.workers.busy
 
 
 async def _last_claim_age(ask: Ask) -> float | None:

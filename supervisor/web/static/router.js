@@ -5,7 +5,15 @@ const base = new URL(".", document.baseURI).pathname;
 
 function here() {
   const path = location.pathname.startsWith(base) ? location.pathname.slice(base.length) : "";
-  return { path: decodeURI(path), params: new URLSearchParams(location.search), search: location.search };
+  return { path: decoded(path), params: new URLSearchParams(location.search), search: location.search };
+}
+
+function decoded(path) {
+  try {
+    return decodeURI(path);
+  } catch {
+    return path; // no view has such a name
+  }
 }
 
 export const route = new Store(here());
