@@ -165,7 +165,7 @@ class Together:
         if not members:
             raise RemoteError(UnknownGroupError, to_text(group))
         count = 0
-        for task_id, *_ in members:
+        for task_id, *_ in reversed(members):  # what waits before what it waits for, which would end it uncounted
             found, lease = self._service.book.cancel(task_id, self._service.now)
             count += found is not Cancelled.UNKNOWN
             if lease is not None:

@@ -29,7 +29,8 @@ def test_a_view_opens_at_its_url_with_its_title_and_without_complaints(
 
 def test_the_overview_tells_latency_by_queue_outcomes_and_what_is_wrong(page: Page, tree: RunningTree) -> None:
     done(tree, "shown.well", queue="latency")
-    failed(tree, "shown.badly")
+    for _ in range(15):  # those that ran most often are shown, and other tests have theirs
+        failed(tree, "shown.badly")
     tree.queue.pause("held-up")
     page.go()
     page.see("table[aria-label='Latency by queue'] tr[data-key=latency]")
