@@ -133,10 +133,14 @@ class History:
             if pieces:
                 place = Place(pieces[-1].lease, pieces[-1].piece)
 
+    def dead_rows(self, before: tuple[float, bytes], since: float, most: int) -> list[tuple[float, bytes, str]]:
+        """The dead letters that ended before one, the latest first: (ended_at, id, name)."""
+        return self._connection.execute(SQL["dead"], (*before, since, most)).fetchall()
+
     def dead(self, name: str = "", since: float = -math.inf) -> Iterator[TaskRecord]:
         """The dead letters whose name matches, the latest end first, back to that wall-clock time."""
         place: tuple[float, bytes] = (math.inf, b"")
-        while rows := self._connection.execute(SQL["dead"], (*place, since, _DEAD_WINDOW)).fetchall():
+        while rows := self.dead_rows(place, since, _DEAD_WINDOW):
             for ended_at, task_id, own in rows:
                 place = (ended_at, task_id)
                 if not name or fnmatchcase(own, name):

@@ -51,8 +51,7 @@ def page(history: History, query: DeadQuery) -> DeadPage:
     since, is_named = moment(query.since, -math.inf), matcher(query.name)
     found: list[DeadLetter] = []
     while True:
-        values = {"ended_at": ended_at, "id": task_id, "since": since, "window": _WINDOW}
-        rows = history.connection.execute(SQL["dead"], values).fetchall()
+        rows = history.dead_rows((ended_at, task_id), since, _WINDOW)
         for ended_at, task_id, name in rows:
             if not query.name or is_named(name):
                 found += _letter(history, task_id, name)

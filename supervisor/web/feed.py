@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -177,16 +178,16 @@ class Feeds(Generic[K, V]):
         self._make = make
         self._found: dict[K, tuple[V, int]] = {}
 
-    def take(self, key: K) -> V:
-        """The one that others listen to already, or a new one."""
+    @contextmanager
+    def shared(self, key: K) -> Generator[V]:
+        """The one that others listen to already, or a new one; with the last who listens it is forgotten."""
         feed, users = self._found.get(key) or (self._make(key), 0)
         self._found[key] = (feed, users + 1)
-        return feed
-
-    def leave(self, key: K) -> None:
-        """One listens no more; with the last it is forgotten."""
-        feed, users = self._found[key]
-        if users == 1:
-            del self._found[key]
-        else:
-            self._found[key] = (feed, users - 1)
+        try:
+            yield feed
+        finally:
+            feed, users = self._found[key]
+            if users == 1:
+                del self._found[key]
+            else:
+                self._found[key] = (feed, users - 1)

@@ -59,10 +59,6 @@ SELECT max(seq) FROM (SELECT seq FROM tasks WHERE id <= ? ORDER BY id DESC LIMIT
 -- name: time_of
 SELECT created_at FROM tasks WHERE seq >= ? ORDER BY seq LIMIT 1;
 
--- name: dead
-SELECT ended_at, id, name FROM dead_letters
-WHERE (ended_at, id) < (:ended_at, :id) AND ended_at >= :since ORDER BY ended_at DESC, id DESC LIMIT :window;
-
 -- name: dead_task
 SELECT t.seq, t.queue, t.state, t.failures + t.crashes + t.aborts, t.created_at, t.ended_at, a.cause, a.type, a.message
 FROM tasks t LEFT JOIN attempts a ON a.seq = t.seq AND a.lease = coalesce(

@@ -60,15 +60,14 @@ def test_a_task_is_followed_once_for_all_who_follow_it_and_forgotten_after(share
     task_id = tasks.noop.on(shared_tree.queue).options(delay=600).delay().id
 
     async def story(here: Here) -> None:
-        first, second = here.progress.take(task_id), here.progress.take(task_id)
-        assert first is second
-        async with aclosing(first.events()) as one, aclosing(second.events()) as other:
-            told = await anext(one)
-            assert told.data == (await anext(other)).data
-            assert first.producer.listeners == 2
-        here.progress.leave(task_id)
-        here.progress.leave(task_id)
-        assert here.progress.take(task_id) is not first
+        with here.progress.shared(task_id) as first, here.progress.shared(task_id) as second:
+            assert first is second
+            async with aclosing(first.events()) as one, aclosing(second.events()) as other:
+                told = await anext(one)
+                assert told.data == (await anext(other)).data
+                assert first.producer.listeners == 2
+        with here.progress.shared(task_id) as third:
+            assert third is not first
 
     run(shared_tree, story)
     shared_tree.queue.cancel(task_id)

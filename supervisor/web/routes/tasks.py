@@ -149,13 +149,9 @@ async def follow_logs(ask: Ask) -> Response:
 
 
 async def _logs(ask: Ask, task_id: str) -> AsyncGenerator[ServerSentEvent]:
-    feeds = ask.site.here.logs
-    feed = feeds.take(task_id)
-    try:
+    with ask.site.here.logs.shared(task_id) as feed:
         async for each in feed.events(last_seen(ask.request), ask.query.attempt):
             yield each
-    finally:
-        feeds.leave(task_id)
 
 
 async def _logs_once(ask: Ask, task_id: str) -> AsyncGenerator[ServerSentEvent]:
@@ -184,13 +180,9 @@ async def follow_progress(ask: Ask) -> Response:
 
 
 async def _progress_events(ask: Ask, task_id: str) -> AsyncGenerator[ServerSentEvent]:
-    feeds = ask.site.here.progress
-    feed = feeds.take(task_id)
-    try:
+    with ask.site.here.progress.shared(task_id) as feed:
         async for each in feed.events():
             yield each
-    finally:
-        feeds.leave(task_id)
 
 
 async def _progress_once(ask: Ask, task_id: str) -> AsyncGenerator[ServerSentEvent]:
