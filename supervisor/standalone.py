@@ -16,6 +16,9 @@ from supervisor.settings import Settings
 from supervisor.system.notify import NOBODY, Notifier
 from supervisor.tree import Tree
 
+_LOOK_SECONDS = 1.0
+"""Between two looks whether the tree is there, where nobody wants to be told how it fares."""
+
 
 def _nothing(signum: int, frame: FrameType | None) -> None:
     """Arrives through the wake-up descriptor."""
@@ -63,8 +66,10 @@ def _serve(tree: Tree, spec: Spec, announcer: Announcer, sources: list[socket.so
     signals, *owner = sources
     assert isinstance(signals, socket.socket)
     while True:
+        tree.keep()
         announcer.look()
-        ready, _, _ = select.select(sources, [], [], announcer.patience())
+        patience = announcer.patience()
+        ready, _, _ = select.select(sources, [], [], _LOOK_SECONDS if patience is None else patience)
         if owner and owner[0] in ready:
             log.info("the process for which this runs has ended: stopping")
             return min(spec.settings.grace, spec.settings.orphan_grace)

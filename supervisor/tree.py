@@ -18,6 +18,7 @@ from typing import Any
 from supervisor import generation, owners
 from supervisor.directory import Directory
 from supervisor.errors import AlreadyRunningError, QueueUnavailableError, SupervisorError
+from supervisor.guardian.again import start_again
 from supervisor.guardian.stopped import put_away
 from supervisor.launch import Spec, Started, start
 from supervisor.log import log as own_log
@@ -120,6 +121,20 @@ class Tree:
         else:
             generation.put(int(str(answer["generation"])))
 
+    def keep(self) -> None:
+        """Start the tree again where guardian and master are gone at once: each would have replaced the other.
+
+        For an owner that has a loop. Under Gunicorn, web workers notice (see ``supervisor.client.revive``).
+        """
+        guardian = self._guardian
+        if self._spec is None or (guardian is not None and not guardian.ended() and not _stopped(guardian)):
+            return
+        started = start_again(Directory(self._spec.settings.dir))
+        if started is not None:
+            if guardian is not None:
+                os.close(guardian.pidfd)
+            self._guardian = started
+
     def forget(self) -> None:
         """This process is a fork of the owner, and owns nothing."""
         if self._guardian is not None:
@@ -182,6 +197,10 @@ class Tree:
         finally:
             for signum, handler in before.items():
                 signal.signal(signum, handler)
+
+
+def _stopped(process: Started) -> bool:
+    return proc.state(process.pid) in ("T", "t")
 
 
 def _nothing() -> None:

@@ -63,6 +63,13 @@ def parent(pid: int) -> int | None:
     return int(fields[_STAT_PPID]) if fields else None
 
 
+def ancestors(pid: int) -> Iterator[int]:
+    """The parent, its parent, and so on, as far as this process may see them."""
+    while above := parent(pid):
+        yield above
+        pid = above
+
+
 def children(pid: int) -> list[int]:
     """The pids of the direct children, those of every thread."""
     found: list[int] = []

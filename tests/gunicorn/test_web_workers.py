@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.system import proc
+from supervisor import TaskQueue
+from supervisor.directory import Directory
+from supervisor.errors import QueueUnavailableError
+from supervisor.system import lock, proc
 from tests.gunicorn.conftest import MakeServer
 from tests.support.gunicorns import both_releases
 from tests.support.server import UVICORN, RefusedError, Server
@@ -89,7 +92,7 @@ def test_more_and_fewer_web_workers_leave_the_task_workers_alone(server: Server)
     assert server.task_worker_pids() == workers
 
 
-def test_a_supervisor_of_which_guardian_and_master_were_killed_at_once_comes_back_with_the_next_call(
+def test_a_supervisor_of_which_guardian_and_master_were_killed_at_once_comes_back_with_the_next_call_from_the_web(
     server: Server,
 ) -> None:
     cpus = server.result(server.submit("tests.support.web_tasks:cpus"))
@@ -98,6 +101,9 @@ def test_a_supervisor_of_which_guardian_and_master_were_killed_at_once_comes_bac
         server.send(signal.SIGKILL, pid)
     assert broker is not None
     until(lambda: not proc.is_alive(broker), "the broker's end: it could still answer the call that is to revive it")
+    with pytest.raises(QueueUnavailableError):
+        TaskQueue(server.dir, timeout=1.0).state("0" * 32)
+    assert lock.holder(Directory(server.dir).guardian_lock) is None, "no client from elsewhere may start it"
 
     def answered() -> bool:
         with suppress(RefusedError):  # a busy machine may take longer than a call waits

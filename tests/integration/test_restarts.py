@@ -81,7 +81,7 @@ def test_a_part_that_fails_under_load_is_back_and_nothing_is_lost(
 
 
 @pytest.mark.parametrize("signum", SIGNALS.values(), ids=SIGNALS)
-def test_guardian_and_master_at_once_are_brought_back_by_the_next_call(
+def test_guardian_and_master_at_once_are_brought_back_by_their_owner(
     make_tree: MakeTree, tmp_path: Path, signum: int
 ) -> None:
     """The master is killed, the guardian killed or stopped."""
@@ -94,10 +94,22 @@ def test_guardian_and_master_at_once_are_brought_back_by_the_next_call(
         os.kill(master, signal.SIGKILL)
         assert recover(tree) < BACK
         complete(tree, {guardian, master})
+        assert tree.process is not None
+        assert proc.parent(tree.pid_of("guardian")) == tree.process.pid, "nobody else may start it"
         load.more(30)
     records = load.records()
     assert Counter(record.state for record in records) == {State.SUCCEEDED: len(load.accepted)}
     assert set(load.accepted) <= set(load.runs())
+
+
+def test_guardian_and_master_at_once_are_brought_back_though_nobody_calls(make_tree: MakeTree) -> None:
+    tree = make_tree(tasks=MODULES, cpus="off", workers=1)
+    for _ in range(2):
+        gone = {tree.pid_of("guardian"), tree.pid_of("master")}
+        for pid in gone:
+            os.kill(pid, signal.SIGKILL)
+        complete(tree, gone)
+    assert tree.stop() == 0
 
 
 def test_a_tree_whose_guardian_is_stopped_ends_with_its_owner(make_tree: MakeTree) -> None:
