@@ -63,7 +63,7 @@ class Guardian:
         self._wake = wake
         self._heartbeat_timeout = spec.settings.heartbeat_timeout
         self._exporter = ExporterHandle(directory, spec.settings)
-        self._watchdog = WatchdogFeeder(spec.watchdog, directory)
+        self._watchdog = WatchdogFeeder(spec.watchdog, directory, board, self._heartbeat_timeout)
         self._backoff = 0.0
         self._killed = False
         self._family: set[proc.Identity] = set()

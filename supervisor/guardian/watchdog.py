@@ -1,8 +1,11 @@
 """systemd's watchdog over a Gunicorn with a supervisor attached, fed by the guardian.
 
-Gunicorn's arbiter has no loop of ours that could feed it. A guardian that feeds says three things: it runs itself, so
-a master that dies or hangs is replaced; and no owner of the tree is stopped, of which nobody else would take notice.
-It says nothing of the broker or the tasks: what is wrong with these is not mended by ending the web server.
+Gunicorn's arbiter has no loop of ours that could feed it. It is fed while the loops of master and broker turn, and no
+owner of the tree is stopped, of which nobody else would take notice. A master or broker that hangs is replaced long
+before the watchdog barks, so it does where that has not helped.
+
+One that ends by itself and says why, as a broker does that finds its journal damaged, is no reason to let it bark: the
+next start would find the same, and the web server would be ended again and again for what is the tasks' trouble alone.
 """
 
 from __future__ import annotations
@@ -12,33 +15,51 @@ import time
 
 from supervisor import owners
 from supervisor.directory import Directory
+from supervisor.scoreboard import Header, Scoreboard
 from supervisor.system import proc
 from supervisor.system.notify import Notifier
+from supervisor.system.pulse import Pulse
 
 _SLICE_SECONDS = 0.5
 
 
 class WatchdogFeeder:
-    """Feeds ``notifier``'s watchdog, if it has one, when it is looked after."""
+    """Feeds ``notifier``'s watchdog, if it has one, when it is looked after. ``silence`` is how many seconds master and
+    broker may give no sign of life and still count as well.
+    """
 
-    def __init__(self, notifier: Notifier, directory: Directory) -> None:
+    def __init__(self, notifier: Notifier, directory: Directory, board: Scoreboard, silence: float) -> None:
         self._notifier = notifier
         self._directory = directory
+        self._board = board
+        self._silence_ns = int(silence * 1e9)
+        self._master, self._broker = Pulse(), Pulse()
         self._next = 0.0
 
     def look(self) -> None:
-        """Feed it if it is time; to be called twice a second or so."""
-        pause, now = self._notifier.pause, time.monotonic()
-        if pause is None or now < self._next:
+        """Feed it if it is time and all is well; to be called twice a second or so."""
+        pause = self._notifier.pause
+        if pause is None:
             return
-        self._next = now + pause
+        turning = self._turns(self._master, Header.MASTER_BEAT_NS)
+        # Both are looked at each time, since silence is counted from look to look.
+        answering = self._turns(self._broker, Header.BROKER_BEAT_NS) or bool(self._board.get(Header.BROKER_GAVE_UP))
+        if time.monotonic() >= self._next and turning and answering:
+            self._feed(pause)
+
+    def rest(self, seconds: float) -> None:
+        """Sleep while there is no master, since it has ended by itself, and feed it meanwhile."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if self._notifier.pause is not None and time.monotonic() >= self._next:
+                self._feed(self._notifier.pause)
+            select.select([], [], [], min(left, _SLICE_SECONDS))
+
+    def _turns(self, pulse: Pulse, beat: Header) -> bool:
+        return pulse.silent_ns(self._board.get(beat), time.monotonic_ns()) <= self._silence_ns
+
+    def _feed(self, pause: float) -> None:
+        self._next = time.monotonic() + pause
         living = owners.living(self._directory.owners)
         if living and not any(proc.state(owner.who.pid) in ("T", "t") for owner in living):
             self._notifier.feed()
-
-    def rest(self, seconds: float) -> None:
-        """Sleep, and feed it meanwhile."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            self.look()
-            select.select([], [], [], min(left, _SLICE_SECONDS))

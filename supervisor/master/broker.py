@@ -56,7 +56,7 @@ class BrokerHandle:
         ours, theirs = Channel.pair()
         ours.socket.setblocking(False)
         described = spec_file(spec)
-        for word in (Header.BROKER_BEAT_NS, Header.SERVING):
+        for word in (Header.BROKER_BEAT_NS, Header.SERVING, Header.BROKER_GAVE_UP):
             self._shared.board.put(word, 0)
         descriptors = [
             self._listener.fileno(),
@@ -164,6 +164,8 @@ class BrokerHandle:
         if now_ns - self._started_ns > _STEADY_NS:
             self._backoff_ns = 0
         self.start_ns = now_ns + self._backoff_ns
+        gave_up = not self._stopping and os.WIFEXITED(status)
+        self._shared.board.put(Header.BROKER_GAVE_UP, int(gave_up))
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         longest = _LONGEST_AFTER_KILL_NS if killed else _LONGEST_BACKOFF_NS
         self._backoff_ns = min(longest, max(_FIRST_BACKOFF_NS, 2 * self._backoff_ns))

@@ -67,6 +67,29 @@ def test_the_watchdog_is_fed_while_a_guardian_is_replaced_and_not_while_gunicorn
     systemd.hear("WATCHDOG")
 
 
+def test_the_watchdog_is_fed_while_the_broker_says_why_it_cannot_start_and_not_while_it_dies_without_a_word(
+    make_server: MakeServer, systemd: Listener
+) -> None:
+    """What is wrong with the journal is not mended by ending the web server; a broker that crashes may be."""
+    server = told(make_server, systemd, durability="full", heartbeat_timeout="2s")
+    journal = server.dir / "journal.db"
+    server.send(signal.SIGTERM)
+    assert server.wait_end() == 0
+    whole = journal.read_bytes()
+    journal.write_bytes(b"this is no database" * 1000)
+    server.start(wait=False)
+    until(lambda: server.tail(100).count("supervisor doctor") > 3, "a broker that gives up again and again", 30.0)
+    until(lambda: systemd.falls_silent("WATCHDOG", 0.01), "the end of what had been said")
+    for _ in range(5):
+        systemd.hear("WATCHDOG", timeout=3.0)  # which is one second, and two looks
+    assert server.get("/who"), "the web goes on"
+    journal.write_bytes(whole)
+    server.wait_ready()
+    server.send(signal.SIGSEGV, server.pid_of("broker"))  # and the pause before the next one has grown by now
+    until(lambda: systemd.falls_silent("WATCHDOG", 3.0), "silence, as long as the watchdog would have waited", 30.0)
+    systemd.hear("WATCHDOG")
+
+
 def test_the_old_of_two_names_the_new_one_as_the_main_process(make_server: MakeServer, systemd: Listener) -> None:
     server = told(make_server, systemd)
     old, new = server.pid, server.upgrade()
