@@ -60,7 +60,7 @@ class Entry(Struct, gc=False, eq=False):
     @property
     def attempts(self) -> int:
         """How many attempts have ended and counted."""
-        return sum(self.counts)
+        return 0 if self.counts is NO_COUNTS else sum(self.counts)
 
 
 class Lease(Struct, gc=False):

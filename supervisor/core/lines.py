@@ -114,6 +114,11 @@ class Lines:
             line.popleft()
         return line
 
+    @property
+    def alone(self) -> bool:
+        """Whether there is one line."""
+        return len(self._priorities) == 1
+
     def _tidy(self) -> None:
         self._lines = {priority: line for priority, line in self._lines.items() if line}
         self._priorities = sorted(self._lines, reverse=True)

@@ -164,6 +164,14 @@ class ReadyQueue:
                     return queue, line
         return None
 
+    @property
+    def alone(self) -> bool:
+        """Whether all wait in one line, so that its head is the next."""
+        if len(self.queues) != 1:
+            return False
+        (queue,) = self.queues.values()
+        return len(queue.lines) == 1 and all(lines.alone for lines in queue.lines.values())
+
     def take(self, place: Place, *, turn: bool = True) -> Entry:
         """Take that entry out. ``turn``: it was its queue's turn, and not only to step aside."""
         queue, line = place

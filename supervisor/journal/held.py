@@ -65,13 +65,23 @@ class HeldLeases:
     def _join(self, rows: Sorted, plan: Plan) -> None:
         held = self._rows
         rows.succeeded, succeeded = [], rows.succeeded
+        alike: Row = ()
+        first = last = 0
         for row in succeeded:
-            lease = held.get(row[_SEQ])
+            seq = row[_SEQ]
+            lease = held.get(seq)
             if lease is None:
                 rows.succeeded.append(row)
-            else:
-                rows.served.append((*lease[:_SEQ], *row))
-                plan.gone.append(row[_SEQ])
+                continue
+            plan.gone.append(seq)
+            found = (lease[_LEASE] - seq, *lease[_WORKER:_SEQ], *row[:_SEQ])
+            if seq != last + 1 or found != alike:
+                if alike:
+                    rows.served.append((*alike, first, last))
+                alike, first = found, seq
+            last = seq
+        if alike:
+            rows.served.append((*alike, first, last))
 
     def _hold(self, leased: list[Row], plan: Plan) -> list[Row]:
         """Those that are to be written at once: what was handed out alone."""

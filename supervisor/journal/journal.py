@@ -164,7 +164,7 @@ class Journal:
             yield "cancel_task", [(seq,) for seq in changes.cancelling]
         yield "move_task", tasks.moved
         yield "succeed_task", tasks.succeeded
-        yield "serve_task", tasks.served
+        yield "serve_tasks", tasks.served
         if tasks.ended or tasks.inserted:
             yield "end_task", tasks.ended
             yield "bury", [(entry.seq,) for entry in changes.ended.values() if entry.state in DEAD]

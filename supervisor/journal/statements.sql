@@ -20,10 +20,10 @@ UPDATE tasks SET state = ?, due_at = ?, priority = ?, failures = ?, crashes = ?,
 -- All else is as it was when it was handed out, which is in the journal before any worker hears of it.
 UPDATE tasks SET state = 'succeeded', ended_at = ?, files = ?, result = ? WHERE seq = ?;
 
--- name: serve_task
--- Both at once, where that it was handed out was held back.
-UPDATE tasks SET lease = ?, worker = ?, pid = ?, started_at = ?, due_at = NULL, failures = ?, crashes = ?, aborts = ?,
-    state = 'succeeded', ended_at = ?, files = ?, result = ? WHERE seq = ?;
+-- name: serve_tasks
+-- Both at once, where that they were handed out was held back: of tasks and leases that follow each other and ended alike.
+UPDATE tasks SET lease = seq + ?, worker = ?, pid = ?, started_at = ?, due_at = NULL, failures = ?, crashes = ?, aborts = ?,
+    state = 'succeeded', ended_at = ?, files = ?, result = ? WHERE seq BETWEEN ? AND ?;
 
 -- name: note_handout
 INSERT OR REPLACE INTO handouts (first, last, worker, pid, started_at, seqs) VALUES (?, ?, ?, ?, ?, ?);

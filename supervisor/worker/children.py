@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import os
 import signal
@@ -12,6 +13,9 @@ from supervisor import signals
 from supervisor.master.reaper import kill, sweep
 from supervisor.system import proc
 
+_waitpid = ctypes.CDLL(
+    None
+).waitpid  # after each task: os.waitpid raises where there is nobody, which takes twice as long
 _TRIES = 3
 _OURS = (
     signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGALRM, signals.RETIRE, signals.CANCEL
@@ -36,9 +40,7 @@ class Leftovers:
 
     def kill(self) -> bool:
         """Kill and reap the others; False when they cannot be got rid of from here."""
-        try:
-            os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
+        if _waitpid(-1, None, os.WNOHANG) == -1:
             return True
         helpers = _helpers()
         for helper in helpers:
