@@ -120,6 +120,8 @@ class TaskRecord:
     """The ids of the tasks that it waits for, or has waited for."""
     queue: str = "default"
     """The named queue that it is in."""
+    soft_timeout: float | None = None
+    """The soft limit chosen for it in seconds; None where the supervisor's setting, or no limit, holds."""
 
     @property
     def status(self) -> State:
@@ -235,7 +237,7 @@ def record_of(row: TaskRow, result: object = None, *, result_expired: bool = Fal
     error = None
     if row.error is not None:
         error = ErrorInfo(row.error.type, row.error.message, row.error.traceback, row.stack)
-    timeout = row.options.timeout
+    timeout, soft = row.options.timeout, row.options.soft_timeout
     return TaskRecord(
         id=to_text(row.id),
         name=row.name,
@@ -258,6 +260,7 @@ def record_of(row: TaskRow, result: object = None, *, result_expired: bool = Fal
         context=msgspec.json.decode(row.context) if row.context else {},
         parents=tuple(map(to_text, row.parents)),
         queue=row.options.queue,
+        soft_timeout=soft if isinstance(soft, float) else None,
     )
 
 
