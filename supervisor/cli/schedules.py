@@ -11,6 +11,7 @@ from rich.text import Text
 from supervisor.cli.reach import about_a_queue, queue_of
 from supervisor.cli.tasks import ID_END, WIDE
 from supervisor.cli.text import ago, console, duration, plain, print_json
+from supervisor.records import ScheduleRecord
 
 
 @click.group()
@@ -21,7 +22,7 @@ def schedules() -> None:
 @schedules.command("list")
 @about_a_queue
 def list_schedules(chosen: str | None, *, as_json: bool) -> None:
-    """List the schedules, with their next and their last run."""
+    """List the schedules, with their next and their last run, and how many slots each has missed."""
     with queue_of(chosen) as queue:
         found = queue.schedules()
     if as_json:
@@ -33,14 +34,21 @@ def list_schedules(chosen: str | None, *, as_json: bool) -> None:
     now = time.time()
     table = Table(box=None, pad_edge=False, header_style="bold")
     out = console()
-    for heading in ("schedule", "task", "when", "zone", "next", "last", "last task"):
+    for heading in ("schedule", "task", "when", "zone", "next", "last", "missed", "last task"):
         table.add_column(heading, overflow="ellipsis", no_wrap=heading not in ("schedule", "task", "when"))
     for each in found:
         when = each.cron or f"every {duration(each.every or 0.0)}"
         due = Text("paused", "yellow") if each.paused else Text(ago(each.next_at, now))
         last = f"{ago(each.last_at, now)} ago" if each.last_at is not None else "-"
-        table.add_row(each.name, each.task, when, each.zone, due, last, _short(each.last_task, whole=out.width >= WIDE))
+        task_id = _short(each.last_task, whole=out.width >= WIDE)
+        table.add_row(each.name, each.task, when, each.zone, due, last, _missed(each), task_id)
     out.print(table)
+
+
+def _missed(schedule: ScheduleRecord) -> Text:
+    if not schedule.missed:
+        return Text("-")
+    return Text(f"{schedule.missed:,}{'+' * schedule.missed_at_least}", "yellow")
 
 
 def _short(task_id: str | None, *, whole: bool) -> str:
