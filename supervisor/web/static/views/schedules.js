@@ -9,7 +9,12 @@ import { html } from "../ui.js";
 
 const LATE_SECONDS = 10;
 const RECENT_SECONDS = 86400;
-const WHY = { away: "no supervisor ran", held: "its queue was full", overlap: "one still ran", refused: "its task was refused" };
+const WHY = {
+  away: ["no supervisor ran", "No supervisor ran, the machine was too busy, or the clock was set forward"],
+  held: ["no room", "Its queue was full, or took no tasks"],
+  overlap: ["overlap", "A task of an earlier slot had not ended"],
+  refused: ["refused", "Its task was refused: its function is no longer registered, say"],
+};
 
 export function Schedules() {
   const found = useApi("api/schedules", { every: 5 });
@@ -27,7 +32,7 @@ function ScheduleTable({ schedules, reload }) {
     { key: "policy", label: "If missed / overlap", minor: true, cell: (each) => html`${words(each.misfire)} / ${words(each.overlap)}${each.grace != null && html`<span class="under">at most ${duration(each.grace)} late</span>`}` },
     { key: "acts", label: "Actions", bare: true, cell: (each) => html`<${Actions} schedule=${each} reload=${reload} />` },
   ];
-  return html`<${Table} label="Schedules" columns=${columns} rows=${schedules} id=${(each) => each.name} empty=${html`<${Empty} title="There are no schedules.">Declare one with <code>@schedule(cron="0 3 * * *")</code> above a task.<//>`} />`;
+  return html`<${Table} label="Schedules" className="schedules" columns=${columns} rows=${schedules} id=${(each) => each.name} empty=${html`<${Empty} title="There are no schedules.">Declare one with <code>@schedule(cron="0 3 * * *")</code> above a task.<//>`} />`;
 }
 
 function Next({ schedule }) {
@@ -43,9 +48,10 @@ function Missed({ schedule }) {
   const now = useNow();
   const { missed, missed_at_least: more, last_missed_at: at, last_missed_cause: cause } = schedule;
   if (!missed) return html`<span class="muted">none</span>`;
+  const [brief, why] = WHY[cause] ?? [words(cause), null];
   const number = html`<span title=${more ? "At least so many: not all were counted" : null}>${count(missed)}${more && "+"}</span>`;
   return html`${now - at < RECENT_SECONDS ? html`<span class="state s-retrying"><${Icon} name="warning" />${number}</span>` : number}
-    <span class="under">last <${Ago} at=${at} />: ${WHY[cause] ?? words(cause)}</span>`;
+    <span class="under"><${Ago} at=${at} /> · <span title=${why}>${brief}</span></span>`;
 }
 
 function Actions({ schedule, reload }) {
