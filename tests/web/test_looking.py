@@ -177,6 +177,8 @@ def test_workers_tell_what_they_run_and_history_why_others_died(
 def test_schedules_system_findings_changes_and_audit_are_told(operator: Client, shared_tree: RunningTree) -> None:
     (new_year,) = operator.get("/api/schedules")["schedules"]
     assert (new_year["name"], new_year["zone"], new_year["paused"]) == ("new/year", "Europe/Berlin", False)
+    assert (new_year["missed"], new_year["missed_at_least"]) == (0, False)
+    assert (new_year["last_missed_at"], new_year["last_missed_cause"]) == (None, None)
     system = operator.get("/api/system")
     assert system["journal"]["bytes"] > 0
     assert {each["role"] for each in system["processes"]} == {"owner", "guardian", "master", "broker", "template"}
