@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from supervisor.captured import capture
     from supervisor.config import TaskConfig
+    from supervisor.core.missed import MissCause
     from supervisor.core.plan import Misfire, Overlap
     from supervisor.current import CurrentTask, commit_context, current_task, get_context, set_context, track
     from supervisor.errors import (
@@ -98,6 +99,7 @@ _ERRORS = (
 _HOMES = {
     "supervisor.captured": "capture",
     "supervisor.config": "TaskConfig",
+    "supervisor.core.missed": "MissCause",
     "supervisor.core.plan": "Misfire Overlap",
     "supervisor.current": "CurrentTask commit_context current_task get_context set_context track",
     "supervisor.errors": _ERRORS,
@@ -148,6 +150,7 @@ __all__ = [
     "LogLine",
     "MessageTooLargeError",
     "Misfire",
+    "MissCause",
     "NameTakenError",
     "NewTask",
     "NotInTaskError",

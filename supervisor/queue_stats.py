@@ -29,6 +29,9 @@ class Figures:
     """Tasks that were handed to a worker."""
     oldest_age: float | None = None
     """For how long the oldest of ``depth`` has waited; None where there is none."""
+    last_claim_age: float | None = None
+    """How long ago one was last handed to a worker; None where none was yet, or, at durability "off", none since the
+    broker started."""
     succeeded: int = 0
     """Tasks that returned."""
     failed: int = 0

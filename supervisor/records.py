@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from supervisor.core.missed import MissCause
 from supervisor.core.plan import Misfire, Overlap, ScheduleRow
 from supervisor.ids import to_text
 from supervisor.states import Cause, State
@@ -120,6 +121,8 @@ class TaskRecord:
     """The ids of the tasks that it waits for, or has waited for."""
     queue: str = "default"
     """The named queue that it is in."""
+    soft_timeout: float | None = None
+    """The soft limit chosen for it in seconds; None where the supervisor's setting, or no limit, holds."""
 
     @property
     def status(self) -> State:
@@ -235,7 +238,7 @@ def record_of(row: TaskRow, result: object = None, *, result_expired: bool = Fal
     error = None
     if row.error is not None:
         error = ErrorInfo(row.error.type, row.error.message, row.error.traceback, row.stack)
-    timeout = row.options.timeout
+    timeout, soft = row.options.timeout, row.options.soft_timeout
     return TaskRecord(
         id=to_text(row.id),
         name=row.name,
@@ -258,6 +261,7 @@ def record_of(row: TaskRow, result: object = None, *, result_expired: bool = Fal
         context=msgspec.json.decode(row.context) if row.context else {},
         parents=tuple(map(to_text, row.parents)),
         queue=row.options.queue,
+        soft_timeout=soft if isinstance(soft, float) else None,
     )
 
 
@@ -298,6 +302,14 @@ class ScheduleRecord:
     """The slot that was run last."""
     last_task: str | None
     """The id of the task that was submitted last, by a slot or by hand."""
+    missed: int
+    """Slots that passed without a task of their own, since it was first seen with these times; not those of a pause."""
+    missed_at_least: bool
+    """There were more than ``missed``: of an expression, not more than 1,000 are counted at a time."""
+    last_missed_at: float | None
+    """The last slot that was missed."""
+    last_missed_cause: MissCause | None
+    """Why it was."""
 
 
 def schedule_of(row: ScheduleRow) -> ScheduleRecord:
@@ -319,6 +331,10 @@ def schedule_of(row: ScheduleRow) -> ScheduleRecord:
         next_at=_seconds(row.next_slot),
         last_at=_seconds(row.last_slot),
         last_task=to_text(row.last_task) if row.last_task else None,
+        missed=row.missed.count,
+        missed_at_least=row.missed.at_least,
+        last_missed_at=_seconds(row.missed.last),
+        last_missed_cause=row.missed.cause,
     )
 
 

@@ -28,6 +28,8 @@ class ActiveTask:
     """For how many seconds it has run; None for one that the worker has not begun."""
     limit: float | None
     """Its hard limit in seconds; None for none."""
+    soft_limit: float | None = None
+    """Its soft limit in seconds; None for none, and for one that is not below the hard limit, which comes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,11 @@ class WorkerRecord:
         """The hard limit of that, in seconds."""
         return self.tasks[0].limit if self.tasks else None
 
+    @property
+    def soft_limit(self) -> float | None:
+        """The soft limit of that, in seconds."""
+        return self.tasks[0].soft_limit if self.tasks else None
+
 
 @dataclass(frozen=True, slots=True)
 class ChangeRecord:
@@ -122,4 +129,14 @@ def change_of(row: tuple[float, int, int, str, str, str]) -> ChangeRecord:
 
 
 def _task_of(row: WorkerRow, held: HeldRow) -> ActiveTask:
-    return ActiveTask(held.id, held.name, held.queue, held.attempt, row.pid, held.started_at, held.elapsed, held.limit)
+    return ActiveTask(
+        held.id,
+        held.name,
+        held.queue,
+        held.attempt,
+        row.pid,
+        held.started_at,
+        held.elapsed,
+        held.limit,
+        held.soft_limit,
+    )

@@ -27,7 +27,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     ),
     "Submitting and asking": ("Handle", "StreamHandle", "queue", "TaskQueue"),
     "Together": ("chain", "group", "Step", "Chain", "Group", "GroupHandle", "GroupProgress"),
-    "Schedules": ("schedule", "Misfire", "Overlap"),
+    "Schedules": ("schedule", "Misfire", "Overlap", "MissCause"),
     "Records": (
         *("TaskRecord", "TaskProgress", "AttemptRecord", "ScheduleRecord"),
         *("State", "Cause", "ErrorInfo", "Progress", "LogLine", "Profile", "HIDDEN"),

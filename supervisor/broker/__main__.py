@@ -59,7 +59,7 @@ def open_book(journal: Journal, settings: Settings, board: Scoreboard, now: Mome
     )
     book = Book(agenda, BatchPolicy(settings.batch_size, settings.batch_time))
     now = now or Moment.now()
-    book.agenda.kinds.tallies.restore(journal.totals())
+    book.agenda.kinds.tallies.restore(journal.totals(), now)
     restore_limits(book.agenda, journal.configured(), now.mono)
     restoration = Restoration(book, now)
     _restore_tasks(journal, book, restoration, board, now)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from supervisor.broker.connection import Connection
 from supervisor.broker.figures import Counted
-from supervisor.core.entry import Worker
+from supervisor.core.book import HANDLER_SECONDS
+from supervisor.core.entry import Lease, Worker
 from supervisor.ids import to_text
 from supervisor.journal.rows import Pieces
 from supervisor.queue_stats import QueueStats
-from supervisor.scoreboard import Header, Word
+from supervisor.scoreboard import Header, Running, Word
 from supervisor.states import Cause
 from supervisor.wire.numbers import Condition, HeldRow, WorkerRow
 
@@ -63,7 +64,6 @@ class Desk:
         slot, now = self._service.board.slots[worker.slot], time.monotonic_ns()
         running = slot.running()
         death = slot.get(Word.DEATH)
-        started = running.started_ns if running is not None and running.running else 0
         return WorkerRow(
             worker=worker.number,
             pid=worker.pid,
@@ -73,20 +73,7 @@ class Desk:
             waiting=bool(slot.get(Word.WAITING)),
             last_death=_CAUSES[death - 1].value if 0 < death <= len(_CAUSES) else None,
             last_death_at=slot.get(Word.DEATH_NS) / 1e9 if death else None,
-            holds=[
-                HeldRow(
-                    id=to_text(lease.entry.id),
-                    name=lease.entry.kind.name,
-                    queue=lease.entry.kind.queue,
-                    attempt=lease.entry.attempts + 1,
-                    started_at=lease.started_wall,
-                    elapsed=(now - started) / 1e9
-                    if started and running is not None and running.lease == lease.number
-                    else None,
-                    limit=lease.entry.kind.timeout,
-                )
-                for lease in worker.leases
-            ],
+            holds=[_held(lease, running, now) for lease in worker.leases],
         )
 
     def count(self, pieces: Pieces, *, at_once: bool = False) -> None:
@@ -95,3 +82,24 @@ class Desk:
         pieces.totals += tallies.tick(now.mono, now.wall, at_once=at_once)
         if pieces.totals:
             pieces.old_totals += tallies.take_stale()
+
+
+def _held(lease: Lease, running: Running | None, now_ns: int) -> HeldRow:
+    entry, kind = lease.entry, lease.entry.kind
+    own = entry.asking is None  # else its error handler runs, with a limit of its own
+    return HeldRow(
+        id=to_text(entry.id),
+        name=kind.name,
+        queue=kind.queue,
+        attempt=entry.attempts + 1,
+        started_at=lease.started_wall,
+        elapsed=_elapsed(lease, running, now_ns),
+        limit=kind.timeout if own else HANDLER_SECONDS,
+        soft_limit=kind.soft_timeout if own else None,
+    )
+
+
+def _elapsed(lease: Lease, running: Running | None, now_ns: int) -> float | None:
+    if running is None or not running.running or running.lease != lease.number:
+        return None
+    return (now_ns - running.started_ns) / 1e9

@@ -55,6 +55,7 @@ def figures(found: list[Tally], mono: float, since: float) -> Figures:
         delayed=sum(tally.later for tally in found),
         running=sum(tally.running for tally in found),
         oldest_age=_oldest_age(found, mono),
+        last_claim_age=_last_claim_age(found, mono),
         succeeded=succeeded,
         failed=failed,
         ended=ended,
@@ -78,6 +79,11 @@ def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 def _oldest_age(tallies: Iterable[Tally], mono: float) -> float | None:
     known = [since for since in (tally.oldest() for tally in tallies) if since is not None]
     return max(0.0, mono - min(known)) if known else None
+
+
+def _last_claim_age(tallies: Iterable[Tally], mono: float) -> float | None:
+    known = [tally.claimed for tally in tallies if tally.claimed is not None]
+    return max(0.0, mono - max(known)) if known else None
 
 
 def _times(spreads: Iterable[Spread]) -> Times:

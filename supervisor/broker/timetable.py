@@ -92,7 +92,7 @@ class Timetable:
         if name not in self._schedules:
             return self._refuse(name)
         if paused:
-            self._schedules.pause(name)
+            self._schedules.pause(name, self._service.now)
         else:
             self._schedules.resume(name, self._service.now)
         return True

@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from supervisor.cli.reach import about_a_queue, queue_of
-from supervisor.cli.tasks import ID_END, WIDE
+from supervisor.cli.tasks import WIDE
 from supervisor.cli.text import ago, console, duration, plain, print_json
+from supervisor.records import ScheduleRecord
 
 
 @click.group()
@@ -21,7 +22,7 @@ def schedules() -> None:
 @schedules.command("list")
 @about_a_queue
 def list_schedules(chosen: str | None, *, as_json: bool) -> None:
-    """List the schedules, with their next and their last run."""
+    """List the schedules, with their next and their last run, and how many slots each has missed."""
     with queue_of(chosen) as queue:
         found = queue.schedules()
     if as_json:
@@ -30,24 +31,33 @@ def list_schedules(chosen: str | None, *, as_json: bool) -> None:
     if not found:
         click.echo("no schedules")
         return
-    now = time.time()
-    table = Table(box=None, pad_edge=False, header_style="bold")
     out = console()
-    for heading in ("schedule", "task", "when", "zone", "next", "last", "last task"):
-        table.add_column(heading, overflow="ellipsis", no_wrap=heading not in ("schedule", "task", "when"))
+    out.print(_table(found, time.time(), wide=out.width >= WIDE))
+
+
+def _table(found: list[ScheduleRecord], now: float, *, wide: bool) -> Table:
+    """Where there is little room the last task is left out, and a zone stands with its expression."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("schedule", "task", "when"):
+        table.add_column(heading, overflow="ellipsis" if wide else "fold")
+    for heading in ("zone", "next", "last", "missed", "last task") if wide else ("next", "last", "missed"):
+        table.add_column(heading, overflow="ellipsis", no_wrap=True)
     for each in found:
         when = each.cron or f"every {duration(each.every or 0.0)}"
         due = Text("paused", "yellow") if each.paused else Text(ago(each.next_at, now))
         last = f"{ago(each.last_at, now)} ago" if each.last_at is not None else "-"
-        table.add_row(each.name, each.task, when, each.zone, due, last, _short(each.last_task, whole=out.width >= WIDE))
-    out.print(table)
+        if wide:
+            table.add_row(each.name, each.task, when, each.zone, due, last, _missed(each), Text(each.last_task or "-"))
+        else:
+            zoned = f"{when} {each.zone}" if each.cron and each.zone != "UTC" else when
+            table.add_row(each.name, each.task, zoned, due, last, _missed(each))
+    return table
 
 
-def _short(task_id: str | None, *, whole: bool) -> str:
-    """Its end, where there is no room for all of it: that names a task as well."""
-    if task_id is None:
-        return "-"
-    return task_id if whole else task_id[-ID_END:]
+def _missed(schedule: ScheduleRecord) -> Text:
+    if not schedule.missed:
+        return Text("-")
+    return Text(f"{schedule.missed:,}{'+' * schedule.missed_at_least}", "yellow")
 
 
 @schedules.command("pause")

@@ -55,6 +55,8 @@ def _head(record: TaskRecord) -> Iterator[Text]:
     facts = [f"queue {record.queue}", f"priority {record.priority}", f"attempt {record.attempt}"]
     if record.timeout is not None:
         facts.append(f"limit {duration(record.timeout)}")
+    if record.soft_timeout is not None:
+        facts.append(f"soft limit {duration(record.soft_timeout)}")
     if record.worker is not None:
         facts.append(f"process {record.worker}")
     if record.retried:

@@ -18,6 +18,7 @@ SORTS = ("seat", "cpu", "memory", "elapsed")
 _SPARKS = " ▁▂▃▄▅▆▇█"
 _LOOKS = 60
 _BAR = 10
+_WIDE = 120
 
 
 class View:
@@ -119,20 +120,20 @@ class View:
             table.add_column(f"{heading}{'↓' if marked else ''}", justify="right", no_wrap=True)
         table.add_column("task", no_wrap=True, overflow="ellipsis", ratio=1)
         table.add_column(f"elapsed{'↓' if self.sort == 'elapsed' else ''}", justify="right", no_wrap=True)
-        table.add_column("of its limit", no_wrap=True)
+        table.add_column("of its limits", no_wrap=True)
         table.expand = True
-        if width >= 120:
+        if width >= _WIDE:
             table.add_column("id", no_wrap=True)
         chosen = self.chosen
         for each in self.sorted:
-            cells = self._cells(each)
-            if width >= 120:
+            cells = self._cells(each, width)
+            if width >= _WIDE:
                 cells.append(Text(each.task_id or ""))
             table.add_row(">" if each is chosen else "", *cells, style="bold" if each is chosen else "")
         return table
 
     @staticmethod
-    def _cells(worker: WorkerRecord) -> list[Text]:
+    def _cells(worker: WorkerRecord, width: int) -> list[Text]:
         name = worker.task_name or "idle"
         more = f" +{len(worker.tasks) - 1}" if len(worker.tasks) > 1 else ""
         return [
@@ -142,7 +143,7 @@ class View:
             Text(f"{worker.tasks_done:,}"),
             Text(f"{name}{more}", "" if worker.tasks else "dim"),
             Text("" if worker.elapsed is None else duration(worker.elapsed)),
-            bar(worker.elapsed, worker.limit),
+            bar(worker.elapsed, worker.limit, worker.soft_limit, short=width < _WIDE),
         ]
 
     def _queue_table(self, stats: QueueStats) -> Table:
@@ -161,14 +162,30 @@ class View:
         return table
 
 
-def bar(elapsed: float | None, limit: float | None) -> Text:
-    """How much of its time a task has used: green, from the half on yellow, of the last tenth red."""
-    if elapsed is None or not limit:
-        return Text("no limit" if elapsed is not None else "")
+def bar(elapsed: float | None, limit: float | None, soft: float | None = None, *, short: bool = False) -> Text:
+    """How much of its time a task has used: green, from the half or its soft limit on yellow, of the last tenth red.
+
+    The soft limit is a stroke in the bar, and once it has passed said in words as well: in the place of the hard one
+    where the whole is to be ``short``.
+    """
+    if elapsed is None:
+        return Text()
+    past = soft is not None and elapsed >= soft
+    if not limit:
+        return Text.assemble("no limit", (", past soft" if past else "", "yellow"))
     part = min(1.0, elapsed / limit)
+    style = "red" if part >= 0.9 else "yellow" if past or part >= 0.5 else "green"
+    cells = _cells(part, style)
+    if soft is not None and soft < limit:
+        cells[int(soft / limit * _BAR)] = ("│", "yellow")
+    if past and short:
+        return Text.assemble(*cells, f" {part:4.0%} ", ("past soft", style))
+    return Text.assemble(*cells, f" {part:4.0%} of {duration(limit)}", (", past soft" if past else "", style))
+
+
+def _cells(part: float, style: str) -> list[tuple[str, str]]:
     full = round(part * _BAR)
-    style = "green" if part < 0.5 else "yellow" if part < 0.9 else "red"
-    return Text.assemble(("█" * full, style), ("░" * (_BAR - full), "dim"), f" {part:4.0%} of {duration(limit)}")
+    return [("█", style)] * full + [("░", "dim")] * (_BAR - full)
 
 
 def sparkline(values: list[float]) -> str:

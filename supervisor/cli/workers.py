@@ -35,11 +35,19 @@ def list_workers(chosen: str | None, *, as_json: bool) -> None:
     table.add_column("died before", no_wrap=True)
     for each in found:
         elapsed = "-" if each.elapsed is None else duration(each.elapsed)
-        limit = "-" if each.limit is None else duration(each.limit)
+        limits = [duration(each.limit)] if each.limit is not None else []
+        limits += [f"soft {duration(each.soft_limit)}"] if each.soft_limit is not None else []
         usage = [f"{each.cpu_percent:.0f}%", mebibytes(each.rss)]
         died = Text(each.last_death or "-", "yellow" if each.last_death else "")
         table.add_row(
-            str(each.seat), str(each.pid), f"{each.tasks_done:,}", *usage, each.task_name or "-", elapsed, limit, died
+            str(each.seat),
+            str(each.pid),
+            f"{each.tasks_done:,}",
+            *usage,
+            each.task_name or "-",
+            elapsed,
+            ", ".join(limits) or "-",
+            died,
         )
     console().print(table)
 

@@ -245,6 +245,7 @@ class Book:
         worker.leases.append(lease)
         tally = kind.tally
         tally.running += 1
+        tally.claimed = now.mono
         if runs:
             tally.start(entry, now.mono - entry.since)
         entry.lease = number

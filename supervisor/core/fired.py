@@ -8,7 +8,7 @@ to come.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
@@ -27,6 +27,16 @@ class Fired(Struct):
         if place and self.spans[place - 1][1] >= slot:
             return self.spans[place - 1]
         return None
+
+    def gaps(self, low: int, high: int) -> Iterator[Span]:
+        """What is left of the time later than ``low`` and not later than ``high``, as such times, without the spans."""
+        for first, last in self.spans:
+            if first > high:
+                break
+            if last > low:
+                yield low, first - 1
+                low = last
+        yield low, high
 
     def add(self, slot: int, after: Callable[[int], int | None]) -> None:
         """This slot is dealt with. ``after`` gives the slot that follows another."""

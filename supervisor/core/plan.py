@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from supervisor.core.missed import NOTHING, Missed
 from supervisor.core.slots import Timing
 from supervisor.wire.messages import Submission
 
@@ -65,3 +66,4 @@ class ScheduleRow(Struct, frozen=True, array_like=True):
     next_slot: int | None
     last_slot: int | None
     last_task: bytes | None
+    missed: Missed = NOTHING

@@ -65,9 +65,11 @@ class Restoration:
         holder = book.workers.setdefault(worker.number, worker)
         book.busy += not holder.leases
         holder.leases.append(lease)
-        lease.entry.kind.tally.running += 1
+        claimed, tally = min(now.mono, now.mono_at(lease.started_wall)), lease.entry.kind.tally
+        tally.running += 1
+        tally.claimed_before(claimed)  # the totals may be a second older
         if lease.entry.keys is not NO_KEYS and lease.entry.asking is None:
-            book.agenda.waiting.gates.enter(lease.entry, lease.number, min(now.mono, now.mono_at(lease.started_wall)))
+            book.agenda.waiting.gates.enter(lease.entry, lease.number, claimed)
 
     def queue(self, name: str, weight: float, *, paused: bool) -> None:
         """A named queue that is not as a new one is."""

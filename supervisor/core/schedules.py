@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from supervisor.core.fired import Fired
 from supervisor.core.keys import NO_KEYS, Limit
+from supervisor.core.missed import MissCause, Misses
 from supervisor.core.moment import Moment
 from supervisor.core.plan import Misfire, Overlap, Plan, ScheduleRow
 from supervisor.core.slots import Timing
@@ -27,8 +28,14 @@ from supervisor.wire.messages import Submission
 
 _MOST_AT_ONCE = 100
 """Slots of one schedule that are run in one look: a long catch-up must not hold up everything else."""
+_MOST_COUNTED = 1000
+"""Slots of a cron expression that are counted when many were missed: each costs some ten microseconds."""
 _HOLD_SECONDS = 1.0
 _MILLI = 1000
+_SINCE = {
+    MissCause.AWAY: "no supervisor ran or the clock was set forward",
+    MissCause.HELD: "there was no room for its tasks",
+}
 
 
 class Desk(Protocol):
@@ -66,6 +73,7 @@ class Schedule(Struct, eq=False):
     """Tasks that may not have ended yet, where that matters for the next slot."""
     last_slot: int | None = None
     last_task: bytes | None = None
+    misses: Misses = field(default_factory=Misses)
     generation: int = 0
     """Of the code that declared or added it."""
     declared: bool = True
@@ -102,25 +110,27 @@ class Schedule(Struct, eq=False):
         """Whether the clock was set back behind what was seen; then go on from there."""
         if now >= self.seen:
             return False
-        if not self.timing.floating:
-            self.seen, self.origin = now, min(self.origin, now)
-        elif now < self.seen - self.timing.every:
+        floats = self.timing.floating
+        if floats and now >= self.seen - self.timing.every:
+            return False  # a small step: at worst one interval is twice as long
+        self._judge(self.misses.set_back(self.seen, now), now, MissCause.AWAY)
+        if floats:
             self.origin += now - self.seen
-            self.seen = now
             self._begin_series()
         else:
-            return False  # a small step: at worst one interval is twice as long
+            self.origin = min(self.origin, now)
+        self.seen = now
         return True
 
     def _begin_series(self) -> None:
         self.series += 1
-        self.fired = Fired()
+        self.fired, self.misses.judged = Fired(), 0
 
     def restart(self, timing: Timing, now: int) -> None:
         """Begin anew, with another timing."""
         floats = self.timing.floating or timing.floating
         self.timing, self.origin, self.seen = timing, now, now - 1
-        self.fired = Fired()
+        self.fired, self.misses = Fired(), Misses()
         self.series += floats
 
     def due(self, now: int, most: int) -> list[int]:
@@ -146,6 +156,23 @@ class Schedule(Struct, eq=False):
                 return slot
             high = span[0] - 1
         return None
+
+    # -- misses ------------------------------------------------------------------------------------------------
+
+    def pass_over(self, high: int, cause: MissCause) -> int:
+        """Slots up to here that have no task will have none; how many were not counted yet."""
+        return self._judge(max(self.seen, self.misses.judged), high, cause)
+
+    def _judge(self, low: int, high: int, cause: MissCause) -> int:
+        count = 0
+        for after, until in self.fired.gaps(low, high):
+            count += self.timing.count(after, until, self.origin, _MOST_COUNTED + 1 - count)
+        at_least = not self.timing.every and count > _MOST_COUNTED
+        count = _MOST_COUNTED if at_least else count
+        last = self._latest(low, high) if count else None
+        if last is not None:
+            self.misses.passed(low, high, self.misses.total.plus(count, last, cause, at_least=at_least))
+        return count
 
     # -- tasks -------------------------------------------------------------------------------------------------
 
@@ -201,6 +228,7 @@ class Schedule(Struct, eq=False):
             next_slot=self.next_slot,
             last_slot=self.last_slot,
             last_task=self.last_task,
+            missed=self.misses.total,
         )
 
 
@@ -297,9 +325,11 @@ class Schedules:
 
     # -- by hand -----------------------------------------------------------------------------------------------
 
-    def pause(self, name: str) -> None:
-        """Fire no more, whatever code is loaded, until it is resumed."""
+    def pause(self, name: str, now: Moment) -> None:
+        """Fire no more, whatever code is loaded, until it is resumed. What was held back by then is missed."""
         schedule = self._by_name[name]
+        if schedule.active:
+            schedule.pass_over(_wall(now), MissCause.HELD)
         schedule.paused, schedule.held_until = True, 0.0
         self._changed(schedule)
         self._look_ahead()
@@ -342,8 +372,11 @@ class Schedules:
         for schedule in list(self._by_name.values()):
             if schedule.held_until > now.mono:
                 continue
+            cause = MissCause.HELD if schedule.held_until else MissCause.AWAY
             schedule.held_until = 0.0
-            if schedule.next_slot is not None and schedule.next_slot <= wall and not self._fire(schedule, wall, desk):
+            if schedule.next_slot is None or schedule.next_slot > wall:
+                continue
+            if not self._fire(schedule, wall, desk, cause):
                 schedule.held_until = now.mono + _HOLD_SECONDS
         self._look_ahead()
 
@@ -372,35 +405,51 @@ class Schedules:
         self._retry = min((each.held_until for each in active if each.held_until), default=None)
         self._seen = max((each.seen - each.timing.every * each.timing.floating for each in active), default=0)
 
-    def _fire(self, schedule: Schedule, now: int, desk: Desk) -> bool:
-        """Deal with the slots that have come; False when there is no room for their tasks."""
+    def _fire(self, schedule: Schedule, now: int, desk: Desk, cause: MissCause) -> bool:
+        """Deal with the slots that have come; False when there is no room for their tasks.
+
+        Those that are passed over are so for this cause.
+        """
         slots = schedule.due(now, _MOST_AT_ONCE)
-        missed = slots[:1] != [schedule.next_slot]
+        if not slots:
+            self._pass_over(schedule, now, desk, cause)
+        # Only what comes before the first can be missed: in the ordinary case nothing has to be counted.
+        passed = cause if slots[:1] != [schedule.next_slot] else None
         for slot in slots:
-            if not self._run(schedule, slot, desk):
+            if not self._run(schedule, slot, desk, passed):
                 schedule.follow()
                 return False
+            passed = None
         if len(slots) < _MOST_AT_ONCE:
             schedule.seen = now
-        if missed:
-            desk.say(f"schedule {schedule.name} has missed slots, since no supervisor ran or the clock was set forward")
         self._changed(schedule)
         return True
 
-    def _run(self, schedule: Schedule, slot: int, desk: Desk) -> bool:
+    def _run(self, schedule: Schedule, slot: int, desk: Desk, passed: MissCause | None) -> bool:
+        """Deal with one slot; those before it are missed, for the cause ``passed``."""
         plan = schedule.plan
         assert plan is not None
-        if plan.overlap is Overlap.SKIP and schedule.overlaps(desk):
-            desk.say(f"schedule {schedule.name} passes over a slot, since the task of an earlier one has not ended")
+        overlaps = plan.overlap is Overlap.SKIP and schedule.overlaps(desk)
+        task_id = b"" if overlaps else desk.submit(schedule.submission(plan, schedule.slot_id(slot)))
+        if task_id is None:
+            return False
+        if passed is not None:
+            self._pass_over(schedule, slot - 1, desk, passed)
+        if task_id:
+            schedule.submitted(task_id, slot)
         else:
-            task_id = desk.submit(schedule.submission(plan, schedule.slot_id(slot)))
-            if task_id is None:
-                return False
-            if task_id:
-                schedule.submitted(task_id, slot)
+            schedule.misses.one(slot, MissCause.OVERLAP if overlaps else MissCause.REFUSED)
+        if overlaps:
+            desk.say(f"schedule {schedule.name} passes over a slot, since the task of an earlier one has not ended")
         schedule.dealt(slot)
         self.changes[schedule.name] = schedule
         return True
+
+    def _pass_over(self, schedule: Schedule, high: int, desk: Desk, cause: MissCause) -> None:
+        count = schedule.pass_over(high, cause)
+        if count:
+            slots = f"{count:,} slots{' or more' * schedule.misses.total.at_least}" if count > 1 else "a slot"
+            desk.say(f"schedule {schedule.name} has missed {slots}, since {_SINCE[cause]}")
 
 
 def _wall(now: Moment) -> int:

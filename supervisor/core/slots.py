@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 from zoneinfo import ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -81,11 +82,31 @@ class Timing(Struct, frozen=True, omit_defaults=True):
             return slot if slot > low else None
         for window in (*_WINDOWS, high - low):
             near = max(low, high - window)
-            if found := deque(self._slots(near, high, origin), maxlen=1):
-                return found[0]
+            if next(self._slots(near, high, origin), None) is not None:
+                return self._last(near, high, origin)
             if near == low:
                 break
         return None
+
+    def _last(self, low: int, high: int, origin: int) -> int:
+        """The last slot between two moments that have one between them: by halves, since there may be millions."""
+        while high - low > _WINDOWS[0]:
+            middle = (low + high) // 2
+            if next(self._slots(middle, high, origin), None) is None:
+                high = middle
+            else:
+                low = middle
+        return deque(self._slots(low, high, origin), maxlen=1)[0]
+
+    def count(self, low: int, high: int, origin: int, most: int) -> int:
+        """How many slots are later than ``low`` and not later than ``high``; those of an expression up to ``most``."""
+        low, high = max(low, self._first(origin) - 1), self._most(high, origin)
+        if high <= low:
+            return 0
+        if self.every:
+            begin = self._begin(origin)
+            return (high - begin) // self.every - (low - begin) // self.every
+        return sum(1 for _ in islice(self._slots(low, high, origin), most))
 
     def first(self, moment: int, origin: int) -> int | None:
         """:meth:`after`, worked out anew."""

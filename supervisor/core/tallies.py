@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from supervisor.core.moment import Moment
 from supervisor.core.tally import SPAN, Tally, Totals
 
 MOST = 1000
@@ -54,13 +55,14 @@ class Tallies:
         while self._turn_at <= mono:
             self._turn_at += SPAN
         rows: list[Row] = []
+        now = Moment(mono, wall)
         for tally in self._tallies.values():
             tally.tidy(mono)
             if over and tally.started:
                 tally.wait.turn_over()
                 tally.run.turn_over()
             if tally.unsaved:
-                rows.append((tally.queue, tally.name, wall, _encode(tally.keep())))
+                rows.append((tally.queue, tally.name, wall, _encode(tally.keep(now))))
         if self.peak != self._saved_peak:
             self._saved_peak = self.peak
             rows.append(("", "", wall, _encode(Totals(self.peak, {}, {}, []))))
@@ -71,7 +73,7 @@ class Tallies:
         stale, self._stale = self._stale, []
         return stale
 
-    def restore(self, rows: Iterable[tuple[str, str, bytes]]) -> None:
+    def restore(self, rows: Iterable[tuple[str, str, bytes]], now: Moment) -> None:
         """Go on counting where the journal left off; ``rows`` come the latest first."""
         for count, (queue, name, body) in enumerate(rows):
             try:
@@ -81,7 +83,7 @@ class Tallies:
             if not name:
                 self.peak = self._saved_peak = totals.executed
             elif count < _KEPT or name == OTHER:
-                self.get(queue, name).restore(totals)
+                self.get(queue, name).restore(totals, now)
             else:
                 self._stale.append((queue, name))
-                self.get(OTHER, OTHER).restore(totals)
+                self.get(OTHER, OTHER).restore(totals, now)

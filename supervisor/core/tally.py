@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from supervisor.core.histogram import Histogram, places
+from supervisor.core.moment import Moment
 from supervisor.states import State
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Totals(Struct, frozen=True, array_like=True):
     causes: dict[str, int]
     times: list[tuple[dict[int, int], float] | None]
     """Buckets and sums: waits of the span before, of this one; runs likewise."""
+    claimed: float | None = None
+    """When one was handed out last, on the wall clock; None where that is not known."""
 
 
 class Spread:
@@ -86,6 +89,7 @@ class Tally:
         "_waits",
         "blocked",
         "causes",
+        "claimed",
         "ended",
         "executed",
         "later",
@@ -116,6 +120,8 @@ class Tally:
         """Those among them that wait for other tasks."""
         self.started = 0
         """Attempts that were handed out since the broker's start."""
+        self.claimed: float | None = None
+        """The monotonic time at which something was handed out last; None where that is not known."""
         self.executed = 0
         """Attempts that have ended and counted."""
         self.ended: Counter[str] = Counter()
@@ -215,17 +221,24 @@ class Tally:
     def _stamp(self) -> tuple[int, int, int, int]:
         return self.started, self.executed, self.succeeded + self.ended.total(), self.causes.total()
 
-    def keep(self) -> Totals:
+    def claimed_before(self, mono: float) -> None:
+        """Something was handed out then, by a broker before this one."""
+        self.claimed = mono if self.claimed is None else max(self.claimed, mono)
+
+    def keep(self, now: Moment) -> Totals:
         """What is to be written."""
         self.saved = self._stamp()
         self.wait.sort_in()
         self.run.sort_in()
         spread = [self.wait.before, self.wait.now, self.run.before, self.run.now]
         times = [(each.sparse(), each.total) if each is not None else None for each in spread]
-        return Totals(self.executed, self.all_ended(), dict(self.causes), times)
+        claimed = now.wall_at(self.claimed) if self.claimed is not None else None
+        return Totals(self.executed, self.all_ended(), dict(self.causes), times, claimed)
 
-    def restore(self, totals: Totals) -> None:
+    def restore(self, totals: Totals, now: Moment) -> None:
         """Count what was counted before a restart as well."""
+        if totals.claimed is not None:
+            self.claimed_before(min(now.mono, now.mono_at(totals.claimed)))
         self.executed += totals.executed
         self.ended.update(totals.ended)
         self.succeeded += self.ended.pop(State.SUCCEEDED.value, 0)
@@ -233,10 +246,10 @@ class Tally:
         self._earlier_ended.update(totals.ended)
         self._earlier_causes.update(totals.causes)
         self.marks[0] = (-math.inf, self.executed)
-        for spread, (before, now) in ((self.wait, totals.times[:2]), (self.run, totals.times[2:])):
+        for spread, (before, latest) in ((self.wait, totals.times[:2]), (self.run, totals.times[2:])):
             if before is not None:
                 spread.before = spread.before or Histogram()
                 spread.before.merge(Histogram.of(*before))
-            if now is not None:
-                spread.now.merge(Histogram.of(*now))
+            if latest is not None:
+                spread.now.merge(Histogram.of(*latest))
         self.saved = self._stamp()

@@ -18,6 +18,7 @@ STEPS: tuple[Callable[[], str], ...] = (
     lambda: read("step_7.sql"),
     lambda: read("step_8.sql"),
     lambda: read("step_9.sql"),
+    lambda: read("step_10.sql"),
 )
 """What leads from version n to n + 1, by n."""
 VERSION = len(STEPS)

@@ -9,15 +9,18 @@ from typing import Any
 import msgspec
 
 from supervisor.core.fired import Fired, Span
+from supervisor.core.missed import Misses
 from supervisor.core.plan import Plan
 from supervisor.core.schedules import Schedule
 from supervisor.core.slots import Timing
 from supervisor.journal.statements import SQL
 
 _ID_BYTES = 16
+_NONE = Misses()
 _to_json = msgspec.json.Encoder().encode
 _to_timing = msgspec.json.Decoder(Timing).decode
 _to_spans = msgspec.json.Decoder(list[Span]).decode
+_to_misses = msgspec.json.Decoder(Misses).decode
 _to_bytes = msgspec.msgpack.Encoder().encode
 _to_plan = msgspec.msgpack.Decoder(Plan).decode
 
@@ -41,6 +44,7 @@ def _row(schedule: Schedule) -> tuple[Any, ...]:
         b"".join(schedule.open),
         schedule.last_slot,
         schedule.last_task,
+        _to_json(schedule.misses).decode() if schedule.misses != _NONE else "",
         schedule.generation,
         added,
     )
@@ -48,9 +52,20 @@ def _row(schedule: Schedule) -> tuple[Any, ...]:
 
 def read(connection: sqlite3.Connection) -> Iterator[Schedule]:
     """Every schedule. Those that the code declares rest until it has been heard of."""
-    for name, timing, paused, origin, seen, series, fired, opened, *last, generation, added in connection.execute(
-        SQL["schedules"]
-    ):
+    for (
+        name,
+        timing,
+        paused,
+        origin,
+        seen,
+        series,
+        fired,
+        opened,
+        *last,
+        missed,
+        generation,
+        added,
+    ) in connection.execute(SQL["schedules"]):
         yield Schedule(
             name=name,
             timing=_to_timing(timing),
@@ -62,6 +77,7 @@ def read(connection: sqlite3.Connection) -> Iterator[Schedule]:
             open=[bytes(each) for each in zip(*[iter(opened)] * _ID_BYTES, strict=True)],
             last_slot=last[0],
             last_task=last[1],
+            misses=_to_misses(missed) if missed else Misses(),
             generation=generation,
             declared=added is None,
             plan=None if added is None else _to_plan(added),

@@ -200,14 +200,15 @@ INSERT OR REPLACE INTO queues (name, weight, paused) VALUES (?, ?, ?);
 
 -- name: save_schedule
 INSERT OR REPLACE INTO schedules (name, timing, paused, origin, seen, series, fired, open, last_slot, last_task,
-    generation, plan)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    missed, generation, plan)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: delete_schedule
 DELETE FROM schedules WHERE name = ?;
 
 -- name: schedules
-SELECT name, timing, paused, origin, seen, series, fired, open, last_slot, last_task, generation, plan FROM schedules;
+SELECT name, timing, paused, origin, seen, series, fired, open, last_slot, last_task, missed, generation, plan
+FROM schedules;
 
 -- name: queues
 SELECT name, weight, paused FROM queues;

@@ -53,6 +53,7 @@ class TaskAnswer(Struct, kw_only=True):
     ended_at: float | None
     worker: int | None
     timeout: float | None
+    soft_timeout: float | None
     cause: Cause | None
     error: ErrorInfo | None
     output: str

@@ -101,12 +101,3 @@ SELECT state, count(*) FROM (
     SELECT state FROM open_blocks CROSS JOIN tasks ON tasks.seq BETWEEN block << 10 AND (block << 10) + 1023
     WHERE ended_at IS NULL LIMIT :most
 ) GROUP BY state;
-
--- name: oldest_queued
-SELECT min(coalesce(due_at, created_at)) FROM (
-    SELECT due_at, created_at FROM open_blocks CROSS JOIN tasks ON tasks.seq BETWEEN block << 10 AND (block << 10) + 1023
-    WHERE state = 'queued' AND ended_at IS NULL ORDER BY block, tasks.seq LIMIT 1000
-);
-
--- name: last_start
-SELECT max(started_at) FROM (SELECT started_at FROM tasks ORDER BY seq DESC LIMIT 2000);

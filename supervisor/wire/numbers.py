@@ -26,6 +26,8 @@ class HeldRow(Struct, frozen=True, array_like=True):
     """For how many seconds it has run; None for one that has not begun."""
     limit: float | None
     """Its hard limit in seconds."""
+    soft_limit: float | None = None
+    """Its soft limit in seconds, where that comes before the hard one."""
 
 
 class WorkerRow(Struct, frozen=True, array_like=True):

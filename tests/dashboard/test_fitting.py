@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from supervisor import TaskConfig
 from tests.dashboard.given import asleep, failed, held
 from tests.dashboard.page import VIEWS, Page
+from tests.support import bad_tasks
 from tests.support.browser import PHONE
 from tests.support.tree import RunningTree
 
@@ -18,6 +20,8 @@ AXE = (Path(__file__).parent.parent / "vendor" / "axe.min.js").read_text("utf-8"
 def furnished(tree: RunningTree, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Something of each kind to be seen; the id of a task that failed."""
     asleep(tree, tmp_path_factory.mktemp("furnished") / "pid", "a.task.with.a.rather.long.name.that.would.not.fit")
+    soft = TaskConfig(name="fitting.past.its.soft.limit", soft_timeout=0.5, timeout=900)
+    tree.queue.submit(bad_tasks.sleep_through, 600.0, config=soft)
     held(tree, "fitting", 3)
     return failed(tree, "fitting.failed", "a message without a place to break: " + "x" * 200)
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
+from supervisor import ScheduleRecord
 from tests.dashboard.given import done, failed, held
 from tests.dashboard.page import Page
+from tests.support import tasks
 from tests.support.browser import Browser
 from tests.support.dashboards import OPERATOR, PASSWORDS, Dashboard
 from tests.support.tree import RunningTree
+from tests.support.waiting import until
 
 MARK = "window.unchanged = true"
 
@@ -92,6 +96,31 @@ def test_a_web_server_that_is_gone_is_said_to_be_and_comes_back(page: Page, tree
         page.gone(".banner", timeout=20.0)
     finally:
         served.stop()
+
+
+def test_slots_that_nobody_was_there_for_are_shown_after_a_restart(
+    browser: Browser, own_tree: tuple[RunningTree, Dashboard]
+) -> None:
+    tree, served = own_tree
+    tree.queue.add_schedule(tasks.add, [1, 2], name="quick", every=0.2, start=0)
+    tree.queue.add_schedule(tasks.add, [1, 2], name="yearly", cron="0 3 1 1 *")
+    until(lambda: quick(tree).last_at, "a firing", 20.0)
+    tree.stop()
+    down = time.time()
+    until(lambda: time.time() > down + 1.5, "slots to go by", 20.0)
+    tree.start()
+    until(lambda: quick(tree).missed, "the count", 20.0)
+    tree.queue.pause_schedule("quick")
+    page = own_page(browser, served)
+    page.go("schedules")
+    cell = page.see("tr[data-key=quick] td[data-label=Missed]", "no supervisor ran")
+    assert cell.text.startswith(f"{quick(tree).missed}\n"), cell.text
+    assert " ago · " in cell.text
+    assert page.see("tr[data-key=yearly] td[data-label=Missed]").text == "none"
+
+
+def quick(tree: RunningTree) -> ScheduleRecord:
+    return next(each for each in tree.queue.schedules() if each.name == "quick")
 
 
 def own_page(browser: Browser, served: Dashboard) -> Page:

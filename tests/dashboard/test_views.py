@@ -10,7 +10,7 @@ import pytest
 from supervisor import TaskConfig, chain, group
 from tests.dashboard.given import asleep, done, failed
 from tests.dashboard.page import VIEWS, Page
-from tests.support import seen_tasks, talking_tasks, tasks, together_tasks
+from tests.support import bad_tasks, seen_tasks, talking_tasks, tasks, together_tasks
 from tests.support.shared import ended, written
 from tests.support.tree import RunningTree
 
@@ -51,6 +51,31 @@ def test_what_runs_is_shown_with_its_limit_and_what_it_takes(page: Page, tree: R
     assert re.search(r"\d MB", row.text)
     tree.queue.cancel(task_id)
     page.gone("tr", "seen.running")
+
+
+def test_what_runs_past_its_soft_limit_says_so_in_words_and_in_its_bar(page: Page, tree: RunningTree) -> None:
+    config = TaskConfig(name="seen.soft", timeout=900, soft_timeout=2)
+    early = TaskConfig(name="seen.early", timeout=900, soft_timeout=600)
+    handle = tree.queue.submit(bad_tasks.sleep_through, config=config)
+    other = tree.queue.submit(bad_tasks.sleep_through, config=early)
+    page.go("running")
+    late, in_time = page.see("tr", "past its soft limit of 2.0 s"), page.see("tr", "soft limit 10 min")
+    assert ("seen.soft" in late.text, "seen.early" in in_time.text) == (True, True)
+    assert "past" not in in_time.text
+    found = page.js(
+        "return [...document.querySelectorAll('.limits .bar')].map(bar =>"
+        " [bar.className, bar.getAttribute('aria-label'), bar.querySelector('i').style.left])"
+    )
+    bars = {label.partition(", ")[2]: (name, left) for name, label, left in found}
+    assert bars["past its soft limit of 2.0 s"][0] == "bar past"
+    assert bars["soft limit 10 min"][0] == "bar "
+    assert float(bars["soft limit 10 min"][1].rstrip("%")) == pytest.approx(100 * 600 / 900, abs=0.01)
+    page.go(f"tasks/{handle}", "seen.soft")
+    page.see(".facts .limits", "of 15 min")
+    page.see(".facts .limits", "past its soft limit of 2.0 s")
+    for task_id in (handle, other):
+        tree.queue.cancel(task_id)
+        ended(tree.queue, task_id)
 
 
 def test_a_task_that_failed_shows_its_traceback_its_attempts_and_its_arguments(page: Page, tree: RunningTree) -> None:

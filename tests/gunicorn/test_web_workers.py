@@ -97,7 +97,9 @@ def test_a_supervisor_of_which_guardian_and_master_were_killed_at_once_comes_bac
 ) -> None:
     cpus = server.result(server.submit("tests.support.web_tasks:cpus"))
     master, broker = server.pid_of("master"), proc.identity(server.pid_of("broker"))
-    for pid in (server.pid_of("guardian"), master):
+    guardian = server.pid_of("guardian")
+    server.send(signal.SIGSTOP, master)  # lest it starts another guardian in between
+    for pid in (guardian, master):
         server.send(signal.SIGKILL, pid)
     assert broker is not None
     until(lambda: not proc.is_alive(broker), "the broker's end: it could still answer the call that is to revive it")

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.conftest import MakeTree
-from tests.support import tasks
+from tests.support import bad_tasks, tasks
 from tests.support.command import Terminal, ask, told
 from tests.support.shared import ended
 from tests.support.tree import RunningTree
@@ -65,6 +65,28 @@ def test_a_stack_that_was_asked_for_is_not_taken_for_that_of_a_kill(make_tree: M
     assert record.error is not None
     assert "hold_the_gil" in (record.error.stack or "")
     assert "endless_loop" not in (record.error.stack or "")
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+def test_the_soft_limit_is_told_beside_the_hard_one_and_once_it_has_passed(make_tree: MakeTree, columns: int) -> None:
+    tree = make_tree(workers=1)
+    handle = bad_tasks.sleep_through.on(tree.queue).options(soft_timeout=0.5, timeout=600).delay()
+    until(lambda: any((worker.elapsed or 0.0) > 0.5 for worker in tree.queue.workers()), "it to sleep on")
+    assert "10m 0s, soft 500ms" in ask(tree, "workers", "list").out
+    assert "limit 10m 0s, soft limit 500ms" in ask(tree, "show", handle.id).out
+    told = "% past soft" if columns == 80 else "% of 10m 0s, past soft"
+    with Terminal("top", "--every", "0.2", "--dir", tree.dir, cwd=tree.folder, columns=columns) as terminal:
+
+        def shown() -> str | None:
+            terminal.read()
+            return next((frame for frame in terminal.frames() if told in frame), None)
+
+        frame = until(shown, "a word about it", 30.0)
+        assert "│░░░" in frame, "a stroke where the soft limit is"
+        assert max(map(len, frame.splitlines())) <= columns
+        terminal.type("q")
+        assert terminal.finish().code == 0
+    handle.cancel()
 
 
 @pytest.mark.parametrize("columns", [80, 160])

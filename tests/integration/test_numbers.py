@@ -65,6 +65,8 @@ def test_what_waits_and_runs_is_counted_as_it_is_now(tree: RunningTree, tmp_path
     deep = queue.stats().queues["deep"]
     assert (deep.running, deep.delayed) == (2, 1)
     assert deep.oldest_age is not None
+    assert deep.last_claim_age is not None
+    assert deep.last_claim_age >= deep.oldest_age, "those that wait came after those that run"
     assert 0 < deep.oldest_age < 60
     assert queue.stats().tasks[SLEEP].oldest_age is None
     stats = queue.stats()
@@ -74,7 +76,7 @@ def test_what_waits_and_runs_is_counted_as_it_is_now(tree: RunningTree, tmp_path
     assert {run.id for run in active} == {handle.id for handle in long}
     assert {run.worker for run in active} == pids
     for run in active:
-        assert (run.name, run.queue, run.attempt, run.limit) == (SLEEP, "deep", 1, 500.0)
+        assert (run.name, run.queue, run.attempt, run.limit, run.soft_limit) == (SLEEP, "deep", 1, 500.0, None)
         assert run.elapsed is not None
         assert 0 <= run.elapsed < 60
         assert run.started_at == pytest.approx(time.time(), abs=60)
@@ -90,10 +92,11 @@ def test_workers_are_told_with_what_they_use(tree: RunningTree, tmp_path: Path) 
     queue = tree.queue
     path = tmp_path / "pid"
     queue.workers()
-    handle = tasks.sleep.on(queue).delay(600, str(path))
+    handle = tasks.sleep.on(queue).options(soft_timeout=200).delay(600, str(path))
     pid = int(written(path))
     busy = next(worker for worker in queue.workers() if worker.pid == pid)
     assert (busy.task_id, busy.task_name, busy.limit, busy.waiting) == (handle.id, SLEEP, 300.0, False)
+    assert busy.soft_limit == 200.0
     assert busy.elapsed is not None
     assert busy.rss > 5_000_000
     assert busy.cpus

@@ -18,7 +18,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from supervisor import QueueUnavailableError, ScheduleError, State, TaskConfig, TaskQueue, UnknownScheduleError, task
+from supervisor import (
+    MissCause,
+    QueueUnavailableError,
+    ScheduleError,
+    State,
+    TaskConfig,
+    TaskQueue,
+    UnknownScheduleError,
+    task,
+)
 from supervisor.client import calls
 from supervisor.client.manager import QueueProxy
 from supervisor.core.plan import Plan
@@ -32,6 +41,7 @@ from supervisor.wire.call_kind import AS_JSON, BY_REFERENCE, header
 from supervisor.wire.messages import Submission
 from tests.conftest import MakeTree
 from tests.support import handlers
+from tests.support.command import Terminal, told
 from tests.support.shared import running
 from tests.support.ticks import Tick, slots, tick, ticks
 from tests.support.tree import RunningTree
@@ -242,6 +252,39 @@ def test_what_is_missed_while_nobody_is_there_is_treated_as_misfire_says(make_tr
     assert [each.slot for each in ticks(Path(f"{path}-all-in-order"))] == times, "the oldest first"
 
 
+def test_slots_that_nobody_was_there_for_are_told_after_restarts(declare: Declare, path: Path) -> None:
+    tree = declare('schedule.add(tick, [path], every="200ms", start=0, name="quick")')
+    queue = tree.queue
+    until(lambda: ticks(path), "a firing", WAIT)
+    kill_all(tree)
+    wait_until(time.time() + 1.5)
+    tree.start()
+    until(lambda: known(queue, "quick").missed, "the count", WAIT)
+    counted = known(queue, "quick")
+    assert counted.missed >= 5
+    assert (counted.missed_at_least, counted.last_missed_cause) == (False, MissCause.AWAY)
+    queue.pause_schedule("quick")
+    until(lambda: idle(queue), "what it has submitted", WAIT)
+    stop_and_start(tree)
+    last = known(queue, "quick")
+    assert last.start is not None
+    assert last.last_at is not None
+    assert last.last_missed_at is not None
+    passed = range(round(last.start * 1000), round(last.last_at * 1000) + 1, 200)
+    assert set(slots(path)) <= set(passed)
+    assert len(slots(path)) + last.missed == len(passed), "each of them was run or is counted"
+    assert round(last.last_missed_at * 1000) == max(set(passed) - set(slots(path)))
+    (row,) = told(tree, "schedules", "list")
+    assert (row["missed"], row["missed_at_least"], row["last_missed_cause"]) == (last.missed, False, "away")
+    assert row["last_missed_at"] == last.last_missed_at
+    with Terminal("schedules", "list", "--dir", tree.dir, cwd=tree.folder) as terminal:
+        ran = terminal.finish()
+    head, line = ran.out.splitlines()
+    place = head.index("missed")
+    assert line[place : place + 6].strip() == str(last.missed)
+    assert max(map(len, ran.out.splitlines())) <= 80, ran.out
+
+
 def test_start_and_stop_bound_the_firings_also_across_a_restart(declare: Declare, path: Path) -> None:
     """``misfire="all"`` since a machine that is busy may hold a slot up past the next."""
     tree = declare("""
@@ -364,6 +407,8 @@ schedule.add(tick, [path], every="1h", start=datetime(2999, 1, 1), stop="10h", g
     assert weekly.next_at is not None
     assert datetime.fromtimestamp(weekly.next_at, UTC).strftime("%a %M") == "Mon 30"
     assert (weekly.last_at, weekly.last_task) == (None, None)
+    assert (weekly.missed, weekly.missed_at_least, weekly.last_missed_at) == (0, False, None)
+    assert weekly.last_missed_cause is None
 
 
 @RESTARTS

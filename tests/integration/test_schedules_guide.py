@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from supervisor import MissCause
 from supervisor.schedule_options import ScheduleOptions
 from tests.conftest import MakeTree
 from tests.support.documents import DOCS, rows
@@ -31,7 +32,7 @@ def test_the_examples_run(make_tree: MakeTree, tmp_path: Path, monkeypatch: pyte
     tree = make_tree(tasks="myapp.tasks", cpus="off")
     assert len(scripts) == 3
     told = [run_script(tree, script) for script in (*scripts, END)]
-    assert re.search(r"^weekly report 0 6 \* \* MON 1\d{9}\.0 False$", told[1], re.MULTILINE), told[1]
+    assert re.search(r"^weekly report 0 6 \* \* MON 1\d{9}\.0 False 0 None$", told[1], re.MULTILINE), told[1]
 
 
 def test_every_option_has_its_row() -> None:
@@ -39,3 +40,8 @@ def test_every_option_has_its_row() -> None:
     assert sorted(rows(GUIDE)) == sorted(typing.get_type_hints(ScheduleOptions))
     for default in ("`once`", "`allow`", "`UTC`"):
         assert re.search(rf"\| {default} \|$", text, re.MULTILINE)
+
+
+def test_every_cause_of_a_miss_is_told() -> None:
+    text = GUIDE.read_text(encoding="utf-8")
+    assert re.findall(r"^\* `(\w+)`: ", text, re.MULTILINE) == [cause.value for cause in MissCause]

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,15 @@ def search_for_ever() -> bool:
     """Holds the interpreter in C for ever, in the standard library's own code."""
     print("about to search for ever")
     return any(itertools.repeat(False))
+
+
+@task
+def sleep_through(seconds: float = SPAN) -> None:
+    """Hears of its soft limit and sleeps on."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with suppress(SoftTimeoutError):
+            time.sleep(until - time.monotonic())
 
 
 @task

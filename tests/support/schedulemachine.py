@@ -68,6 +68,41 @@ class Model:
     open: set[bytes] = field(default_factory=set)
     paused: bool = False
     declared: bool = True
+    missed: set[int] = field(default_factory=set)
+    judged: int = 0
+    """Up to here nothing is missed once more."""
+    jumps: list[tuple[int, int, set[int]]] = field(default_factory=list)
+    """Times passed over, and what was missed before them."""
+
+    def pass_over(self, high: int, low: int | None = None) -> None:
+        """Slots up to here that have no task have missed it."""
+        low = max(self.seen, self.judged) if low is None else low
+        found = {slot for slot in self.every if low < slot <= high and slot not in self.dealt}
+        if found:
+            self.jumps = [*self.jumps[-2:], (low, high, set(self.missed))]
+            self.missed |= found
+
+    def come(self, wall: int) -> bool:
+        """Whether there is a slot to deal with, be it to pass it over."""
+        return any(self.seen < slot <= wall and slot not in self.dealt for slot in self.every)
+
+    def miss(self, slot: int) -> None:
+        """This slot was dealt with, and has no task."""
+        if slot > self.judged:
+            self.missed.add(slot)
+
+    def look(self, wall: int) -> None:
+        """The clock may have been set back: into a jump, then those after it are still to come."""
+        if wall >= self.seen:
+            return
+        into = [place for place, (low, high, _) in enumerate(self.jumps) if low <= wall < high]
+        if into:
+            low, _, before = self.jumps[into[0]]
+            self.missed, self.judged, self.jumps = set(before), 0, self.jumps[: into[0]]
+            self.pass_over(wall, low)
+        else:
+            self.judged = max(self.judged, self.seen)
+        self.seen = wall
 
     def due(self, now: int) -> list[int]:
         """The slots to run now."""
@@ -197,7 +232,9 @@ class ScheduleMachine(RuleBasedStateMachine):
                 pause = 0.011
             self.step(pause)
             if self.desk.places:
-                assert self.settle() or any(model.plan.overlap is Overlap.SKIP for model in self.models.values())
+                # What was run before under other times is known by its id, and not run again.
+                skips = any(model.plan.overlap is Overlap.SKIP for model in self.models.values())
+                assert self.settle() or skips or self.desk.again
 
     def step(self, seconds: float) -> None:
         self.now = Moment(self.now.mono + seconds, self.now.wall + seconds)
@@ -214,7 +251,9 @@ class ScheduleMachine(RuleBasedStateMachine):
     @rule(which=st.integers(0, 9), again=st.booleans())
     def pause(self, which: int, again: bool) -> None:
         name, model = sorted(self.models.items())[which % len(self.models)]
-        self.schedules.pause(name)
+        self.schedules.pause(name, self.now)
+        if not model.rests:
+            model.pass_over(self.wall)
         model.paused = True
         self.settle()
         if again:
@@ -227,6 +266,7 @@ class ScheduleMachine(RuleBasedStateMachine):
         self.schedules.resume(name, self.now)
         if model.paused:
             model.paused = False
+            model.look(self.wall)
             model.seen = self.wall
         self.settle()
 
@@ -254,16 +294,18 @@ class ScheduleMachine(RuleBasedStateMachine):
     @rule(places=st.sampled_from((0, 10_000)))
     def fill_the_queue(self, places: int) -> None:
         self.desk.places = places
-        self.step(1.001)  # a full queue is looked at again after a second
+        self.step(1.001)
         self.settle()
 
     # -- what must hold ----------------------------------------------------------------------------------------
 
     def settle(self, *, crash: bool = False) -> int:
         """Turns of the broker until nothing is due; how many tasks it took in."""
+        if not self.desk.places:
+            self.step(1.001)  # a full queue is looked at again after a second
         expected = self.expected()
         self.schedules.tick(self.now, self.desk)
-        while (due := self.schedules.next_due(self.now)) is not None and due <= self.now.mono and self.desk.places:
+        while (due := self.schedules.next_due(self.now)) is not None and due <= self.now.mono:
             self.schedules.tick(self.now, self.desk)
         handed, self.desk.handed = self.desk.handed, []
         found = sorted(each.id for each in handed)
@@ -282,17 +324,24 @@ class ScheduleMachine(RuleBasedStateMachine):
         for name, model in self.models.items():
             if model.rests:
                 continue
-            model.seen = min(model.seen, self.wall)
+            model.look(self.wall)
+            if not model.come(self.wall):
+                continue
             for slot in model.due(self.wall):
                 model.open &= self.desk.running | set(ids)
-                if not model.open:
-                    if not self.desk.places:
-                        break
+                if not model.open and not self.desk.places:
+                    break
+                model.pass_over(slot - 1)
+                if model.open:
+                    model.miss(slot)
+                else:
                     ids.append(Schedule(name, model.plan.timing, 0, 0).slot_id(slot))
                     if model.plan.overlap is Overlap.SKIP:
                         model.open.add(ids[-1])
                 model.dealt.add(slot)
+                model.seen = max(model.seen, slot)
             else:
+                model.pass_over(self.wall)
                 model.seen = self.wall
         return ids
 
@@ -326,6 +375,9 @@ class ScheduleMachine(RuleBasedStateMachine):
         for name, row in rows.items():
             model = self.models[name]
             assert row.paused == model.paused
+            assert (row.missed.count, row.missed.at_least) == (len(model.missed), False)
+            assert row.missed.last is None or row.missed.last in model.missed
+            assert (row.missed.last is None) == (not model.missed)
             low = min(model.seen, self.wall)
             later = [slot for slot in model.every if slot > low and slot not in model.dealt]
             if self.desk.places:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor.core.histogram import LEAST, MOST, Histogram
+from supervisor.core.moment import Moment
 from supervisor.core.tallies import MOST as MOST_NAMES
 from supervisor.core.tallies import OTHER, Tallies
 from supervisor.core.tally import MINUTE, SPAN, Tally
@@ -96,7 +97,7 @@ def test_what_is_counted_outlives_a_restart() -> None:
     rows = tick(tallies, 1.0)
     assert tick(tallies, 2.0) == [], "nothing has changed"
     again = Tallies()
-    again.restore(rows)
+    again.restore(rows, Moment(1.0, 0.0))
     found = again.get("mail", "send")
     assert (found.executed, found.all_ended(), found.causes, again.peak) == (
         3,
@@ -106,6 +107,18 @@ def test_what_is_counted_outlives_a_restart() -> None:
     )
     assert found.run.now.quantiles(*PARTS) == tally.run.now.quantiles(*PARTS)
     assert tick(again, 1.0) == [], "it is written down already"
+
+
+def test_when_something_was_handed_out_last_outlives_a_restart() -> None:
+    tallies = Tallies()
+    tally = tallies.get("mail", "send")
+    tally.started, tally.claimed = 1, 80.0
+    rows = [(queue, name, body) for queue, name, _, body in tallies.tick(100.0, 5000.0, at_once=True)]
+    again = Tallies()
+    again.restore(rows, Moment(7.0, 5100.0))  # the clock of another boot, 100 s later
+    assert again.get("mail", "send").claimed == 7.0 - 120.0
+    again.restore(rows, Moment(7.0, 4000.0))  # the wall clock was put back: not in the future
+    assert again.get("mail", "send").claimed == 7.0
 
 
 def test_times_of_long_ago_count_no_more() -> None:
@@ -132,7 +145,7 @@ def test_there_is_an_end_to_the_names_that_are_counted_apart() -> None:
     assert next(tally.executed for tally in tallies if tally.name == OTHER) == 500
     rows = tick(tallies, 1.0)
     again = Tallies()
-    again.restore(rows)
+    again.restore(rows, Moment(1.0, 0.0))
     assert sum(tally.executed for tally in again) == MOST_NAMES + 500
     assert again.take_stale(), "what was used least is counted with the others from now on"
     assert len(list(again)) < MOST_NAMES

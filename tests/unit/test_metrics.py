@@ -88,8 +88,8 @@ def test_a_counter_begins_at_zero_with_each_broker() -> None:
     tally.succeeded, tally.ended, tally.causes = 5, Counter(failed=2), Counter(exception=3)
     tally.ran(1.0)
     restored = Tally("q", "n")
-    restored.restore(tally.keep())
-    restored.restore(tally.keep())  # as the others together are: several at once
+    restored.restore(tally.keep(NOW), NOW)
+    restored.restore(tally.keep(NOW), NOW)  # as the others together are: several at once
     assert restored.all_ended() == {"succeeded": 10, "failed": 4}
     assert (set(restored.ended_since_start().values()), set(restored.causes_since_start().values())) == ({0}, {0})
     assert restored.run.ever.total() == 0

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from supervisor.core.blocks import BITS
+from supervisor.core.fired import Fired
+from supervisor.core.missed import Misses
+from supervisor.core.slots import Timing
 from supervisor.ids import new_id
 from supervisor.journal.journal import Durability, Journal
 from supervisor.journal.migrate import APPLICATION_ID, STEPS, VERSION, migrate
@@ -79,6 +82,22 @@ def test_a_journal_of_an_earlier_version_is_brought_to_this_one_with_all_that_is
         journal.close()
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.parametrize("version", [version for version in EARLIER if version > 1])
+def test_a_schedule_of_an_earlier_version_is_as_it_was_and_has_missed_nothing(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "journal.db"
+    old_journal(path, version)
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        old.execute(
+            "INSERT INTO schedules (name, timing, paused, origin, seen, series, fired, open, last_slot, generation)"
+            """ VALUES ('nightly', '{"cron":"0 3 * * *"}', 1, 5, 90, 2, '[[10,90]]', x'', 90, 4)"""
+        )
+    with closing(Journal(path, Durability.FULL)) as journal:
+        (found,) = journal.schedules()
+    assert (found.name, found.timing, found.paused, found.origin) == ("nightly", Timing(cron="0 3 * * *"), True, 5)
+    assert (found.seen, found.fired, found.last_slot, found.generation) == (90, Fired([(10, 90)]), 90, 4)
+    assert found.misses == Misses()
 
 
 @pytest.mark.parametrize("version", EARLIER)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
+from time import process_time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -134,6 +135,8 @@ def test_cron_fires_as_the_clock_on_the_wall_says_in_nights_in_which_it_is_chang
     expected = watched(meant, night, low, high)
     assert list(slots(timing, low, high)) == expected
     assert timing.latest(low, high, 0) == (expected[-1] if expected else None)
+    assert timing.count(low, high, 0, 10_000) == len(expected)
+    assert timing.count(low, high, 0, 3) == min(3, len(expected))
 
 
 def slots(timing: Timing, low: int, high: int, origin: int = 0) -> Iterator[int]:
@@ -190,6 +193,15 @@ def test_a_sixth_field_in_front_counts_seconds(seconds: set[int], low: int, leng
     assert list(slots(timing, low, low + length)) == expected
 
 
+def test_the_latest_of_millions_of_slots_is_found_without_a_walk_through_them() -> None:
+    january = Timing(cron="* * * * 1 *", zone="Europe/Berlin")  # each second of it
+    begin, july = ms(datetime(2024, 7, 1, tzinfo=UTC)), ms(datetime(2025, 7, 1, tzinfo=UTC))
+    spent = process_time()
+    assert january.latest(begin, july, 0) == ms(datetime(2025, 1, 31, 22, 59, 59, tzinfo=UTC))
+    assert january.count(begin, july, 0, 1000) == 1000
+    assert process_time() - spent < 1.0, "each slot costs some microseconds, and there are 2,678,400"
+
+
 def test_rare_days_are_found_and_those_that_never_come_are_not() -> None:
     leap = Timing(cron="*/30 1 29 2 *", zone="Europe/Berlin")
     assert list(islice(slots(leap, ms(datetime(2025, 1, 1, tzinfo=UTC)), 10**14), 3)) == [
@@ -244,6 +256,7 @@ def test_intervals_keep_to_their_grid_and_their_bounds(timing: Timing, low: int,
     expected = [slot for slot in all_slots if slot > low and (end is None or slot <= end)]
     assert list(slots(timing, low, high, ORIGIN)) == expected
     assert timing.latest(low, high, ORIGIN) == (expected[-1] if expected else None)
+    assert timing.count(low, high, ORIGIN, 0) == len(expected), "it is worked out, however many there are"
     assert timing.bounds(ORIGIN) == (None if unbound else begin, end)
 
 
@@ -258,7 +271,9 @@ def test_cron_keeps_to_its_bounds(bounds: tuple[int, int], meant: Meant) -> None
     free = Timing(cron=meant.text, zone="Europe/Berlin")
     bound = Timing(cron=meant.text, zone="Europe/Berlin", start=start, stop=stop)
     low, high = ORIGIN - HOUR, ORIGIN + 20 * HOUR
-    assert list(slots(bound, low, high)) == [slot for slot in slots(free, low, high) if start <= slot <= stop]
+    expected = [slot for slot in slots(free, low, high) if start <= slot <= stop]
+    assert list(slots(bound, low, high)) == expected
+    assert bound.count(low, high, 0, 10_000) == len(expected)
 
 
 # -- which were dealt with ---------------------------------------------------------------------------------------

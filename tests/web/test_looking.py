@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -152,17 +153,18 @@ def test_workers_tell_what_they_run_and_history_why_others_died(
     operator: Client, shared_tree: RunningTree, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
-    running = tasks.wait_for_file.on(shared_tree.queue).delay(str(gate))
+    running = tasks.wait_for_file.on(shared_tree.queue).options(timeout=50, soft_timeout=40).delay(str(gate))
 
-    def holder() -> dict[str, object] | None:
+    def holder() -> dict[str, Any] | None:
         workers = operator.get("/api/workers")["workers"]
-        found: list[dict[str, object]] = [
-            each for each in workers for task in each["tasks"] if task["id"] == running.id
-        ]
+        found: list[dict[str, Any]] = [each for each in workers for task in each["tasks"] if task["id"] == running.id]
         return found[0] if found else None
 
     worker = until(holder, "the worker that runs it")
     assert worker["state"] == "busy"
+    assert [(task["limit"], task["soft_limit"]) for task in worker["tasks"]] == [(50.0, 40.0)]
+    record = operator.get(f"/api/tasks/{running.id}")["task"]
+    assert (record["timeout"], record["soft_timeout"]) == (50.0, 40.0)
     gate.touch()
     running.result(timeout=10)
     dead = bad_tasks.die.on(shared_tree.queue).options(crash_budget=1).delay(str(tmp_path / "noted"), "SIGKILL").id
@@ -175,6 +177,8 @@ def test_workers_tell_what_they_run_and_history_why_others_died(
 def test_schedules_system_findings_changes_and_audit_are_told(operator: Client, shared_tree: RunningTree) -> None:
     (new_year,) = operator.get("/api/schedules")["schedules"]
     assert (new_year["name"], new_year["zone"], new_year["paused"]) == ("new/year", "Europe/Berlin", False)
+    assert (new_year["missed"], new_year["missed_at_least"]) == (0, False)
+    assert (new_year["last_missed_at"], new_year["last_missed_cause"]) == (None, None)
     system = operator.get("/api/system")
     assert system["journal"]["bytes"] > 0
     assert {each["role"] for each in system["processes"]} == {"owner", "guardian", "master", "broker", "template"}

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 from starlette.responses import Response
 
-from supervisor.errors import SupervisorError
-from supervisor.journal.history import History
 from supervisor.web.access import Role
 from supervisor.web.figures import Overview
 from supervisor.web.operation import Ask, get
-from supervisor.web.statements import SQL
 
 
 class Alive(Struct):
@@ -30,7 +26,10 @@ class Readiness(Struct, kw_only=True):
     live: bool | UnsetType = UNSET
     reasons: list[str] | UnsetType = UNSET
     oldest_queued_age: float | UnsetType | None = UNSET
+    """For how many seconds the task has waited that has waited longest; null where none waits."""
     last_claim_age: float | UnsetType | None = UNSET
+    """How many seconds ago a task was last handed to a worker; null where none was yet, or, at durability "off", none
+    since the broker started."""
     workers: int | UnsetType = UNSET
     busy: int | UnsetType = UNSET
 
@@ -43,33 +42,31 @@ async def livez(ask: Ask) -> Response:
 async def readyz(ask: Ask) -> Response:
     """Whether tasks get done."""
     overview = (await ask.site.here.observer.look()).overview
-    found = await readiness(ask, overview)
+    found = readiness(ask, overview)
     status = 200 if not found.reasons else 503
     if ask.caller.role is Role.NOBODY:
         return _json(Readiness(status=found.status), status)
     return _json(found, status)
 
 
-async def readiness(ask: Ask, overview: Overview) -> Readiness:
+def readiness(ask: Ask, overview: Overview) -> Readiness:
     """What a look at the figures comes to."""
-    oldest = overview.total.oldest_age
-    claim = await _last_claim_age(ask) if overview.live else None
     return Readiness(
-        status="ready" if not (reasons := _reasons(ask, overview, claim)) else "not ready",
+        status="ready" if not (reasons := _reasons(ask, overview)) else "not ready",
         live=overview.live,
         reasons=reasons,
-        oldest_queued_age=oldest,
-        last_claim_age=claim,
+        oldest_queued_age=overview.total.oldest_age,
+        last_claim_age=overview.total.last_claim_age,
         workers=overview.workers.total,
         busy=overview.workers.busy,
     )
 
 
-def _reasons(ask: Ask, overview: Overview, claim: float | None) -> list[str]:
+def _reasons(ask: Ask, overview: Overview) -> list[str]:
     if not overview.live:
         return [f"the supervisor of {ask.site.directory} does not answer: {overview.reason}"]
     limit = ask.site.options.stalled_after
-    oldest = overview.total.oldest_age
+    oldest, idle = overview.total.oldest_age, _idle_for(overview)
     found = []
     if overview.draining:
         found.append("the supervisor is shutting down")
@@ -77,30 +74,18 @@ def _reasons(ask: Ask, overview: Overview, claim: float | None) -> list[str]:
         found.append("the queue was drained; `supervisor drain --open` or TaskQueue.open() opens it again")
     if not overview.workers.total:
         found.append("there are no workers; `supervisor status` says whether the tasks' code can be imported")
-    if oldest is not None and oldest > limit and not overview.total.last_minute and _is_idle(overview, claim, limit):
+    if oldest is not None and min(oldest, idle) > limit:
         found.append(
-            f"a task has waited for {oldest:.0f} s and none was handed out for as long; is its queue paused, or do all"
-            " workers hang?"
+            f"a task has waited for {oldest:.0f} s and none was handed out for {idle:.0f} s; is its queue paused, or do"
+            " all workers hang?"
         )
     return found
 
 
-def _is_idle(overview: Overview, claim: float | None, limit: float) -> bool:
-    """Whether nothing was handed out for long. Behind a deep queue the last claim is not found, and what runs tells."""
-    return claim > limit if claim is not None else not overview.workers.busy
-
-
-async def _last_claim_age(ask: Ask) -> float | None:
-    try:
-        last = await ask.site.backend.read(_last_start)
-    except SupervisorError:
-        return None  # there is no journal at durability "off"
-    return None if last is None else max(0.0, time.time() - last)
-
-
-def _last_start(history: History) -> float | None:
-    row = history.connection.execute(SQL["last_start"]).fetchone()
-    return row[0] if row else None
+def _idle_for(overview: Overview) -> float:
+    """For how long nothing was handed out: where nothing ever was, since the start."""
+    claim = overview.total.last_claim_age
+    return overview.uptime if claim is None else claim
 
 
 async def metrics(ask: Ask) -> Response:

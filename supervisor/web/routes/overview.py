@@ -31,6 +31,7 @@ class Pending(Struct, kw_only=True):
     delayed: int
     running: int
     oldest_age: float | None
+    last_claim_age: float | None
     succeeded: int
     failed: int
     executed: int

@@ -136,10 +136,10 @@ export function Act({ label, icon, path, body, ask, done, after, run, tone = "",
   >${icon && html`<${Icon} name=${icon} />`}${!only && html`<span>${label}</span>`}</button>`;
 }
 
-// How far something is, 0 to 1, as a bar; beyond `warn` it is said to be near its end.
-export function Bar({ part, label, warn = 2, tone = "" }) {
+// How far something is, 0 to 1, as a bar; beyond `warn` it is said to be near its end. A `mark` is a place in it.
+export function Bar({ part, label, warn = 2, tone = "", mark = null }) {
   const held = Math.max(0, Math.min(1, part ?? 0));
-  return html`<span class=${`bar ${tone || (held >= warn ? "near" : held ? "" : "none")}`} role="img" aria-label=${label}><span style=${{ width: `${held * 100}%` }}></span></span>`;
+  return html`<span class=${`bar ${tone || (held >= warn ? "near" : held ? "" : "none")}`} role="img" aria-label=${label}><span style=${{ width: `${held * 100}%` }}></span>${mark != null && html`<i style=${{ left: `${mark * 100}%` }}></i>`}</span>`;
 }
 
 export function Code({ text, label, className = "" }) {

@@ -1,8 +1,9 @@
 // What each worker does now, for how long already, and how to look into it or end it.
 import { act } from "../api.js";
 import { show } from "../dialog.js";
-import { bytes, clock, count, duration, NONE } from "../format.js";
+import { bytes, count, NONE } from "../format.js";
 import { useNow } from "../clock.js";
+import { Limits } from "../limits.js";
 import { Act, Bar, Code, Empty, Head, Panel, Skeleton, TaskLink } from "../parts.js";
 import { useStore } from "../store.js";
 import { fresh, lookNow, overview, workers } from "../stream.js";
@@ -23,7 +24,7 @@ function RunningTable({ found }) {
   const columns = [
     { key: "worker", label: "Worker", cell: (worker) => html`<span class="worker"><b>${worker.seat + 1}</b> <code>${worker.pid}</code></span>` },
     { key: "task", label: "Task", wide: true, cell: (worker) => html`<${Task} task=${worker.tasks[0]} waiting=${worker.waiting} more=${worker.tasks.length - 1} />` },
-    { key: "elapsed", label: "Elapsed of limit", cell: (worker) => html`<${Elapsed} task=${worker.tasks[0]} />` },
+    { key: "elapsed", label: "Elapsed of limits", cell: (worker) => html`<${Elapsed} task=${worker.tasks[0]} />` },
     { key: "cpu", label: "CPU", num: true, cell: (worker) => html`<span class="figure">${worker.cpu_percent.toFixed(0)} %</span><${Bar} part=${worker.cpu_percent / 100} label=${`CPU ${worker.cpu_percent.toFixed(0)} %`} />` },
     { key: "rss", label: "Memory", num: true, cell: (worker) => bytes(worker.rss) },
     { key: "cpus", label: "Cores", num: true, minor: true, cell: (worker) => worker.cpus || NONE },
@@ -42,8 +43,7 @@ function Elapsed({ task }) {
   if (!task || task.elapsed == null) return html`<span class="muted">${NONE}</span>`;
   const { mode } = fresh.value;
   const spent = mode === "live" ? Math.max(task.elapsed, now - task.started_at) : task.elapsed;
-  if (!task.limit) return html`<span class="figure" title=${`since ${clock(task.started_at)}`}>${duration(spent)}</span><span class="under">no limit</span>`;
-  return html`<span class="figure" title=${`since ${clock(task.started_at)}`}>${duration(spent)} <span class="muted">of ${duration(task.limit)}</span></span><${Bar} part=${spent / task.limit} warn=${0.8} label=${`${duration(spent)} of ${duration(task.limit)}`} />`;
+  return html`<${Limits} spent=${spent} since=${task.started_at} hard=${task.limit} soft=${task.soft_limit} />`;
 }
 
 function Actions({ worker }) {

@@ -3,12 +3,15 @@ import { useApi } from "../data.js";
 import { useNow } from "../clock.js";
 import { clock, count, duration, exact, lastPart, pretty, words } from "../format.js";
 import { Icon } from "../icons.js";
+import { Limits } from "../limits.js";
 import { Act, Ago, Bar, Code, Copy, Empty, ENDED, Facts, Failed, Head, Loaded, Panel, Skeleton, State } from "../parts.js";
 import { PriorityAct } from "../priority.js";
 import { Attempts, Timeline } from "../task-past.js";
 import { Graph } from "../task-graph.js";
 import { Log } from "../task-log.js";
 import { TaskAct } from "./tasks.js";
+import { useStore } from "../store.js";
+import { workers } from "../stream.js";
 import { html, useEffect, useState } from "../ui.js";
 
 export function Task({ id }) {
@@ -83,6 +86,7 @@ function TaskFacts({ task }) {
     task.retried > 0 && ["Taken up again", count(task.retried)],
     ["Priority", String(task.priority)],
     task.timeout != null && ["Hard limit", duration(task.timeout)],
+    task.soft_timeout != null && ["Soft limit", duration(task.soft_timeout)],
     task.worker != null && ["Process", html`<code>${task.worker}</code>`],
     task.cause && ["Cause", words(task.cause)],
   ]} />`;
@@ -90,9 +94,15 @@ function TaskFacts({ task }) {
 
 function Ran({ task }) {
   const now = useNow();
-  const spent = Math.max(0, (task.ended_at ?? now) - task.started_at);
-  if (task.ended_at != null || !task.timeout) return duration(task.ended_at != null ? spent : Math.floor(spent));
-  return html`${duration(Math.floor(spent))} of ${duration(task.timeout)} <${Bar} part=${spent / task.timeout} warn=${0.8} label="Of its hard limit" />`;
+  const { started_at: started } = task;
+  const spent = Math.max(0, (task.ended_at ?? now) - started);
+  const found = useStore(workers);
+  if (task.ended_at != null) return duration(spent);
+  // Its worker knows the limits in force, also those that are settings; the record only what was chosen for it.
+  const active = found?.flatMap((worker) => worker.tasks).find((each) => each.id === task.id);
+  const hard = active ? active.limit : task.timeout;
+  if (!active && hard == null) return duration(Math.floor(spent));
+  return html`<${Limits} spent=${spent} shown=${Math.floor(spent)} since=${started} hard=${hard} soft=${active ? active.soft_limit : task.soft_timeout} />`;
 }
 
 function Values({ data }) {

@@ -1,0 +1,3 @@
+-- Which slots of a schedule passed without a task of their own: JSON, and empty while there was none.
+
+ALTER TABLE schedules ADD COLUMN missed TEXT NOT NULL DEFAULT '';
