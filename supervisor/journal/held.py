@@ -65,7 +65,7 @@ class HeldLeases:
     def _join(self, rows: Sorted, plan: Plan) -> None:
         held = self._rows
         rows.succeeded, succeeded = [], rows.succeeded
-        alike: Row = ()
+        run: Row = ()
         first = last = 0
         for row in succeeded:
             seq = row[_SEQ]
@@ -74,14 +74,15 @@ class HeldLeases:
                 rows.succeeded.append(row)
                 continue
             plan.gone.append(seq)
-            found = (lease[_LEASE] - seq, *lease[_WORKER:_SEQ], *row[:_SEQ])
-            if seq != last + 1 or found != alike:
-                if alike:
-                    rows.served.append((*alike, first, last))
-                alike, first = found, seq
+            wall, files, *_ = row
+            found = (lease[_LEASE] - seq, *lease[_WORKER:_SEQ], wall, files)
+            if seq != last + 1 or found != run:
+                if run:
+                    rows.served.append((*run, first, last))
+                run, first = found, seq
             last = seq
-        if alike:
-            rows.served.append((*alike, first, last))
+        if run:
+            rows.served.append((*run, first, last))
 
     def _hold(self, leased: list[Row], plan: Plan) -> list[Row]:
         """Those that are to be written at once: what was handed out alone."""

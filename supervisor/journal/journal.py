@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,9 @@ class Journal:
         self.durability = durability
         self._held = HeldLeases(noted=durability is not Durability.OFF)
         self._connection = self._open()
+        self._results: Mapping[int, bytes] = {}
+        """Those of this turn, by seq."""
+        self._connection.create_function("reported", 1, self._result)
         self._payloads = PayloadCache(self._fetch_payloads)
         self._synchronous = ""
         self._task_rows = TaskRows(self._payloads)
@@ -117,6 +120,7 @@ class Journal:
         Raises JournalFullError when the disk takes no more: then nothing was written, and it may be tried again.
         """
         self._settle_durability(bool(changes.new or changes.revived or changes.ties or changes.configured))
+        self._results = changes.results
         tasks = self._task_rows.sort(changes)
         plan = self._held.plan(tasks)
         found = [(statement, rows) for statement, rows in self._rows(changes, tasks, plan, pieces) if rows]
@@ -127,6 +131,9 @@ class Journal:
                 raise JournalFullError(str(error)) from error
             raise
         self._held.settle(plan)
+
+    def _result(self, seq: int) -> bytes:
+        return self._results[seq]
 
     def _execute(self, found: list[tuple[str, Sequence[_Row]]], puts: list[tuple[int, Puts]]) -> None:
         connection = self._connection

@@ -35,7 +35,7 @@ class Sorted:
     succeeded: list[Row] = field(default_factory=list)
     """Those whose lease is in the journal: less to write."""
     served: list[Row] = field(default_factory=list)
-    """Those whose lease was held back until now, in runs of tasks that ended alike."""
+    """Those whose lease was held back until now, in runs of tasks that follow each other."""
     ended: list[Row] = field(default_factory=list)
 
 

@@ -77,18 +77,23 @@ class FrameBuffer:
         buffer = self._buffer
         if not buffer and 4 <= len(data) == 4 + HEADER.unpack_from(data)[0] <= 4 + self._limit:
             return [data[4:]]  # the common case: one whole frame, nothing to copy twice
-        buffer += data
+        source: bytes | bytearray = data
+        if buffer:
+            buffer += data
+            source = buffer
         bodies: list[bytes] = []
-        start = 0
-        while len(buffer) - start >= HEADER.size:
-            (length,) = HEADER.unpack_from(buffer, start)
+        start, size = 0, len(source)
+        while size - start >= 4:
+            (length,) = HEADER.unpack_from(source, start)
             if length > self._limit:
                 raise MessageTooLargeError(length, self._limit)
-            end = start + HEADER.size + length
-            if end > len(buffer):
+            end = start + 4 + length
+            if end > size:
                 break
-            bodies.append(bytes(buffer[start + HEADER.size : end]))
+            bodies.append(bytes(source[start + 4 : end]))
             start = end
-        if start:
+        if source is buffer:
             del buffer[:start]
+        else:
+            buffer += data[start:]
         return bodies

@@ -13,7 +13,7 @@ from supervisor import JournalFullError, State
 from tests.conftest import MakeTree
 from tests.support import bad_tasks, tasks
 from tests.support.mounts import SmallDisk, small_disk
-from tests.support.shared import ended
+from tests.support.shared import ended, written
 from tests.support.tree import RunningTree
 from tests.support.waiting import until
 
@@ -66,10 +66,13 @@ def test_submits_are_refused_while_there_is_room_for_what_was_accepted(
 def test_a_disk_that_others_fill_keeps_the_queue_waiting_and_loses_nothing(
     disk: SmallDisk, make_tree: MakeTree, tmp_path: Path
 ) -> None:
-    tree = make(make_tree, disk)
-    broker = tree.pid_of("broker")
+    tree = make(make_tree, disk, workers=1)
+    broker, go = tree.pid_of("broker"), tmp_path / "go"
+    held = bad_tasks.note_and_wait.on(tree.queue).delay(str(tmp_path / "held"), str(go))
+    written(tmp_path / "held")
     accepted = [tree.queue.submit(bad_tasks.note_number, str(tmp_path / "runs"), number) for number in range(200)]
     disk.fill()
+    go.touch()  # not before, or all may have ended while there was room
     until(lambda: "the queue stands still, and nothing is lost" in tree.log.read_text(), "a full disk", 20)
     with pytest.raises(JournalFullError, match="so nothing was accepted; make room and submit again"):
         tree.queue.submit(bad_tasks.note_number, str(tmp_path / "runs"), 1000)
@@ -78,6 +81,7 @@ def test_a_disk_that_others_fill_keeps_the_queue_waiting_and_loses_nothing(
     assert tree.pid_of("broker") == broker
     disk.empty()
     check(tree, accepted, tmp_path / "runs")
+    assert held.state() is State.SUCCEEDED
     assert tree.pid_of("broker") == broker
     assert tasks.add.on(tree.queue).delay(1, 2).result(timeout=20) == 3
 
