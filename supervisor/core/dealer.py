@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from supervisor.core.entry import Entry, Worker
 from supervisor.core.keys import NO_KEYS
 from supervisor.core.pace import Pace
+from supervisor.core.ready import Place
 from supervisor.core.waiting import Waiting
 from supervisor.states import State
 
@@ -37,14 +38,18 @@ class Dealer:
         ready, gates, generation = self._waiting.ready, self._waiting.gates, worker.generation
         most = min(share, self.batch.size, worker.wants)
         dealt, work = 0, 0.0
-        place, alone = ready.next(generation, now), ready.alone
-        while dealt < most and place is not None:
+        place: Place | None = None
+        alone = most > 1 and ready.alone
+        while dealt < most:
+            if not (alone and place and place[1] and place[1][0].state is _QUEUED):
+                place = ready.next(generation, now)
+                if place is None:
+                    return
             entry = place[1][0]
             if entry.asking is not None:
                 work = math.inf  # nothing is known of how long an error handler takes: it goes alone
             elif entry.keys is not NO_KEYS and gates.shut(entry, now):
                 ready.take(place, turn=False)
-                place = ready.next(generation, now)
                 continue
             else:
                 work += self.pace.expected(entry.kind.name)
@@ -52,6 +57,3 @@ class Dealer:
                 return
             dealt += 1
             yield ready.take(place)
-            line = place[1]
-            if not (alone and line and line[0].state is _QUEUED):
-                place = ready.next(generation, now)
