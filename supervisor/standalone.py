@@ -16,8 +16,9 @@ from supervisor.settings import Settings
 from supervisor.system.notify import NOBODY, Notifier
 from supervisor.tree import Tree
 
-_LOOK_SECONDS = 1.0
-"""Between two looks whether the tree is there, where nobody wants to be told how it fares."""
+_LOOK_SECONDS = 0.5
+_PATIENCE_SECONDS = 5.0
+"""Between two looks whether the tree is there; its guardian's end is heard of at once, but not that it is stopped."""
 
 
 def _nothing(signum: int, frame: FrameType | None) -> None:
@@ -59,6 +60,13 @@ def serve(spec: Spec, owner: int | None = None, notifier: Notifier = NOBODY) -> 
         tree.end(log, grace, announcer.draining)
 
 
+def _patience(tree: Tree, announcer: Announcer) -> tuple[list[int], float]:
+    """What else to listen to, and for how many seconds."""
+    guardian, next_word = tree.guardian, announcer.patience()
+    longest = _LOOK_SECONDS if guardian is None else _PATIENCE_SECONDS
+    return [] if guardian is None else [guardian], longest if next_word is None else min(longest, next_word)
+
+
 def _serve(tree: Tree, spec: Spec, announcer: Announcer, sources: list[socket.socket | int]) -> float | None:
     """Until it is to end; the grace time, where it is not the usual one. The first source tells of signals, the second
     of the end of the process for which this runs.
@@ -68,8 +76,8 @@ def _serve(tree: Tree, spec: Spec, announcer: Announcer, sources: list[socket.so
     while True:
         tree.keep()
         announcer.look()
-        patience = announcer.patience()
-        ready, _, _ = select.select(sources, [], [], _LOOK_SECONDS if patience is None else patience)
+        heard, patience = _patience(tree, announcer)
+        ready, _, _ = select.select([*sources, *heard], [], [], patience)
         if owner and owner[0] in ready:
             log.info("the process for which this runs has ended: stopping")
             return min(spec.settings.grace, spec.settings.orphan_grace)

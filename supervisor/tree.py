@@ -126,14 +126,18 @@ class Tree:
 
         For an owner that has a loop. Under Gunicorn, web workers notice (see ``supervisor.client.revive``).
         """
-        guardian = self._guardian
-        if self._spec is None or (guardian is not None and not guardian.ended() and not _stopped(guardian)):
+        before = self._guardian
+        if self._spec is None or (before is not None and not before.ended() and not _stopped(before)):
             return
-        started = start_again(Directory(self._spec.settings.dir))
-        if started is not None:
-            if guardian is not None:
-                os.close(guardian.pidfd)
-            self._guardian = started
+        directory = Directory(self._spec.settings.dir)
+        self._guardian = start_again(directory) or _guardian_of(directory)
+        if before is not None:
+            os.close(before.pidfd)
+
+    @property
+    def guardian(self) -> int | None:
+        """The pidfd of the guardian, which tells of its end; None while none is known."""
+        return self._guardian.pidfd if self._guardian is not None else None
 
     def forget(self) -> None:
         """This process is a fork of the owner, and owns nothing."""
@@ -197,6 +201,14 @@ class Tree:
         finally:
             for signum, handler in before.items():
                 signal.signal(signum, handler)
+
+
+def _guardian_of(directory: Directory) -> Started | None:
+    """The one that guards it now."""
+    pid = lock.holder(directory.guardian_lock)
+    with suppress(ProcessLookupError):
+        return Started(pid, os.pidfd_open(pid)) if pid is not None else None
+    return None
 
 
 def _stopped(process: Started) -> bool:

@@ -118,7 +118,7 @@ class Guardian:
         stopped_since: float | None = None
         pulse = Pulse()
         while not poller.poll(_LOOK_SECONDS * 1000):
-            self._reap()
+            self._reap(watched)
             self._remember(watched)
             self._exporter.keep()
             self._watchdog.look()
@@ -142,12 +142,13 @@ class Guardian:
         self._killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         return os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
 
-    def _reap(self) -> None:
+    def _reap(self, watched: Watched) -> None:
         """Bury what has landed on us, but leave the master's status for :meth:`_ended_well`."""
-        for pid in proc.children(os.getpid()):
-            if proc.state(pid) == "Z" and pid != self._board.get(Header.MASTER_PID):
-                with suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
+        with suppress(ChildProcessError):
+            while dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if dead.si_pid == watched.process.pid:
+                    return  # it is looked at next
+                os.waitpid(dead.si_pid, os.WNOHANG)
 
     def _remember(self, watched: Watched) -> None:
         """Adopted, it is no descendant of ours, so nothing that it leaves lands on us: we have to know it before."""

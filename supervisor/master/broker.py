@@ -31,6 +31,7 @@ class BrokerHandle:
         self.process: Started | None = None
         self.channel: Channel | None = None
         self.draining = False
+        self._told_draining = True
         self.promoted = 0
         self.restarts = 0
         self._names: tuple[int, int] | None = None
@@ -80,7 +81,7 @@ class BrokerHandle:
         for fence in fences:
             ours.send(fence)
         if self.draining:
-            ours.send(Drain())
+            self._tell_draining()
         ours.send(Roster(alive))
         if self.promoted:
             ours.send(Promote(self.promoted))
@@ -100,7 +101,8 @@ class BrokerHandle:
         """Say again what it has not confirmed: its ears may have been full."""
         for gone in self._gone.values():
             self.send(gone)
-        self.send(Drain(self.draining))
+        if not self._told_draining:
+            self._tell_draining()
 
     def buried(self, worker: int) -> None:
         """It is in the journal."""
@@ -114,12 +116,15 @@ class BrokerHandle:
     def drain(self) -> None:
         """Nothing is to be handed out any more, by this broker or a later one."""
         self.draining = True
-        self.send(Drain())
+        self._tell_draining()
 
     def resume(self) -> None:
         """Things are handed out again."""
         self.draining = False
-        self.send(Drain(on=False))
+        self._tell_draining()
+
+    def _tell_draining(self) -> None:
+        self._told_draining = self.send(Drain(self.draining))
 
     def promote(self, generation: int) -> None:
         """Living workers serve as this generation, with this broker and a later one."""
