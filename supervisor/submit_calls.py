@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast, overload
 
 from supervisor import handlers, task_hooks
 from supervisor.client import calls
+from supervisor.client.ahead import Ahead
 from supervisor.client.calls import Call
 from supervisor.client.ends import Ends
 from supervisor.client.performing import Performing
@@ -121,9 +123,14 @@ class SubmitCalls(Performing):
         if task_hooks.creating():
             return self._put_many(func, arguments, config)
         ids: list[str] = []
-        for chunk in self._packer().chunks(func, arguments, config):
-            accepted = self._send(calls.submit_many(chunk, self._timeout), *chunk)
-            ids += map(to_text, accepted)
+        chunks = Ahead(self._packer().chunks(func, arguments, config))
+        try:
+            for chunk in chunks:  # while the broker takes one in, the next is packed
+                accepted = self._send(calls.submit_many(chunk, self._timeout, chunks.prepare), *chunk)
+                ids += map(to_text, accepted)
+        finally:
+            for submission in chain.from_iterable(chunks.take_back()):
+                discard(self._ends.directory, submission)
         return ids
 
     async def asubmit_many(

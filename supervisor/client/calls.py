@@ -44,6 +44,8 @@ class Call(msgspec.Struct, Generic[T], frozen=True, eq=False):
     """Seconds for the whole of it."""
     slack: float = 0.0
     """Seconds more for the answer itself, where the broker keeps the time."""
+    meanwhile: Callable[[], None] | None = None
+    """What may be done, once or again, between the call and its answer. It raises nothing."""
 
 
 _plain: Callable[[msgspec.Raw], Any] = msgspec.msgpack.Decoder().decode
@@ -118,13 +120,15 @@ def submit(submission: Submission, timeout: float) -> Call[bytes]:
     return Call("submit", arguments, _id, timeout)
 
 
-def submit_many(submissions: list[Submission], timeout: float) -> Call[list[bytes]]:
+def submit_many(
+    submissions: list[Submission], timeout: float, meanwhile: Callable[[], None] | None = None
+) -> Call[list[bytes]]:
     """Put many into it in one round trip: all of them, or none."""
 
     def arguments(left: float, again: bool) -> tuple[object, ...]:
         return ([msgspec.structs.replace(each, again=True) for each in submissions] if again else submissions,)
 
-    return Call("submit_many", arguments, _ids, timeout)
+    return Call("submit_many", arguments, _ids, timeout, meanwhile=meanwhile)
 
 
 def task(task_id: bytes, timeout: float, *, with_result: bool) -> Call[TaskRow | None]:

@@ -69,7 +69,7 @@ class QueueProxy(BaseProxy):
             left = max(0.0, until - time.monotonic())
             body = encode((0, call.method, call.arguments(left, tried)))
             try:
-                return call.decode(self._once(body, until + call.slack).value)
+                return call.decode(self._once(body, until + call.slack, call.meanwhile).value)
             except SupervisorError:
                 raise
             except PermissionError as error:
@@ -85,11 +85,13 @@ class QueueProxy(BaseProxy):
                 backoff = min(2 * backoff, LONGEST_BACKOFF)
                 tried = True
 
-    def _once(self, body: bytes, until: float) -> Reply:
+    def _once(self, body: bytes, until: float, meanwhile: Callable[[], None] | None) -> Reply:
         connection = self._take(until)
         try:
             connection.timeout = max(0.001, until - time.monotonic())
             connection.send_body(body)
+            if meanwhile is not None:
+                meanwhile()
             reply = connection.receive_reply()
         except SupervisorError:
             self._put_back(connection)  # an error is an answer too

@@ -420,6 +420,33 @@ def test_a_refused_large_argument_leaves_no_file(make_tree: MakeTree) -> None:
     with pytest.raises(QueueFullError):
         tree.queue.submit(tasks.length, b"x" * BIG)
     assert list(Directory(tree.dir).payloads.iterdir()) == []
+
+
+def test_of_many_in_a_queue_that_gets_full_whole_round_trips_are_accepted_and_no_file_is_left(
+    make_tree: MakeTree,
+) -> None:
+    """The next round trip is packed while the one before is answered: what was packed in vain leaves nothing."""
+    tree = make_tree(cpus="off", queue_limit=1500, inline_limit="1K")
+    tree.queue.pause("default")
+    arguments = [(b"x" * 10,)] * 2000 + [(b"x" * 2000,)] * 500
+    with pytest.raises(QueueFullError):
+        tree.queue.submit_many(tasks.length, arguments)
+    assert sum(tree.queue.stats().unfinished.values()) == 1000
+    assert list(Directory(tree.dir).payloads.iterdir()) == []
+
+
+def test_of_many_what_came_before_a_fault_in_the_callers_own_iterator_is_accepted(make_tree: MakeTree) -> None:
+    tree = make_tree(cpus="off")
+    tree.queue.pause("default")
+
+    def arguments() -> Iterator[tuple[int, int]]:
+        for number in range(1500):
+            yield number, 1
+        raise LookupError("nothing more")
+
+    with pytest.raises(LookupError, match="nothing more"):
+        tree.queue.submit_many(tasks.add, arguments())
+    assert sum(tree.queue.stats().unfinished.values()) == 1000
     gate.touch()
 
 
