@@ -420,6 +420,7 @@ def test_a_refused_large_argument_leaves_no_file(make_tree: MakeTree) -> None:
     with pytest.raises(QueueFullError):
         tree.queue.submit(tasks.length, b"x" * BIG)
     assert list(Directory(tree.dir).payloads.iterdir()) == []
+    gate.touch()
 
 
 def test_of_many_in_a_queue_that_gets_full_whole_round_trips_are_accepted_and_no_file_is_left(
@@ -447,7 +448,6 @@ def test_of_many_what_came_before_a_fault_in_the_callers_own_iterator_is_accepte
     with pytest.raises(LookupError, match="nothing more"):
         tree.queue.submit_many(tasks.add, arguments())
     assert sum(tree.queue.stats().unfinished.values()) == 1000
-    gate.touch()
 
 
 # -- no supervisor -----------------------------------------------------------------------------------------------
