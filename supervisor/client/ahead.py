@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
+from supervisor.errors import SoftTimeoutError, TaskCancelledError
+
 T = TypeVar("T")
 
 
@@ -17,11 +19,15 @@ class Ahead(Generic[T]):
         self._fault: Exception | None = None
 
     def prepare(self) -> None:
-        """Work the next item out now, unless that is done. Raises nothing."""
+        """Work the next item out now, unless that is done. Raises nothing but a soft limit or a cancel, which a signal
+        brings: that is for the task, and at once.
+        """
         if self._ready or self._fault is not None:
             return
         try:
             self._ready.append(next(self._items))
+        except (SoftTimeoutError, TaskCancelledError):
+            raise
         except Exception as fault:  # noqa: BLE001  StopIteration and whatever the caller's own iterator raises
             self._fault = fault
 

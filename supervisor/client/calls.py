@@ -45,7 +45,7 @@ class Call(msgspec.Struct, Generic[T], frozen=True, eq=False):
     slack: float = 0.0
     """Seconds more for the answer itself, where the broker keeps the time."""
     meanwhile: Callable[[], None] | None = None
-    """What may be done, once or again, between the call and its answer. It raises nothing."""
+    """What may be done, once or again, between the call and its answer."""
 
 
 _plain: Callable[[msgspec.Raw], Any] = msgspec.msgpack.Decoder().decode

@@ -18,7 +18,7 @@ from supervisor.client.calls import Call
 from supervisor.directory import Directory
 from supervisor.errors import QueueUnavailableError, SupervisorError
 from supervisor.wire.codec import Reply, decode_plain, encode
-from supervisor.wire.connection import SERIALIZER, Connection, connect, register
+from supervisor.wire.connection import SERIALIZER, Connection, connect, read_reply, register
 
 T = TypeVar("T")
 register()
@@ -62,6 +62,15 @@ class QueueProxy(BaseProxy):
         Raises QueueUnavailableError when no answer came in time, and whatever error the broker answers with.
         """
         until = time.monotonic() + call.timeout
+
+        def work() -> None:
+            nonlocal until
+            assert call.meanwhile is not None
+            began = time.monotonic()
+            call.meanwhile()
+            until += time.monotonic() - began  # nobody was waited for meanwhile
+
+        meanwhile = work if call.meanwhile is not None else None
         backoff = FIRST_BACKOFF
         tried = False
         first: OSError | None = None
@@ -69,7 +78,7 @@ class QueueProxy(BaseProxy):
             left = max(0.0, until - time.monotonic())
             body = encode((0, call.method, call.arguments(left, tried)))
             try:
-                return call.decode(self._once(body, until + call.slack, call.meanwhile).value)
+                return call.decode(self._once(body, until + call.slack, meanwhile).value)
             except SupervisorError:
                 raise
             except PermissionError as error:
@@ -92,15 +101,12 @@ class QueueProxy(BaseProxy):
             connection.send_body(body)
             if meanwhile is not None:
                 meanwhile()
-            reply = connection.receive_reply()
-        except SupervisorError:
-            self._put_back(connection)  # an error is an answer too
-            raise
-        except BaseException:
+            answer = connection.receive_body()
+        except BaseException:  # a soft limit or a cancel, too, may be raised right here
             connection.close()
             raise
         self._put_back(connection)
-        return reply
+        return read_reply(answer)
 
     def _put_back(self, connection: Connection) -> None:
         if len(self._idle) < _MOST_IDLE:

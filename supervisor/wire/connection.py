@@ -91,10 +91,7 @@ class Connection:
 
     def receive_reply(self) -> Reply:
         """The next reply, its value still encoded; the error that it carries is raised."""
-        reply = decode_reply(self.receive_body())
-        if reply.kind == ERROR:
-            raise rebuild(decode_plain(reply.value))
-        return reply
+        return read_reply(self.receive_body())
 
     def receive_body(self) -> bytes:
         """The next message. Raises TimeoutError, ConnectionError, MessageTooLargeError."""
@@ -138,6 +135,14 @@ class Connection:
         if self._set is None or not left <= self._set < left + _CLOSE_ENOUGH:
             self._set = left + _CLOSE_ENOUGH / 2
             self.socket.settimeout(self._set)
+
+
+def read_reply(body: bytes) -> Reply:
+    """The reply in a message, its value still encoded; the error that it carries is raised."""
+    reply = decode_reply(body)
+    if reply.kind == ERROR:
+        raise rebuild(decode_plain(reply.value))
+    return reply
 
 
 def connect(address: str | Path, authkey: bytes, timeout: float | None = 5.0, limit: int = LIMIT) -> Connection:

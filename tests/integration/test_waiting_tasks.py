@@ -98,3 +98,15 @@ def test_more_than_may_wait_are_refused_with_a_sentence(make_tree: MakeTree, tmp
     assert nested_tasks.descend.on(tree.queue).delay(3).result(timeout=WAIT) == 3
     assert tree.queue.configure(max_waiting=10)["max_waiting"] == 10
     assert nested_tasks.descend.on(tree.queue).delay(10).result(timeout=WAIT) == 10
+
+
+def test_a_soft_limit_in_the_middle_of_a_call_leaves_no_answer_to_the_next_one(tree: RunningTree) -> None:
+    later = nested_tasks.answer.on(tree.queue).options(delay=3600).delay(1)
+    submitted = nested_tasks.go_on_after_the_soft_limit.on(tree.queue).delay(later.id).result(timeout=WAIT)
+    assert tree.queue.wait(submitted, timeout=WAIT).result == 1
+    assert later.state() is State.CANCELLED
+
+
+def test_a_soft_limit_while_submit_many_packs_ahead_is_raised_at_once(tree: RunningTree) -> None:
+    handle = nested_tasks.submit_slowly.on(tree.queue).delay()
+    assert handle.result(timeout=WAIT) == 1500

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
-from supervisor import TaskQueue, group, task
+from supervisor import SoftTimeoutError, TaskQueue, group, task
 
 
 @task(max_retries=0)
@@ -34,6 +35,37 @@ def answer(number: int) -> int:
 def wait_for_ever(task_id: str) -> None:
     """Waits for a task that does not end; is killed at its limit."""
     TaskQueue().wait(task_id)
+
+
+@task(soft_timeout=0.5, timeout=60, max_retries=0)
+def go_on_after_the_soft_limit(task_id: str) -> str:
+    """Waits for a task, beyond its own soft limit; then ends that one, and submits another over the same queue."""
+    queue = TaskQueue()
+    try:
+        queue.wait(task_id)
+    except SoftTimeoutError:
+        queue.cancel(task_id)  # and what was waited for is answered, though nobody waits any more
+        return queue.submit(answer, 1)
+    return ""
+
+
+@task(soft_timeout=0.5, timeout=60, max_retries=0)
+def submit_slowly() -> int:
+    """Submits many, and comes to its soft limit while it works out the second thousand; how many it had asked for."""
+    asked = 0
+
+    def arguments() -> Iterator[tuple[int]]:
+        nonlocal asked
+        for asked in range(1, 3000):
+            if asked == 1500:
+                time.sleep(60)
+            yield (asked,)
+
+    try:
+        TaskQueue().submit_many(answer, arguments())
+    except SoftTimeoutError:
+        return asked
+    return 0
 
 
 @task
