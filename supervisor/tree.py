@@ -30,6 +30,8 @@ _ANSWER_SECONDS = 2.0
 _LOOK_SECONDS = 0.02
 MARGIN_SECONDS = 10.0
 """After its grace, a tree that does not end is killed by its owner."""
+_LOOK_AGAIN_SECONDS = 0.5
+_LONGEST_PAUSE = 30.0
 _REEXEC_VARIABLE = "GUNICORN_PID"
 
 
@@ -41,6 +43,9 @@ class Tree:
         self._guardian: Started | None = None
         self._pid = 0
         self._signals = 0
+        self._again_at = 0.0
+        self._pause = _LOOK_AGAIN_SECONDS
+        """Until the next try to start it again; it doubles with each that failed."""
 
     @property
     def owned(self) -> bool:
@@ -126,12 +131,17 @@ class Tree:
 
         For an owner that has a loop. Under Gunicorn, web workers notice (see ``supervisor.client.revive``).
         """
-        before = self._guardian
-        if self._spec is None or (before is not None and not before.ended() and not _stopped(before)):
+        before, now = self._guardian, time.monotonic()
+        if before is not None and not before.ended() and not _stopped(before):
+            self._pause = _LOOK_AGAIN_SECONDS
             return
-        directory = Directory(self._spec.settings.dir)
-        self._guardian = start_again(directory) or _guardian_of(directory)
+        if self._spec is None or now < self._again_at:
+            return
+        self._again_at, self._pause = now + self._pause, min(_LONGEST_PAUSE, 2 * self._pause)
+        self._guardian = _find_or_start(Directory(self._spec.settings.dir))
         if before is not None:
+            with suppress(ChildProcessError):
+                os.waitpid(before.pid, os.WNOHANG)
             os.close(before.pidfd)
 
     @property
@@ -201,6 +211,21 @@ class Tree:
         finally:
             for signum, handler in before.items():
                 signal.signal(signum, handler)
+
+
+def _find_or_start(directory: Directory) -> Started | None:
+    """The guardian that runs, or that had to be started; None where it ended at once, or could not be started."""
+    try:
+        found = start_again(directory) or _guardian_of(directory)
+    except (OSError, SupervisorError) as error:
+        own_log.error("the supervisor cannot be started again: %s", error)
+        return None
+    if found is None or not found.ended():
+        return found
+    with suppress(ChildProcessError):
+        os.waitpid(found.pid, os.WNOHANG)
+    os.close(found.pidfd)
+    return None
 
 
 def _guardian_of(directory: Directory) -> Started | None:

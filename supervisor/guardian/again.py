@@ -7,6 +7,7 @@ does.
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import suppress
 
@@ -41,7 +42,11 @@ def _start_guardian(directory: Directory) -> Started:
     """Start one, and wait until it holds its lock, lest the next to notice starts another meanwhile."""
     started = start("supervisor.guardian", [f"--dir={directory}"], [])
     until = time.monotonic() + _BOOT_SECONDS
-    while lock.holder(directory.guardian_lock) is None and time.monotonic() < until:
-        if started.ended(_LOOK_SECONDS):
-            break
+    try:
+        while lock.holder(directory.guardian_lock) is None and time.monotonic() < until:
+            if started.ended(_LOOK_SECONDS):
+                break
+    except BaseException:
+        os.close(started.pidfd)
+        raise
     return started

@@ -112,6 +112,23 @@ def test_guardian_and_master_at_once_are_brought_back_though_nobody_calls(make_t
     assert tree.stop() == 0
 
 
+def test_guardians_that_cannot_start_are_not_started_without_end(make_tree: MakeTree) -> None:
+    """Somebody has cleared the folder of the owners away: each that is started finds nobody to guard for."""
+    tree = make_tree(tasks=MODULES, cpus="off", workers=1)
+    gone = {tree.pid_of("guardian"), tree.pid_of("master")}
+    for path in (tree.dir / "owners").iterdir():
+        path.unlink()
+    for pid in gone:
+        os.kill(pid, signal.SIGKILL)
+    looked = time.monotonic() + 6.0
+    until(lambda: time.monotonic() > looked, "a while in which it tries again", 20.0)
+    assert 1 <= tree.log.read_text().count("starting it again") <= 4
+    assert tree.process is not None
+    assert tree.process.poll() is None
+    assert [pid for pid in proc.children(tree.process.pid) if proc.state(pid) == "Z"] == []
+    assert tree.stop() == 0
+
+
 def test_a_tree_whose_guardian_is_stopped_ends_with_its_owner(make_tree: MakeTree) -> None:
     tree = make_tree(tasks=MODULES, cpus="off", workers=1)
     guardian = tree.pid_of("guardian")
