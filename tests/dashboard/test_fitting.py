@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,19 +12,25 @@ from tests.dashboard.given import asleep, failed, held
 from tests.dashboard.page import VIEWS, Page
 from tests.support import bad_tasks
 from tests.support.browser import PHONE
+from tests.support.shared import ended
 from tests.support.tree import RunningTree
 
 AXE = (Path(__file__).parent.parent / "vendor" / "axe.min.js").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
-def furnished(tree: RunningTree, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Something of each kind to be seen; the id of a task that failed."""
-    asleep(tree, tmp_path_factory.mktemp("furnished") / "pid", "a.task.with.a.rather.long.name.that.would.not.fit")
+def furnished(tree: RunningTree, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Something of each kind to be seen; the id of a task that failed. What runs is ended: other tests need workers."""
+    asleep_id, _ = asleep(
+        tree, tmp_path_factory.mktemp("furnished") / "pid", "a.task.with.a.rather.long.name.that.would.not.fit"
+    )
     soft = TaskConfig(name="fitting.past.its.soft.limit", soft_timeout=0.5, timeout=900)
-    tree.queue.submit(bad_tasks.sleep_through, 600.0, config=soft)
+    soft_id = tree.queue.submit(bad_tasks.sleep_through, 600.0, config=soft)
     held(tree, "fitting", 3)
-    return failed(tree, "fitting.failed", "a message without a place to break: " + "x" * 200)
+    yield failed(tree, "fitting.failed", "a message without a place to break: " + "x" * 200)
+    for task_id in (asleep_id, soft_id):
+        tree.queue.cancel(task_id)
+        ended(tree.queue, task_id)
 
 
 def open_view(page: Page, path: str, furnished: str) -> None:

@@ -132,6 +132,9 @@ class _Connection:
     def run_many(self, statement: str, rows: Sequence[Any]) -> None:
         self.executemany(statement, rows)
 
+    def create_function(self, name: str, arguments: int, function: Callable[..., Any]) -> None:
+        self._connection.create_scalar_function(name, function, arguments)
+
     def write_held(self) -> None:
         Connection.write_held(self)  # type: ignore[arg-type]
 
