@@ -21,6 +21,7 @@ from pathlib import Path
 from scripts.benchmarks import picture, servers
 from scripts.benchmarks.marks import VARIABLE
 from scripts.benchmarks.peer import ROOT, Figure
+from scripts.benchmarks.yardsticks import yardsticks
 
 PEERS = {
     "ours": "gunicorn-supervisor, normal",
@@ -68,6 +69,11 @@ class Row:
     values: Sequence[float]
     durability: str
     settings: str
+
+    @property
+    def name(self) -> str:
+        """What it is called; a limit of the machine is so by itself."""
+        return PEERS.get(self.peer, self.peer)
 
     @property
     def median(self) -> float:
@@ -124,9 +130,7 @@ def table(measure: str, rows: list[Row]) -> str:
     for row in sorted(rows, key=lambda each: -each.median):
         spread = f"{min(row.values):,.0f} to {max(row.values):,.0f}"
         ratio = f"{ours['ours'] / row.median:.1f} ×" if "ours" in ours else ""
-        lines.append(
-            f"| {PEERS[row.peer]} | {row.median:,.0f} | {spread} | {ratio} | {row.durability} | {row.settings} |"
-        )
+        lines.append(f"| {row.name} | {row.median:,.0f} | {spread} | {ratio} | {row.durability} | {row.settings} |")
     return "\n".join(lines)
 
 
@@ -135,6 +139,8 @@ def measure_all(names: list[str], measures: Sequence[str], rounds: int) -> dict[
     found: dict[tuple[str, str], list[Figure]] = defaultdict(list)
     for number in range(rounds):
         for measure in measures:
+            for limit in yardsticks(measure):
+                found[measure, limit.peer].append(limit)
             for name in names if number % 2 == 0 else reversed(names):
                 if name in WITHOUT.get(measure, ()):
                     continue
@@ -152,7 +158,7 @@ def draw(rows: dict[str, list[Row]], folder: Path) -> None:
     """A picture of each measure."""
     folder.mkdir(parents=True, exist_ok=True)
     for measure, found in rows.items():
-        picture.draw(TITLES[measure], [(PEERS[row.peer], row.median) for row in found], folder / f"{measure}.png")
+        picture.draw(TITLES[measure], [(row.name.strip("*"), row.median) for row in found], folder / f"{measure}.png")
 
 
 def main() -> None:

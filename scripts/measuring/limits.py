@@ -52,6 +52,18 @@ def sqlite_commits(level: str, seconds: float = 0.5) -> float:
     return rate
 
 
+def forks(seconds: float = 0.5) -> float:
+    """Processes a second that are forked, end, and are waited for."""
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+        count += 1
+    return count / (time.perf_counter() - start)
+
+
 def pool_rate(tasks: int, workers: int) -> float:
     """No-op tasks a second through multiprocessing.Pool: apply_async, one result a task."""
     with Pool(workers) as pool:
