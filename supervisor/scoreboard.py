@@ -56,7 +56,7 @@ class Header(IntEnum):
     MASTERS = 15
     """Guardian: how many masters there have been."""
     BROKER_GAVE_UP = 16
-    """Master: 1 after a broker has ended by itself, which says why, until the next is started."""
+    """Master: 1 after a broker has ended by itself, which says why, until one has ended otherwise."""
 
 
 class Word(IntEnum):

@@ -43,7 +43,7 @@ class WatchdogFeeder:
             return
         turning = self._turns(self._master, Header.MASTER_BEAT_NS)
         # Both are looked at each time, since silence is counted from look to look.
-        answering = self._turns(self._broker, Header.BROKER_BEAT_NS) or bool(self._board.get(Header.BROKER_GAVE_UP))
+        answering = self._turns(self._broker, Header.BROKER_BEAT_NS) or self._gave_up()
         if time.monotonic() >= self._next and turning and answering:
             self._feed(pause)
 
@@ -54,6 +54,10 @@ class WatchdogFeeder:
             if self._notifier.pause is not None and time.monotonic() >= self._next:
                 self._feed(self._notifier.pause)
             select.select([], [], [], min(left, _SLICE_SECONDS))
+
+    def _gave_up(self) -> bool:
+        """Whether the last broker has said why it cannot serve, and the next has not come so far as to serve."""
+        return bool(self._board.get(Header.BROKER_GAVE_UP)) and not self._board.get(Header.SERVING)
 
     def _turns(self, pulse: Pulse, beat: Header) -> bool:
         return pulse.silent_ns(self._board.get(beat), time.monotonic_ns()) <= self._silence_ns

@@ -57,7 +57,7 @@ class BrokerHandle:
         ours, theirs = Channel.pair()
         ours.socket.setblocking(False)
         described = spec_file(spec)
-        for word in (Header.BROKER_BEAT_NS, Header.SERVING, Header.BROKER_GAVE_UP):
+        for word in (Header.BROKER_BEAT_NS, Header.SERVING):
             self._shared.board.put(word, 0)
         descriptors = [
             self._listener.fileno(),

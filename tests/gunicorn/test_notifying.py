@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -81,12 +82,20 @@ def test_the_watchdog_is_fed_while_the_broker_says_why_it_cannot_start_and_not_w
     until(lambda: server.tail(100).count("supervisor doctor") > 3, "a broker that gives up again and again", 30.0)
     until(lambda: systemd.falls_silent("WATCHDOG", 0.01), "the end of what had been said")
     for _ in range(5):
-        systemd.hear("WATCHDOG", timeout=3.0)  # which is one second, and two looks
+        systemd.hear("WATCHDOG", timeout=10.0)
     assert server.get("/who"), "the web goes on"
     journal.write_bytes(whole)
     server.wait_ready()
-    server.send(signal.SIGSEGV, server.pid_of("broker"))  # and the pause before the next one has grown by now
-    until(lambda: systemd.falls_silent("WATCHDOG", 3.0), "silence, as long as the watchdog would have waited", 30.0)
+
+    def crashes() -> bool:  # each time the pause before the next one is twice as long
+        status = server.status()
+        pid = (status or {}).get("broker", {}).get("pid")
+        with suppress(ProcessLookupError):
+            if pid:
+                server.send(signal.SIGSEGV, pid)
+        return systemd.falls_silent("WATCHDOG", 3.0)
+
+    until(crashes, "silence, as long as the watchdog would have waited", 60.0)
     systemd.hear("WATCHDOG")
 
 

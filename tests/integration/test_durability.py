@@ -78,8 +78,8 @@ def test_a_kill_under_a_stream_of_submits_loses_none_that_was_acknowledged(
 
     def submit() -> None:
         queue = TaskQueue(tree.dir, timeout=0.5)
-        with contextlib.suppress(SupervisorError):
-            while not stop.is_set():
+        while not stop.is_set():
+            with contextlib.suppress(SupervisorError):
                 accepted.append(queue.submit(tasks.noop))
         queue.close()
 

@@ -137,8 +137,13 @@ def test_the_processes_the_disk_and_the_build_are_told(played: tuple[RunningTree
     assert set(found.by("role", "process_resident_memory_bytes")) == {"guardian", "master", "broker", "template"}
     assert all(size > 5e6 for size in found.by("seat", "worker_resident_memory_bytes").values())
     database, wal = tree.dir / "journal.db", tree.dir / "journal.db-wal"
-    assert found.value("journal_size_bytes", part="database") == database.stat().st_size
-    assert found.value("journal_size_bytes", part="wal") == wal.stat().st_size
+
+    def sizes() -> bool:  # what is counted is written down now and then
+        now = look(tree)
+        told = [now.value("journal_size_bytes", part=part) for part in ("database", "wal")]
+        return told == [path.stat().st_size for path in (database, wal)]
+
+    until(sizes, "the sizes of the journal's files")
     started = found.value("start_time_seconds")
     assert started is not None
     assert 0 < time.time() - started < 600
