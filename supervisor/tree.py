@@ -132,7 +132,7 @@ class Tree:
         For an owner that has a loop. Under Gunicorn, web workers notice (see ``supervisor.client.revive``).
         """
         before, now = self._guardian, time.monotonic()
-        if before is not None and not before.ended() and not _stopped(before):
+        if before is not None and not before.ended() and not proc.is_stopped(before.pid):
             self._pause = _LOOK_AGAIN_SECONDS
             return
         if self._spec is None or now < self._again_at:
@@ -140,9 +140,7 @@ class Tree:
         self._again_at, self._pause = now + self._pause, min(_LONGEST_PAUSE, 2 * self._pause)
         self._guardian = _find_or_start(Directory(self._spec.settings.dir))
         if before is not None:
-            with suppress(ChildProcessError):
-                os.waitpid(before.pid, os.WNOHANG)
-            os.close(before.pidfd)
+            _let_go(before)
 
     @property
     def guardian(self) -> int | None:
@@ -222,10 +220,15 @@ def _find_or_start(directory: Directory) -> Started | None:
         return None
     if found is None or not found.ended():
         return found
-    with suppress(ChildProcessError):
-        os.waitpid(found.pid, os.WNOHANG)
-    os.close(found.pidfd)
+    _let_go(found)
     return None
+
+
+def _let_go(process: Started) -> None:
+    """Of one that has ended, or is another's by now: bury it where it was our child."""
+    with suppress(ChildProcessError):
+        os.waitpid(process.pid, os.WNOHANG)
+    os.close(process.pidfd)
 
 
 def _guardian_of(directory: Directory) -> Started | None:
@@ -234,10 +237,6 @@ def _guardian_of(directory: Directory) -> Started | None:
     with suppress(ProcessLookupError):
         return Started(pid, os.pidfd_open(pid)) if pid is not None else None
     return None
-
-
-def _stopped(process: Started) -> bool:
-    return proc.state(process.pid) in ("T", "t")
 
 
 def _nothing() -> None:

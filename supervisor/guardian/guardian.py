@@ -123,7 +123,7 @@ class Guardian:
             self._exporter.keep()
             self._watchdog.look()
             now = time.monotonic()
-            if proc.state(watched.process.pid) not in ("T", "t"):
+            if not proc.is_stopped(watched.process.pid):
                 stopped_since = None
             elif stopped_since is None:
                 stopped_since = now

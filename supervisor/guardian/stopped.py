@@ -20,7 +20,7 @@ def put_away(directory: Directory) -> None:
     To be called where no master holds the directory: a living master looks after its guardian itself.
     """
     pid = lock.holder(directory.guardian_lock)
-    if pid is None or proc.state(pid) not in ("T", "t"):
+    if pid is None or not proc.is_stopped(pid):
         return
     log.error("the guardian (pid %d) of %s is stopped: killed", pid, directory)
     until = time.monotonic() + _MOST_SECONDS

@@ -38,21 +38,19 @@ class WatchdogFeeder:
 
     def look(self) -> None:
         """Feed it if it is time and all is well; to be called twice a second or so."""
-        pause = self._notifier.pause
-        if pause is None:
+        if self._notifier.pause is None:
             return
         turning = self._turns(self._master, Header.MASTER_BEAT_NS)
         # Both are looked at each time, since silence is counted from look to look.
         answering = self._turns(self._broker, Header.BROKER_BEAT_NS) or self._gave_up()
-        if time.monotonic() >= self._next and turning and answering:
-            self._feed(pause)
+        if turning and answering:
+            self._feed()
 
     def rest(self, seconds: float) -> None:
         """Sleep while there is no master, since it has ended by itself, and feed it meanwhile."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            if self._notifier.pause is not None and time.monotonic() >= self._next:
-                self._feed(self._notifier.pause)
+            self._feed()
             select.select([], [], [], min(left, _SLICE_SECONDS))
 
     def _gave_up(self) -> bool:
@@ -62,8 +60,12 @@ class WatchdogFeeder:
     def _turns(self, pulse: Pulse, beat: Header) -> bool:
         return pulse.silent_ns(self._board.get(beat), time.monotonic_ns()) <= self._silence_ns
 
-    def _feed(self, pause: float) -> None:
-        self._next = time.monotonic() + pause
+    def _feed(self) -> None:
+        """Feed it if it is time, and no owner is stopped."""
+        pause, now = self._notifier.pause, time.monotonic()
+        if pause is None or now < self._next:
+            return
+        self._next = now + pause
         living = owners.living(self._directory.owners)
-        if living and not any(proc.state(owner.who.pid) in ("T", "t") for owner in living):
+        if living and not any(proc.is_stopped(owner.who.pid) for owner in living):
             self._notifier.feed()

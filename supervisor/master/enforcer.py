@@ -133,7 +133,7 @@ class Enforcer:
         that it would be given, is better off elsewhere.
         """
         running = handle.slot.running()
-        if proc.state(handle.pid) not in ("T", "t"):
+        if not proc.is_stopped(handle.pid):
             handle.stopped_ns = 0
         elif running is not None and not running.running and now - handle.stopped_ns > _STOPPED_NS:
             self._executioner.condemn(handle, Cause.SHUTDOWN, "it was stopped while it had nothing to do", now)

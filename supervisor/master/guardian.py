@@ -32,7 +32,7 @@ class GuardianHandle:
 
     def check(self) -> None:
         """Kill one that is stopped at two looks in a row: it would not notice our end."""
-        stopped = self.descriptor >= 0 and proc.state(self.pid) in ("T", "t")
+        stopped = self.descriptor >= 0 and proc.is_stopped(self.pid)
         if stopped and self._stopped:
             log.error("the guardian (pid %d) is stopped: killed", self.pid)
             signal.pidfd_send_signal(self.descriptor, signal.SIGKILL)

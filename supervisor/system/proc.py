@@ -66,6 +66,11 @@ def state(pid: int) -> str | None:
     return fields[_STAT_STATE] if fields else None
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether it is stopped, by a signal or by who traces it."""
+    return state(pid) in ("T", "t")
+
+
 def parent(pid: int) -> int | None:
     """The pid of the parent, or None when there is no such process."""
     fields = _stat(pid)

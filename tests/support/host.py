@@ -170,6 +170,16 @@ class Host:
             0.1,
         )
 
+    def reboot_with_tasks(self, naps: int) -> list[str]:
+        """Have tasks wait behind one that runs, reboot, and let all of it run; the ids."""
+        ids = self.hold(naps)
+        self.machine.power_off()
+        self.release()
+        self.machine.boot()
+        for unit in self.units:
+            self.wait_prop("ActiveState", "active", unit)
+        return ids
+
     def wait_still(self, state: str, seconds: float) -> None:
         """Wait until the first unit has been in this state for so long."""
         self.wait_prop("ActiveState", state)

@@ -120,13 +120,7 @@ def test_killed_all_at_once_it_is_started_again_and_nothing_is_lost(beside: Make
 
 def test_after_a_reboot_all_is_back_and_runs(beside: Make) -> None:
     host = beside("Environment=SUPERVISOR_WORKERS=1 SUPERVISOR_GRACE=1s")
-    ids = host.hold(50)
-    host.machine.power_off()
-    host.release()
-    host.machine.boot()
-    host.wait_prop("ActiveState", "active")
-    host.wait_prop("ActiveState", "active", "myapp-web")
-    found = host.records(ids)
+    found = host.records(host.reboot_with_tasks(50))
     assert [each["state"] for each in found] == ["succeeded"] * 51
     assert found[0]["attempt"] == 1, "it was put back, in a shutdown in good order"
     assert host.records([host.get("/0")])[0]["state"] == "succeeded"

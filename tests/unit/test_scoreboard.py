@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,6 @@ from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 NUMBER = st.integers(0, 2**64 - 1)
-
-
-@pytest.fixture
-def board() -> Iterator[Scoreboard]:
-    made = Scoreboard.create()
-    yield made
-    os.close(made.descriptor)
 
 
 @pytest.fixture

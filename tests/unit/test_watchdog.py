@@ -30,13 +30,6 @@ def systemd(tmp_path: Path) -> Iterator[Listener]:
 
 
 @pytest.fixture
-def board() -> Iterator[Scoreboard]:
-    made = Scoreboard.create()
-    yield made
-    os.close(made.descriptor)
-
-
-@pytest.fixture
 def directory(tmp_path: Path) -> Iterator[Directory]:
     """One that this process owns."""
     made = Directory(tmp_path / "sv")
