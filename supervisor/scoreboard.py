@@ -20,7 +20,7 @@ MAGIC = 0x53757065_72766973
 SLOTS = 2_200
 """Room for the most workers that can be set, those for tasks that wait, and for replacements that overlap them."""
 _WORD = 8
-_HEADER_WORDS = 24
+_HEADER_WORDS = 16
 _SLOT_WORDS = 32
 _SIZE = (_HEADER_WORDS + SLOTS * _SLOT_WORDS) * _WORD
 _TRIES = 64
@@ -55,8 +55,6 @@ class Header(IntEnum):
     """Broker, with each beat: how many of these the workers hold."""
     MASTERS = 15
     """Guardian: how many masters there have been."""
-    BROKER_GAVE_UP = 16
-    """Master: 1 after a broker has ended by itself, which says why, until one has ended otherwise."""
 
 
 class Word(IntEnum):

@@ -174,6 +174,6 @@ class Guardian:
             self._backoff = 0.0
         if self._backoff:
             log.info("the next master starts in %.1f s", self._backoff)
-            self._watchdog.rest(self._backoff)
+            time.sleep(self._backoff)
         longest = _LONGEST_AFTER_KILL if self._killed else _LONGEST_BACKOFF
         self._backoff = min(longest, max(_FIRST_BACKOFF, self._backoff * 2))

@@ -2,15 +2,12 @@
 
 Gunicorn's arbiter has no loop of ours that could feed it. It is fed while the loops of master and broker turn, and no
 owner of the tree is stopped, of which nobody else would take notice. A master or broker that hangs is replaced long
-before the watchdog barks, so it does where that has not helped.
-
-One that ends by itself and says why, as a broker does that finds its journal damaged, is no reason to let it bark: the
-next start would find the same, and the web server would be ended again and again for what is the tasks' trouble alone.
+before the watchdog barks, so it does where that has not helped: a broker that finds its journal damaged, too, ends the
+web server again and again. Therefore it is no part of the units of a Gunicorn with a supervisor unless asked for.
 """
 
 from __future__ import annotations
 
-import select
 import time
 
 from supervisor import owners
@@ -19,8 +16,6 @@ from supervisor.scoreboard import Header, Scoreboard
 from supervisor.system import proc
 from supervisor.system.notify import Notifier
 from supervisor.system.pulse import Pulse
-
-_SLICE_SECONDS = 0.5
 
 
 class WatchdogFeeder:
@@ -40,22 +35,13 @@ class WatchdogFeeder:
         """Feed it if it is time and all is well; to be called twice a second or so."""
         if self._notifier.pause is None:
             return
-        turning = self._turns(self._master, Header.MASTER_BEAT_NS)
         # Both are looked at each time, since silence is counted from look to look.
-        answering = self._turns(self._broker, Header.BROKER_BEAT_NS) or self._gave_up()
-        if turning and answering:
+        turning = [
+            self._turns(self._master, Header.MASTER_BEAT_NS),
+            self._turns(self._broker, Header.BROKER_BEAT_NS),
+        ]
+        if all(turning):
             self._feed()
-
-    def rest(self, seconds: float) -> None:
-        """Sleep while there is no master, since it has ended by itself, and feed it meanwhile."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            self._feed()
-            select.select([], [], [], min(left, _SLICE_SECONDS))
-
-    def _gave_up(self) -> bool:
-        """Whether the last broker has said why it cannot serve, and the next has not come so far as to serve."""
-        return bool(self._board.get(Header.BROKER_GAVE_UP)) and not self._board.get(Header.SERVING)
 
     def _turns(self, pulse: Pulse, beat: Header) -> bool:
         return pulse.silent_ns(self._board.get(beat), time.monotonic_ns()) <= self._silence_ns

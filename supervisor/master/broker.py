@@ -169,8 +169,6 @@ class BrokerHandle:
         if now_ns - self._started_ns > _STEADY_NS:
             self._backoff_ns = 0
         self.start_ns = now_ns + self._backoff_ns
-        gave_up = not self._stopping and os.WIFEXITED(status)
-        self._shared.board.put(Header.BROKER_GAVE_UP, int(gave_up))
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         longest = _LONGEST_AFTER_KILL_NS if killed else _LONGEST_BACKOFF_NS
         self._backoff_ns = min(longest, max(_FIRST_BACKOFF_NS, 2 * self._backoff_ns))

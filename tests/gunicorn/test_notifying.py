@@ -68,10 +68,9 @@ def test_the_watchdog_is_fed_while_a_guardian_is_replaced_and_not_while_gunicorn
     systemd.hear("WATCHDOG")
 
 
-def test_the_watchdog_is_fed_while_the_broker_says_why_it_cannot_start_and_not_while_it_dies_without_a_word(
+def test_the_watchdog_is_not_fed_while_no_broker_answers_whether_it_says_why_or_crashes(
     make_server: MakeServer, systemd: Listener
 ) -> None:
-    """What is wrong with the journal is not mended by ending the web server; a broker that crashes may be."""
     server = told(make_server, systemd, durability="full", heartbeat_timeout="2s")
     journal = server.dir / "journal.db"
     server.send(signal.SIGTERM)
@@ -79,13 +78,12 @@ def test_the_watchdog_is_fed_while_the_broker_says_why_it_cannot_start_and_not_w
     whole = journal.read_bytes()
     journal.write_bytes(b"this is no database" * 1000)
     server.start(wait=False)
-    until(lambda: server.tail(100).count("supervisor doctor") > 3, "a broker that gives up again and again", 30.0)
-    until(lambda: systemd.falls_silent("WATCHDOG", 0.01), "the end of what had been said")
-    for _ in range(5):
-        systemd.hear("WATCHDOG", timeout=10.0)
-    assert server.get("/who"), "the web goes on"
+    until(lambda: server.tail(100).count("supervisor doctor") > 1, "a broker that gives up again and again", 30.0)
+    until(lambda: systemd.falls_silent("WATCHDOG", 4.0), "silence, longer than the watchdog would have waited", 30.0)
+    assert server.get("/who"), "the web goes on until systemd ends it"
     journal.write_bytes(whole)
     server.wait_ready()
+    systemd.hear("WATCHDOG")
 
     def crashes() -> bool:  # each time the pause before the next one is twice as long
         status = server.status()

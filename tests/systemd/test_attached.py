@@ -15,6 +15,7 @@ from tests.systemd.conftest import Install
 pytestmark = pytest.mark.timeout(600)  # the first of a process boots its machine
 Make = Callable[..., Host]
 ONE = "Environment=SUPERVISOR_WORKERS=1"
+WATCHED = "NotifyAccess=all\nWatchdogSec="
 
 
 def test_installed_as_the_page_says_web_and_tasks_are_one_service(attached: Make) -> None:
@@ -52,7 +53,7 @@ def test_a_stop_waits_for_a_task_beyond_the_time_that_the_unit_gives(attached: M
 def test_stopped_where_nobody_else_would_notice_it_is_started_again_by_the_watchdog(
     attached: Make, victims: tuple[str, ...]
 ) -> None:
-    host = attached(f"WatchdogSec=3\n{ONE}")
+    host = attached(f"{WATCHED}3\n{ONE}")
     ids = host.hold(1)
     host.send(signal.SIGSTOP, *[pid for role in victims for pid in host.pids(role)])
     until(lambda: host.restarts() == 1, f"a restart by the watchdog; {host.told()}", 60.0, 0.1)
@@ -64,7 +65,7 @@ def test_stopped_where_nobody_else_would_notice_it_is_started_again_by_the_watch
 def test_a_master_that_is_stopped_is_replaced_without_a_restart_of_the_service(
     attached: Make,
 ) -> None:
-    host = attached(f"WatchdogSec=4\n{ONE}")
+    host = attached(f"{WATCHED}4\n{ONE}")
     (master,) = host.pids("master")
     host.send(signal.SIGSTOP, master)
     until(lambda: host.pids("master") != [master], f"another master; {host.told()}", 60.0, 0.1)
@@ -90,7 +91,7 @@ def test_after_a_reboot_all_is_back_and_runs(attached: Make) -> None:
 
 
 def test_after_usr2_the_service_goes_on_with_the_new_gunicorn(attached: Make) -> None:
-    host = attached(f"WatchdogSec=4\n{ONE}")
+    host = attached(f"{WATCHED}4\n{ONE}")
     old = int(host.prop("MainPID"))
     ids = host.hold(1)
     host.machine.run("systemctl kill --kill-whom=main -s USR2 myapp")

@@ -80,21 +80,6 @@ def test_it_is_not_fed_while_one_of_them_is_silent_and_is_again_once_it_is_not(
     systemd.hear("WATCHDOG", timeout=1.0)
 
 
-def test_a_broker_that_says_why_it_cannot_start_is_no_reason_to_end_the_web(
-    feeder: WatchdogFeeder, board: Scoreboard, systemd: Listener
-) -> None:
-    board.put(Header.BROKER_GAVE_UP, 1)
-    until(turn(feeder, board, Header.MASTER_BEAT_NS), "a while")
-    until(lambda: systemd.falls_silent("WATCHDOG", 0.01), "the end of what had been said")
-    until(turn(feeder, board, Header.MASTER_BEAT_NS), "a while")
-    systemd.hear("WATCHDOG", timeout=1.0)
-    board.put(Header.SERVING, 1)  # a later one does serve, and then it hangs
-    until(turn(feeder, board, Header.MASTER_BEAT_NS), "a while")
-    until(lambda: systemd.falls_silent("WATCHDOG", 0.01), "the end of what had been said")
-    until(turn(feeder, board, Header.MASTER_BEAT_NS), "a while")
-    assert systemd.falls_silent("WATCHDOG", 0.01)
-
-
 def test_nobody_is_fed_where_there_is_no_watchdog_or_no_owner(
     board: Scoreboard, directory: Directory, systemd: Listener
 ) -> None:
