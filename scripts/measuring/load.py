@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-_CONNECTIONS = 32
+_MOST_CONNECTIONS = 32
+_FEWEST_CONNECTIONS = 8
+_IDLE_SECONDS = 1.0
+"""What a connection may wait until its next request; uvicorn hangs up after five."""
 
 
 class Load:
@@ -18,14 +21,16 @@ class Load:
         self._port = port
         self._request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         self._rate = rate
+        self._connections = int(min(_MOST_CONNECTIONS, max(_FEWEST_CONNECTIONS, rate * _IDLE_SECONDS)))
         self._free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
 
     def run(self, seconds: float) -> list[float]:
         """The seconds that each request took."""
-        return asyncio.run(self._run(seconds))
+        return asyncio.run(self.go(seconds))
 
-    async def _run(self, seconds: float) -> list[float]:
-        for _ in range(_CONNECTIONS):
+    async def go(self, seconds: float) -> list[float]:
+        """The same, in a loop that runs already."""
+        for _ in range(self._connections):
             self._free.put_nowait(await asyncio.open_connection("127.0.0.1", self._port))
         begin = time.perf_counter() + 0.05
         dues = [begin + number / self._rate for number in range(int(seconds * self._rate))]

@@ -17,10 +17,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from scripts.measuring import workload
+from scripts.measuring.workload import BURN
 from supervisor import queue
 
 _threads = ThreadPoolExecutor(2)
-_BURN = 0.2
 
 
 async def plain(request: Request) -> Response:
@@ -37,14 +37,14 @@ async def burn(request: Request) -> Response:
     """Begin to burn CPU for a while, where ``in`` says."""
     match request.query_params["in"]:
         case "supervisor":
-            await queue.asubmit(workload.burn, _BURN)
+            await queue.asubmit(workload.burn, BURN)
         case "background":
-            return PlainTextResponse("ok", background=BackgroundTask(workload.burn_plainly, _BURN))
+            return PlainTextResponse("ok", background=BackgroundTask(workload.burn_plainly, BURN))
         case "threads":
-            _threads.submit(workload.burn_plainly, _BURN)
+            _threads.submit(workload.burn_plainly, BURN)
         case "celery":
             app: Any = importlib.import_module("scripts.measuring.celery_burn")
-            await asyncio.to_thread(app.burn.delay, _BURN)
+            await asyncio.to_thread(app.burn.delay, BURN)
     return PlainTextResponse("ok")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import shutil
@@ -18,6 +19,7 @@ from typing import Any
 from scripts.benchmarks.servers import redis
 from scripts.measuring.figures import percentile
 from scripts.measuring.load import Load
+from scripts.measuring.workload import BURN
 
 _ROOT = Path(__file__).parent.parent.parent
 _CONFIG = """
@@ -31,8 +33,8 @@ from supervisor.gunicorn import attach
 attach(globals(), **{settings!r})
 """
 _RATE = 200.0
-_BURNS = 10
-"""A second, of 0.2 s each: twice what one CPU can do."""
+_BURNS = 1.2 / BURN
+"""A second: more than one CPU can do."""
 
 
 @contextmanager
@@ -122,14 +124,10 @@ def _celery() -> Iterator[str]:
 
 
 def _under(port: int, arm: str, seconds: float) -> float:
-    burner = (
-        "import sys; from scripts.measuring.load import Load;"
-        "Load(int(sys.argv[1]), '/burn?in=' + sys.argv[2], float(sys.argv[3])).run(float(sys.argv[4]))"
-    )
-    arguments = [str(port), arm, str(_BURNS), str(seconds)]
-    with subprocess.Popen([sys.executable, "-c", burner, *arguments], cwd=_ROOT) as process:
-        time.sleep(0.5)
-        times = Load(port, "/plain", _RATE).run(seconds - 0.5)
-        process.wait()
-    time.sleep(2 + _BURNS * 0.2 * seconds)  # what waits is burnt before the next
+    async def both() -> list[float]:
+        burns, plain = Load(port, f"/burn?in={arm}", _BURNS), Load(port, "/plain", _RATE)
+        return (await asyncio.gather(plain.go(seconds), burns.go(seconds)))[0]
+
+    times = asyncio.run(both())
+    time.sleep(1 + seconds / 2)  # what waits is burnt before the next
     return percentile(times, 0.99)

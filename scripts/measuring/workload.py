@@ -9,6 +9,8 @@ from supervisor import task
 
 if seconds := float(os.environ.get("MEASURE_IMPORT_SECONDS", "0")):
     time.sleep(seconds)  # an application that takes its time to import
+BURN = 0.2
+"""Seconds of CPU time that one burning takes."""
 HEAP = [str(number) for number in range(int(os.environ.get("MEASURE_HEAP_OBJECTS", "0")))]
 
 
@@ -41,9 +43,9 @@ def same(data: bytes) -> bytes:
 
 
 def burn_plainly(seconds: float) -> None:
-    """Use the CPU for so many seconds."""
-    until = time.perf_counter() + seconds
-    while time.perf_counter() < until:
+    """Use so many seconds of CPU time, beside whatever else there is."""
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
         sum(range(1000))
 
 
