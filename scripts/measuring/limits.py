@@ -83,3 +83,11 @@ def cpu(pid: int) -> float:
     """Seconds of CPU that a process has used, to the nanosecond."""
     with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
         return int(file.read().split()[0]) / 1e9
+
+
+def wakes(pid: int) -> int:
+    """How often a process, in any of its threads, has gone to sleep, and so was woken."""
+    found = 0
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        found += int(status.read_text().partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+    return found
