@@ -121,10 +121,9 @@ def throughput(quick: bool) -> None:
                 drain, whole = drain_rate(tree, tasks)
                 figures.append(drain)
                 wholes[durability].append(whole)
-    say("no-op tasks, multiprocessing.Pool(2), apply_async", rates(pool))
+    say("no-op tasks, multiprocessing.Pool(2), apply_async, from the first", rates(pool))
     for durability, figures in drains.items():
-        ratio = statistics.median(figures) / statistics.median(pool)
-        say(f"no-op tasks, drain of a filled queue, {durability}", f"{rates(figures)}   × Pool: {ratio:.2f}")
+        say(f"no-op tasks, drain of a filled queue, {durability}", rates(figures))
         ratio = statistics.median(wholes[durability]) / statistics.median(pool)
         say("  submit (batches) + drain, from the first submit", f"{rates(wholes[durability])}   × Pool: {ratio:.2f}")
     with running(workers=2, durability="normal", batch_size=1) as tree:
