@@ -121,7 +121,7 @@ def throughput(quick: bool) -> None:
                 drain, whole = drain_rate(tree, tasks)
                 figures.append(drain)
                 wholes[durability].append(whole)
-    say("no-op tasks, multiprocessing.Pool(2), apply_async, from the first", rates(pool))
+    say("no-op tasks, Pool(2).apply_async, from the first submit", rates(pool))
     for durability, figures in drains.items():
         say(f"no-op tasks, drain of a filled queue, {durability}", rates(figures))
         ratio = statistics.median(wholes[durability]) / statistics.median(pool)
