@@ -180,15 +180,16 @@ def sweep(quick: bool) -> None:
 def depth(quick: bool) -> None:
     """A deep queue beside a shallow one."""
     tasks = 100_000 if quick else 1_000_000
-    shallow, full = deep.at(1_000), deep.at(tasks)
-    for name, few, many in (("submits", shallow.submits, full.submits), ("claims", shallow.claims, full.claims)):
+    found = deep.beside(1_000, tasks, 3 if quick else 15)
+    for name, (few, many) in (("submits", found.submits), ("claims", found.claims)):
+        ratios = [there / here for here, there in zip(few, many, strict=True)]
+        figure = f"{statistics.median(many):10,.0f} /s   with 1,000: {statistics.median(few):10,.0f} /s"
+        low, middle, high = statistics.quantiles(ratios, n=4)
         label = f"{name} with {tasks:,} that wait (target ≥ 0.8 of 1,000)"
-        say(label, f"{many:10,.0f} /s   with 1,000: {few:10,.0f} /s   ratio {many / few:.2f}")
-    say("broker's memory for a task that waits (target ≤ 400)", f"{full.bytes_each:10,.0f} bytes")
-    say(
-        f"broker's restart with {tasks:,} (target ≤ 10 s)",
-        f"{full.restart:10.2f} s   with 1,000: {shallow.restart:.2f} s",
-    )
+        say(label, f"{figure}   ratio {middle:.2f}   ({low:.2f} to {high:.2f}, {len(ratios)} rounds)")
+    say("broker's memory for a task that waits (target ≤ 400)", f"{found.bytes_each:10,.0f} bytes")
+    shallow, full = found.restarts
+    say(f"broker's restart with {tasks:,} (target ≤ 10 s)", f"{full:10.2f} s   with 1,000: {shallow:.2f} s")
     say("10,000 due in one second, the last starts (target ≤ 2 s)", f"{deep.same_second(10_000):10.2f} s after it")
 
 

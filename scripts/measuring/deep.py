@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from scripts.measuring import workload
@@ -15,48 +14,52 @@ from scripts.measuring.tree import Tree, running
 from supervisor import TaskConfig
 from supervisor.system import proc
 
-_CLAIMS = 20_000
-_SECONDS = 2.0
+_SECONDS = 0.5
 _SETTINGS = {"workers": 2, "durability": "normal", "cpus": "off", "queue_limit": 4_000_000}
 
 
 @dataclass(frozen=True, slots=True)
-class Depth:
-    """What one depth came to."""
+class Pair:
+    """What a deep queue came to beside a shallow one; slice by slice in turn, each list the shallow one's first."""
 
-    submits: float
+    submits: tuple[list[float], list[float]]
     """A second, one by one."""
-    claims: float
+    claims: tuple[list[float], list[float]]
     """Tasks a second that are handed out and done."""
     bytes_each: float
-    """Memory of the broker for each waiting task."""
-    restart: float
+    """Memory of the broker for each task that waits in the deep one."""
+    restarts: tuple[float, float]
     """Seconds from the kill of the broker until another has taken a task in and had it run, before all others."""
 
 
-def at(depth: int) -> Depth:
-    """Measure with so many tasks that wait and are ready."""
-    with running(**_SETTINGS) as tree:
-        tree.queue.submit_many(workload.noop, [()] * 2_000)  # so that it is known how short they are
-        _wait_done(tree, 2_000)
-        tree.queue.pause("default")
-        before = proc.resident_bytes(tree.broker())
-        tree.queue.submit_many(workload.noop, [()] * depth)
-        each = (proc.resident_bytes(tree.broker()) - before) / depth
-        submits = submit_rate(tree.queue, _SECONDS)
-        claims = _claim_rate(tree, depth)
-        return Depth(submits, claims, each, _restart(tree))
+def beside(few: int, many: int, rounds: int) -> Pair:
+    """Measure two queues with so many tasks that wait and are ready. Both trees are there all the time, since what
+    one minute of this machine gives is not what the next one gives.
+    """
+    pair = Pair(([], []), ([], []), 0.0, (0.0, 0.0))
+    with running(**_SETTINGS) as shallow, running(**_SETTINGS) as deep:
+        _fill(shallow, few)
+        each = _fill(deep, many)
+        for number in range(rounds):
+            for place in (0, 1) if number % 2 else (1, 0):
+                tree = (shallow, deep)[place]
+                pair.submits[place].append(submit_rate(tree.queue, _SECONDS))
+                if tree is shallow:  # it is to stay so
+                    tree.queue.clear()
+                    tree.queue.submit_many(workload.noop, [()] * few)
+                pair.claims[place].append(_drain(tree, few))
+                tree.queue.submit_many(workload.noop, [()] * few)
+        return replace(pair, bytes_each=each, restarts=(_restart(shallow), _restart(deep)))
 
 
-def _claim_rate(tree: Tree, depth: int) -> float:
-    """Of a shallow queue the median of several, each filled anew."""
-    if depth >= _CLAIMS:
-        return _drain(tree, _CLAIMS)
-    found: list[float] = []
-    for _ in range(9):
-        found.append(_drain(tree, depth))
-        tree.queue.submit_many(workload.noop, [()] * depth)
-    return statistics.median(found)
+def _fill(tree: Tree, depth: int) -> float:
+    """With tasks that wait; what each takes of the broker's memory."""
+    tree.queue.submit_many(workload.noop, [()] * 2_000)  # so that it is known how short they are
+    _wait_done(tree, 2_000)
+    tree.queue.pause("default")
+    before = proc.resident_bytes(tree.broker())
+    tree.queue.submit_many(workload.noop, [()] * depth)
+    return (proc.resident_bytes(tree.broker()) - before) / depth
 
 
 def _drain(tree: Tree, tasks: int) -> float:
