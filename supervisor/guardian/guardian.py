@@ -22,7 +22,7 @@ from supervisor.guardian.watchdog import WatchdogFeeder
 from supervisor.launch import Spec, Started, start
 from supervisor.log import log
 from supervisor.master.reaper import kill, sweep
-from supervisor.scoreboard import Header, Scoreboard
+from supervisor.scoreboard import Header, Scoreboard, Word
 from supervisor.system import proc
 from supervisor.system.lock import DirectoryLock, held
 from supervisor.system.pulse import Pulse
@@ -157,10 +157,19 @@ class Guardian:
             everyone = proc.descendants(watched.process.pid)
             self._family = {who for pid in everyone if pid not in ours and (who := proc.identity(pid)) is not None}
 
+    def _newcomers(self, watched: Watched) -> set[proc.Identity]:
+        """What a task may have started since we last looked, if the master is adopted: it is in its worker's session."""
+        if watched.ours:
+            return set()
+        leaders = {who.pid for who in self._family} | {slot.get(Word.PID) for slot in self._board.slots} - {0}
+        ours = (os.getpid(), *self._exporter.pids())
+        everyone = proc.in_sessions(leaders)
+        return {who for pid in everyone if pid not in ours and (who := proc.identity(pid)) is not None}
+
     def _clear(self, watched: Watched) -> None:
         """Kill what the master left, until nothing is left: what lands on us, or, adopted, what we remember."""
         until = time.monotonic() + _CLEAR_SECONDS
-        family, self._family = self._family, set()
+        family, self._family = self._family | self._newcomers(watched), set()
         while time.monotonic() < until and (family := {who for who in family if proc.is_alive(who)}):
             for who in family:
                 for each in [who.pid, *proc.descendants(who.pid)]:

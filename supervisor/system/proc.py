@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 _MOST_BYTES = 4096
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_STAT_STATE, _STAT_PPID, _STAT_USER, _STAT_SYSTEM, _STAT_START = 0, 1, 11, 12, 19
+_STAT_STATE, _STAT_PPID, _STAT_SESSION, _STAT_USER, _STAT_SYSTEM, _STAT_START = 0, 1, 3, 11, 12, 19
 _SCHED_CLOCK = 2
 _TICK = os.sysconf("SC_CLK_TCK")
 
@@ -107,6 +107,13 @@ def descendants(pid: int) -> Iterator[int]:
         child = found.pop()
         yield child
         found += children(child)
+
+
+def in_sessions(leaders: Collection[int]) -> Iterator[int]:
+    """Every process of the sessions that these processes lead, or led before they died."""
+    for name in os.listdir("/proc"):
+        if name.isdigit() and (fields := _stat(int(name))) and int(fields[_STAT_SESSION]) in leaders:
+            yield int(name)
 
 
 def cpu_ns(pid: int) -> int:

@@ -112,6 +112,24 @@ def test_guardian_and_master_at_once_are_brought_back_though_nobody_calls(make_t
     assert tree.stop() == 0
 
 
+def test_what_a_task_started_a_moment_ago_goes_with_its_master_though_that_was_adopted(
+    make_tree: MakeTree, tmp_path: Path
+) -> None:
+    """The guardian is no ancestor of an adopted master, and has not looked since."""
+    tree = make_tree(tasks=MODULES, cpus="off", workers=1)
+    gone = {tree.pid_of("guardian"), tree.pid_of("master")}
+    guardian = tree.pid_of("guardian")
+    os.kill(guardian, signal.SIGKILL)
+    complete(tree, {guardian})
+    assert tree.pid_of("master") in gone
+    task_id = tree.queue.submit(bad_tasks.leave_one_and_kill_the_master, str(tmp_path / "pid"))
+    until((tmp_path / "pid").exists, "the task to start", 30.0)
+    complete(tree, gone)
+    child = int((tmp_path / "pid").read_text())
+    until(lambda: proc.state(child) in (None, "Z"), "the end of the child", 20.0)
+    assert tree.queue.wait(task_id, timeout=30.0).state is State.SUCCEEDED
+
+
 def test_guardians_that_cannot_start_are_not_started_without_end(make_tree: MakeTree) -> None:
     """Somebody has cleared the folder of the owners away: each that is started finds nobody to guard for."""
     tree = make_tree(tasks=MODULES, cpus="off", workers=1)

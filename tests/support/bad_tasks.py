@@ -337,6 +337,17 @@ def signals_of_a_subprocess() -> dict[str, int]:
 
 
 @task
+def leave_one_and_kill_the_master(path: str) -> None:
+    """Starts a child and kills the master in the same moment. The second attempt does nothing."""
+    if Path(path).exists():
+        return
+    child = subprocess.Popen([sys.executable, "-S", "-c", f"import time; time.sleep({SPAN})"])
+    Path(path).write_text(str(child.pid), encoding="utf-8")
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(SPAN)
+
+
+@task
 def terminate_a_subprocess() -> int:
     """Asks a program that it started to end with SIGTERM; its return code."""
     program = subprocess.Popen(["sleep", str(SPAN)])
