@@ -158,7 +158,7 @@ class Guardian:
             self._family = {who for pid in everyone if pid not in ours and (who := proc.identity(pid)) is not None}
 
     def _newcomers(self, watched: Watched) -> set[proc.Identity]:
-        """What tasks may have started since we last looked, if the master is adopted: it is in their workers' sessions."""
+        """Adopted, what tasks may have started since we last looked: it is in the sessions of their workers."""
         if watched.ours:
             return set()
         leaders = {who.pid for who in self._family} | {slot.get(Word.PID) for slot in self._board.slots} - {0}
