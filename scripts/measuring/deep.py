@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from scripts.measuring import workload
@@ -36,20 +36,21 @@ def beside(few: int, many: int, rounds: int) -> Pair:
     """Measure two queues with so many tasks that wait and are ready. Both trees are there all the time, since what
     one minute of this machine gives is not what the next one gives.
     """
-    pair = Pair(([], []), ([], []), 0.0, (0.0, 0.0))
+    submits: tuple[list[float], list[float]] = ([], [])
+    claims: tuple[list[float], list[float]] = ([], [])
     with running(**_SETTINGS) as shallow, running(**_SETTINGS) as deep:
         _fill(shallow, few)
         each = _fill(deep, many)
         for number in range(rounds):
             for place in (0, 1) if number % 2 else (1, 0):
                 tree = (shallow, deep)[place]
-                pair.submits[place].append(submit_rate(tree.queue, _SECONDS))
+                submits[place].append(submit_rate(tree.queue, _SECONDS))
                 if tree is shallow:  # it is to stay so
                     tree.queue.clear()
                     tree.queue.submit_many(workload.noop, [()] * few)
-                pair.claims[place].append(_drain(tree, few))
+                claims[place].append(_drain(tree, few))
                 tree.queue.submit_many(workload.noop, [()] * few)
-        return replace(pair, bytes_each=each, restarts=(_restart(shallow), _restart(deep)))
+        return Pair(submits, claims, each, (_restart(shallow), _restart(deep)))
 
 
 def _fill(tree: Tree, depth: int) -> float:

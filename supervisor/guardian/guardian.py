@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -153,18 +154,19 @@ class Guardian:
     def _remember(self, watched: Watched) -> None:
         """Adopted, it is no descendant of ours, so nothing that it leaves lands on us: we have to know it before."""
         if not watched.ours:
-            ours = (os.getpid(), *self._exporter.pids())
-            everyone = proc.descendants(watched.process.pid)
-            self._family = {who for pid in everyone if pid not in ours and (who := proc.identity(pid)) is not None}
+            self._family = self._identities(proc.descendants(watched.process.pid))
 
     def _newcomers(self, watched: Watched) -> set[proc.Identity]:
         """Adopted, what tasks may have started since we last looked: it is in the sessions of their workers."""
         if watched.ours:
             return set()
         leaders = {who.pid for who in self._family} | {slot.get(Word.PID) for slot in self._board.slots} - {0}
+        return self._identities(proc.in_sessions(leaders))
+
+    def _identities(self, pids: Iterable[int]) -> set[proc.Identity]:
+        """Who these are, but for ourselves and what is ours."""
         ours = (os.getpid(), *self._exporter.pids())
-        everyone = proc.in_sessions(leaders)
-        return {who for pid in everyone if pid not in ours and (who := proc.identity(pid)) is not None}
+        return {who for pid in pids if pid not in ours and (who := proc.identity(pid)) is not None}
 
     def _clear(self, watched: Watched) -> None:
         """Kill what the master left, until nothing is left: what lands on us, or, adopted, what we remember."""

@@ -33,25 +33,24 @@ class WatchdogFeeder:
 
     def look(self) -> None:
         """Feed it if it is time and all is well; to be called twice a second or so."""
-        if self._notifier.pause is None:
+        pause = self._notifier.pause
+        if pause is None:
             return
         # Both are looked at each time, since silence is counted from look to look.
         turning = [
             self._turns(self._master, Header.MASTER_BEAT_NS),
             self._turns(self._broker, Header.BROKER_BEAT_NS),
         ]
-        if all(turning):
+        now = time.monotonic()
+        if all(turning) and now >= self._next:
+            self._next = now + pause
             self._feed()
 
     def _turns(self, pulse: Pulse, beat: Header) -> bool:
         return pulse.silent_ns(self._board.get(beat), time.monotonic_ns()) <= self._silence_ns
 
     def _feed(self) -> None:
-        """Feed it if it is time, and no owner is stopped."""
-        pause, now = self._notifier.pause, time.monotonic()
-        if pause is None or now < self._next:
-            return
-        self._next = now + pause
+        """Feed it, unless an owner is stopped."""
         living = owners.living(self._directory.owners)
         if living and not any(proc.is_stopped(owner.who.pid) for owner in living):
             self._notifier.feed()
