@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shutil
 import signal
 import sqlite3
 import statistics
@@ -235,6 +236,11 @@ def isolation(quick: bool) -> None:
         ratio = f"   × idle: {statistics.median(values) / idle:.2f}" if arm != "idle" else ""
         target = " (target ≤ 1.5 × idle)" if arm == "supervisor" else ""
         say(f"request, p99 at 200/s, burning in: {arm}{target}", f"{1e3 * statistics.median(values):10.2f} ms{ratio}")
+    for connections in (1, 8) if shutil.which("wrk") else ():
+        before, beside = web.under_wrk(2 if quick else 4, 4, connections)
+        ratios = [there / here for here, there in zip(before, beside, strict=True)]
+        figure = f"{1e3 * statistics.median(before):.2f} ms idle, {1e3 * statistics.median(beside):.2f} ms burning"
+        say(f"request, p99 under wrk, {connections} connection(s)", f"{figure}   ratio {statistics.median(ratios):.2f}")
 
 
 def scaling(quick: bool) -> None:

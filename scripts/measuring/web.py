@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -99,6 +100,26 @@ def isolation(rounds: int, seconds: float) -> dict[str, list[float]]:
             for arm in arms:
                 found.setdefault(arm, []).append(_under(port, arm, seconds))
     return found
+
+
+def under_wrk(rounds: int, seconds: int, connections: int) -> tuple[list[float], list[float]]:
+    """The p99 in seconds of plain requests by wrk, as many as there can be: idle, and while the worker burns CPU."""
+    idle, burning = [], []
+    with serving(workers=1, durability="normal") as port:
+        for _ in range(rounds):
+            idle.append(_wrk(port, seconds, connections))
+            Load(port, "/burn?in=supervisor", _RATE).run((seconds + 1) / BURN / _RATE)
+            burning.append(_wrk(port, seconds, connections))
+            time.sleep(2)  # what is left is burnt
+    return idle, burning
+
+
+def _wrk(port: int, seconds: int, connections: int) -> float:
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", f"http://127.0.0.1:{port}/plain"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = re.search(r"99%\s+([\d.]+)(us|ms|s)\b", said)
+    assert found is not None, said
+    return float(found[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[found[2]]
 
 
 @contextmanager
